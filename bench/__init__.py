@@ -1,0 +1,1 @@
+"""Measured ratios: direct Postgres against the same work through the gateway."""

@@ -1,0 +1,1 @@
+"""Seenby: a gateway between staff and user data in PostgreSQL, with a public, tamper-evident record."""

@@ -1,0 +1,1 @@
+"""Rows -> people: takes the person keys off every row. Pure."""

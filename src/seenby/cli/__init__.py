@@ -1,0 +1,42 @@
+"""The ``seenby`` command: one module per subcommand, loaded when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cyclopts import App
+from rich.console import Console
+
+from seenby.errors import SeenbyError
+
+app = App(
+    name="seenby",
+    help="A gateway between staff and user data in PostgreSQL: grants that the database enforces, "
+    "and a public log that names everybody whose data was shown, before it is shown.",
+    version_flags=["--version"],
+)
+
+
+def report(error: SeenbyError) -> int:
+    """Prints what happened and what to do next to stderr; returns the exit status."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(f"[bold red]seenby:[/] {error.message}", markup=True)
+    if error.detail:
+        console.print(f"  {error.detail}", markup=False)
+    if error.hint:
+        console.print(f"  [bold]next:[/] {error.hint}")
+    return error.exit_code
+
+
+def main() -> None:
+    """Entry point. Every error of ours is a sentence and an exit status (seenby.errors), never a traceback."""
+    try:
+        app()
+    except SeenbyError as error:
+        sys.exit(report(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

@@ -1,0 +1,1 @@
+"""Whose data is where: the data map (TOML), its schema and its checks. Pure."""

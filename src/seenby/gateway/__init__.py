@@ -1,0 +1,1 @@
+"""asyncio: listeners, links to Postgres, the driver that runs sessions, the control API."""

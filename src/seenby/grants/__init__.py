@@ -1,0 +1,1 @@
+"""A grant's life: canonical bytes, signatures, policy, state. Pure."""

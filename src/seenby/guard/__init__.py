@@ -1,0 +1,1 @@
+"""A grant -> the database's own roles, views and masks, as SQL text. Pure."""

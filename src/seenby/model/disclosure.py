@@ -1,0 +1,54 @@
+"""What is handed to the ledger when a result is about to be shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class EntryBound(IntEnum):
+    """``bound`` byte of a query entry (docs/formats/entries.md)."""
+
+    NOBODY = 0
+    EXACT = 1
+    UPPER = 2
+    STATISTIC = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One person in one result part: ``part`` is the canonical per-person record (what of theirs was shown)."""
+
+    person: str  # "account:42"
+    part: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class QueryDisclosure:
+    """One part of one result, ready for the ledger.
+
+    Attributes:
+        record: canonical JSON (RFC 8785) of the person-free query record.
+        people: who is named; order does not matter, no person twice.
+        part: 0 for the first part of a streamed result, then 1, 2, ...
+        final: this is the last part.
+        bound: how the people were found.
+        grant: the grant's id, 16 bytes.
+        rows: rows in this part (counts towards the grant's cap).
+    """
+
+    record: bytes
+    people: tuple[Shown, ...]
+    part: int
+    final: bool
+    bound: EntryBound
+    grant: bytes
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedAttempt:
+    """Somebody tried something that was refused. ``record`` as above; protected people make it loud."""
+
+    record: bytes
+    grant: bytes = b""

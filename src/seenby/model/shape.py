@@ -1,0 +1,96 @@
+"""What a grant makes of the database: the views a session may read, and how each column is treated.
+
+``guard`` designs a shape from a grant and the data map, ``sql`` resolves names against it. The views of one
+shape serve every grant with the same tables, columns, masks and regions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from seenby.model.classes import DataClass, Treatment
+
+KEY_PREFIX = "seenby$"
+"""Names that start like this are ours; a user's alias may not."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewColumn:
+    """One column that the grant's view has. Columns to be refused are not in the view at all."""
+
+    name: str
+    treatment: Treatment  # REVEAL or MASK
+    data_class: DataClass
+    type_oid: int
+    type_name: str  # format_type's spelling, as in "character varying(20)"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyColumn:
+    """A hidden column at the end of a view: the key of a person that the row belongs to, cast to text.
+
+    ``pins`` names the visible column that holds the same key, if there is one: a predicate ``pins = constant``
+    pins the person.
+    """
+
+    name: str  # "seenby$1"
+    kind: str  # "account"
+    pins: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeView:
+    """A table as the grant shows it. A table that belongs to nobody has no keys."""
+
+    schema: str  # the platform's schema, as users write it
+    table: str
+    view_schema: str
+    view: str
+    columns: tuple[ViewColumn, ...]
+    refused: tuple[tuple[str, DataClass | None], ...]  # (column, its class; None: nobody classified it)
+    keys: tuple[KeyColumn, ...]
+
+    @property
+    def qualified(self) -> str:
+        return f"{self.schema}.{self.table}"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """All views of one grant shape.
+
+    Attributes:
+        id: 16 hex digits, a digest of everything that went into the views.
+        fenced: the grant names its people and they are joined behind OFFSET 0 (GUARD: the fence).
+        views: by (schema, table), both as Postgres stores them.
+        search_path: schemas in which an unqualified table name is looked up.
+    """
+
+    id: str
+    fenced: bool
+    views: dict[tuple[str, str], ShapeView] = field(hash=False)
+    search_path: tuple[str, ...] = ("public",)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What the analysis needs to know of the database, beyond the shape.
+
+    Attributes:
+        version: changes whenever the schema does; part of every cache key.
+        functions: names of built-in functions that are safe to call, without schema.
+        types: names of types that a cast may name, without schema.
+        aggregates: the subset of ``functions`` that are aggregates; ``windows`` likewise.
+        set_returning: likewise, functions that return sets.
+        tables: every table of the platform's schemas: (schema, table) -> column names (for precise refusals).
+        server_version: as ``SHOW server_version`` prints it.
+    """
+
+    version: str
+    functions: frozenset[str]
+    aggregates: frozenset[str]
+    windows: frozenset[str]
+    set_returning: frozenset[str]
+    types: frozenset[str]
+    tables: dict[tuple[str, str], tuple[str, ...]] = field(hash=False)
+    server_version: str = "18.0"

@@ -1,0 +1,1 @@
+"""Statement text -> a plan: closed list of statements, resolved names, rewritten text. Pure."""

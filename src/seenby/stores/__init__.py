@@ -1,0 +1,1 @@
+"""Where things are kept: ledger files, key store, control database, user database, directory."""

@@ -1,0 +1,1 @@
+"""The transparency log: leaves, tree, tiles, checkpoints, entries, verification. Pure; stands alone."""

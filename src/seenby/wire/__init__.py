@@ -1,0 +1,1 @@
+"""Bytes <-> PostgreSQL protocol messages. Pure."""

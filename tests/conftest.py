@@ -1,0 +1,15 @@
+"""One fixture file per resource, under tests/fixtures; the seed of generated tests is printed in the header."""
+
+from __future__ import annotations
+
+import os
+import random
+
+pytest_plugins = ["tests.fixtures.cluster"]
+
+SEED = int(os.environ.get("SEENBY_SEED") or random.SystemRandom().randrange(2**32))
+os.environ["SEENBY_SEED"] = str(SEED)  # xdist's workers inherit it
+
+
+def pytest_report_header() -> str:
+    return f"seed: SEENBY_SEED={SEED}"
