@@ -82,6 +82,9 @@ class Catalog:
         types: names of types that a cast may name, without schema.
         aggregates: the subset of ``functions`` that are aggregates; ``windows`` likewise.
         set_returning: likewise, functions that return sets.
+        catalog_views: names of the ``pg_catalog`` relations that ``seenby_catalog`` serves in a filtered form; a
+            query that names ``pg_catalog.x`` or bare ``x`` reads ``seenby_catalog.x`` instead.
+        catalog_functions: further functions that a query over ``catalog_views`` alone may call.
         tables: every table of the platform's schemas: (schema, table) -> column names (for precise refusals).
         server_version: as ``SHOW server_version`` prints it.
     """
@@ -92,5 +95,7 @@ class Catalog:
     windows: frozenset[str]
     set_returning: frozenset[str]
     types: frozenset[str]
+    catalog_views: frozenset[str]
+    catalog_functions: frozenset[str]
     tables: dict[tuple[str, str], tuple[str, ...]] = field(hash=False)
     server_version: str = "18.0"
