@@ -85,6 +85,8 @@ class Catalog:
         catalog_views: names of the ``pg_catalog`` relations that ``seenby_catalog`` serves in a filtered form; a
             query that names ``pg_catalog.x`` or bare ``x`` reads ``seenby_catalog.x`` instead.
         catalog_functions: further functions that a query over ``catalog_views`` alone may call.
+        rewritten_functions: catalog functions that take the oid of any object and would print its text; a call of
+            ``pg_catalog.f`` or bare ``f`` becomes ``seenby_catalog.f``, wherever it stands.
         tables: every table of the platform's schemas: (schema, table) -> column names (for precise refusals).
         server_version: as ``SHOW server_version`` prints it.
     """
@@ -99,3 +101,4 @@ class Catalog:
     catalog_functions: frozenset[str]
     tables: dict[tuple[str, str], tuple[str, ...]] = field(hash=False)
     server_version: str = "18.0"
+    rewritten_functions: frozenset[str] = frozenset()
