@@ -1,0 +1,228 @@
+"""``seenby.toml``: everything one region's gateway is told. Unknown keys are refused, with the nearest known one.
+
+::
+
+    region = "eu"
+    origin = "eu.log.platform.example"      # the log's name, in every checkpoint
+    state = "state"                         # ledger and keys; relative paths are relative to this file
+    datamap = "datamap.toml"
+    directory = "directory.toml"            # principals: stands for the identity provider
+    policies = ""                           # a folder of .cedar files; empty: the set that ships
+
+    [listen]
+    host = "127.0.0.1"                      # "" = no TCP
+    port = 6432
+    socket_dir = "run"                      # unix socket .s.PGSQL.<port>; "" = none
+    tls_cert = "tls/server.crt"             # both empty = no TLS
+    tls_key = "tls/server.key"
+    require_tls = true                      # TCP only; unix sockets are always allowed
+
+    [database]                              # the user data, as seenby_guard
+    host = "/run/postgresql"
+    port = 5432
+    dbname = "platform"
+    user = "seenby_guard"
+    password_file = "keys/guard.pw"
+
+    [control]                               # the control database, and the API's socket
+    dbname = "seenby"
+    user = "seenby_control"
+    password_file = "keys/control.pw"
+    socket = "run/control.sock"
+
+    [limits]
+    max_message = 16777216                  # bytes, a client's single message
+    max_sessions = 1000
+    connections_per_grant = 100
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from seenby.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    host: str = "127.0.0.1"
+    port: int = 6432
+    socket_dir: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+    require_tls: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where a Postgres database is and as whom to go there. ``host`` may be a socket directory."""
+
+    host: str = ""
+    port: int = 5432
+    dbname: str = ""
+    user: str = ""
+    password_file: str = ""
+
+    def password(self) -> str:
+        """Reads the password. Raises ConfigError when the file is not there or others may read it."""
+        path = Path(self.password_file)
+        try:
+            if path.stat().st_mode & 0o077:
+                raise ConfigError(f"{path} is readable by others", hint=f"chmod 600 {path}")
+            return path.read_text().strip()
+        except OSError as error:
+            raise ConfigError(f"cannot read the password file {path}: {error.strerror}") from None
+
+    def dsn(self) -> str:
+        """A libpq connection string with the password."""
+        return (
+            f"host={self.host} port={self.port} dbname={self.dbname} user={self.user} "
+            f"password={self.password()} application_name=seenby"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    host: str = ""  # "" = the same server as [database]
+    port: int = 0
+    dbname: str = "seenby"
+    user: str = "seenby_control"
+    password_file: str = ""
+    socket: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    max_message: int = 16 * 1024 * 1024
+    max_sessions: int = 1000
+    connections_per_grant: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One region's gateway. All paths are absolute."""
+
+    file: Path
+    region: str
+    origin: str
+    state: Path
+    datamap_file: Path
+    directory_file: Path
+    policies_dir: Path | None
+    listen: Listen
+    database: Database
+    control_database: Database
+    control_socket: Path
+    limits: Limits
+
+    @property
+    def ledger_dir(self) -> Path:
+        return self.state / "ledger"
+
+    @property
+    def keys_dir(self) -> Path:
+        return self.state / "keys"
+
+    @property
+    def control_dsn(self) -> str:
+        return self.control_database.dsn()
+
+
+TOP = frozenset(
+    {"region", "origin", "state", "datamap", "directory", "policies", "listen", "database", "control", "limits"}
+)
+Section = TypeVar("Section", Listen, Database, Control, Limits)
+
+
+def load_config(path: Path | str) -> Config:
+    """Reads ``seenby.toml``. Raises ConfigError that names the file, the key and what was expected."""
+    file = Path(path).expanduser().resolve()
+    try:
+        raw = tomllib.loads(file.read_text())
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read {path}: {error.strerror}", hint="give --config FILE; `seenby demo` writes complete examples"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+    _known(file, "", raw, TOP)
+    base = file.parent
+
+    def path_of(value: str) -> Path:
+        return (base / value).resolve()
+
+    def place(key: str, default: str) -> Path:
+        return path_of(_text(file, raw, key, default))
+
+    listen = _section(file, raw, "listen", Listen)
+    database = _section(file, raw, "database", Database)
+    control = _section(file, raw, "control", Control)
+    if not control.socket:
+        raise ConfigError(f"{file}: [control] socket is missing", hint='write socket = "run/control.sock"')
+    policies = _text(file, raw, "policies", "")
+    listen = Listen(
+        listen.host,
+        listen.port,
+        str(path_of(listen.socket_dir)) if listen.socket_dir else "",
+        str(path_of(listen.tls_cert)) if listen.tls_cert else "",
+        str(path_of(listen.tls_key)) if listen.tls_key else "",
+        listen.require_tls,
+    )
+    if bool(listen.tls_cert) != bool(listen.tls_key):
+        raise ConfigError(f"{file}: [listen] tls_cert and tls_key go together")
+    host = str(path_of(database.host)) if database.host.startswith((".", "/")) else database.host
+    return Config(
+        file=file,
+        region=_text(file, raw, "region"),
+        origin=_text(file, raw, "origin"),
+        state=place("state", "state"),
+        datamap_file=place("datamap", "datamap.toml"),
+        directory_file=place("directory", "directory.toml"),
+        policies_dir=path_of(policies) if policies else None,
+        listen=listen,
+        database=Database(host, database.port, database.dbname, database.user, str(path_of(database.password_file))),
+        control_database=Database(
+            control.host or host,
+            control.port or database.port,
+            control.dbname,
+            control.user,
+            str(path_of(control.password_file)),
+        ),
+        control_socket=path_of(control.socket),
+        limits=_section(file, raw, "limits", Limits),
+    )
+
+
+def _known(file: Path, section: str, table: Mapping[str, Any], names: frozenset[str]) -> None:
+    for key in table:
+        if key not in names:
+            near = difflib.get_close_matches(key, names, 1)
+            raise ConfigError(
+                f"{file}: {section + '.' if section else ''}{key} is not a setting",
+                hint=f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(names))}",
+            )
+
+
+def _text(file: Path, table: Mapping[str, Any], key: str, default: str | None = None) -> str:
+    value = table.get(key, default)
+    if not isinstance(value, str) or (default is None and not value):
+        raise ConfigError(f"{file}: {key} must be a text", hint=f'write {key} = "..."')
+    return value
+
+
+def _section(file: Path, raw: Mapping[str, Any], name: str, kind: type[Section]) -> Section:
+    table = raw.get(name, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{file}: {name} must be a section", hint=f"write [{name}]")
+    _known(file, name, table, frozenset(field.name for field in fields(kind)))
+    defaults = kind()
+    for key, value in table.items():
+        expected = type(getattr(defaults, key))
+        if type(value) is not expected:
+            raise ConfigError(f"{file}: {name}.{key} must be of type {expected.__name__}, not {value!r}")
+    return kind(**table)
