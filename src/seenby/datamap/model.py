@@ -1,0 +1,133 @@
+"""The data map as values: which table, column and row belongs to whom (docs/formats/datamap.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from seenby.model.classes import DataClass
+
+
+class TableName(NamedTuple):
+    """A table as Postgres stores its name. Equal to the plain pair ``("public", "accounts")``."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
+
+
+class MaskKind(StrEnum):
+    """What stands in place of a value that is not revealed. A closed list of functions that cannot fail."""
+
+    NULL = "null"
+    EMPTY = "empty"  # '' or an empty array
+    ZERO = "zero"  # numbers
+    CONSTANT = "constant"  # a fixed value
+    YEAR = "year"  # dates and times, truncated
+    MONTH = "month"
+    DAY = "day"
+    LAST4 = "last4"  # text: the last four characters of at least nine
+    INITIAL = "initial"  # text: the first character
+    EMAIL_DOMAIN = "email-domain"  # text: what follows the @
+    NETWORK = "network"  # inet, cidr: /16 of IPv4, /32 of IPv6
+    ONE_DECIMAL = "one-decimal"  # numbers: truncated, about 11 km of latitude
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    kind: MaskKind
+    constant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonKind:
+    """One kind of people: ``account``, ``contact``...
+
+    Attributes:
+        table, key: where such people are listed, and the column that names one.
+        account: one row of ``table`` is one person, so ``key`` is unique. False: people without an account, who are
+            only mentioned, any number of times.
+        region_column: the column of ``table`` that holds the home region; None: everybody's is ``region``.
+        protected, employee: boolean columns of ``table``, or None.
+    """
+
+    name: str
+    table: TableName
+    key: str
+    account: bool
+    region_column: str | None
+    region: str | None
+    protected: str | None = None
+    employee: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """``comment_id -> comments.id``: from a column of the row reached so far to a unique column of another table."""
+
+    column: str
+    table: TableName
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.column} -> {self.table}.{self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerPath:
+    """From a row to one of its owners: the hops, then the column that holds the person's key.
+
+    ``nullable``: a row may have no such owner (a NULL on the way). Without it such a row is in nobody's scope.
+    """
+
+    kind: str
+    hops: tuple[Hop, ...]
+    column: str
+    nullable: bool = False
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        return (*(str(hop) for hop in self.hops), self.column)
+
+
+class RowScope(StrEnum):
+    """Whether a row with several owners is in scope when all or when any of them are."""
+
+    ALL = "all"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class MappedColumn:
+    """A classified column. ``mask`` is None when the column is refused, not masked, where it is not revealed."""
+
+    name: str
+    data_class: DataClass
+    mask: Mask | None
+
+
+@dataclass(frozen=True, slots=True)
+class MappedTable:
+    """One table. ``owners`` is empty iff its rows belong to nobody."""
+
+    name: TableName
+    key: tuple[str, ...]
+    owners: tuple[OwnerPath, ...]
+    scope: RowScope
+    columns: dict[str, MappedColumn] = field(hash=False)
+
+    @property
+    def nobody(self) -> bool:
+        return not self.owners
+
+
+@dataclass(frozen=True, slots=True)
+class DataMap:
+    """The whole map. ``source`` names the file, for messages. What is not in the map is refused."""
+
+    source: str
+    kinds: dict[str, PersonKind] = field(hash=False)
+    tables: dict[TableName, MappedTable] = field(hash=False)
