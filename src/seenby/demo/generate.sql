@@ -292,9 +292,12 @@ SELECT gen.id(n), gen.id(reporter), gen.id(gen.friend(reporter, n)), CASE WHEN g
 FROM generate_series($1::bigint, $2::bigint) n, LATERAL (SELECT gen.who(n, 237) AS reporter OFFSET 0) r;
 
 -- cast: the people of the tour; no number below 101 is foreign, protected or staff by chance
-UPDATE accounts SET handle = CASE :region WHEN 1 THEN 'clara.novak' ELSE 'ruth.alder' END,
-    full_name = CASE :region WHEN 1 THEN 'Clara Novak' ELSE 'Ruth Alder' END, country = CASE :region WHEN 1 THEN 'AT' ELSE 'US' END
-WHERE id = gen.id(42);
-UPDATE accounts SET handle = CASE :region WHEN 1 THEN 'ilse.brandt.news' ELSE 'maya.reports' END,
-    full_name = CASE :region WHEN 1 THEN 'Ilse Brandt' ELSE 'Maya Collins' END, is_protected = true, protected_as = 'journalist'
-WHERE id = gen.id(77);
+UPDATE accounts SET handle = known.handle, display_name = name, full_name = name, email = mail, country = known.country,
+    language = known.language, is_protected = known.protected_as IS NOT NULL, protected_as = known.protected_as
+FROM (VALUES
+    (1, 42, 'clara.novak', 'Clara Novak', 'clara.novak@example.org', 'AT', 'de', NULL),
+    (1, 77, 'ilse.brandt.news', 'Ilse Brandt', 'ilse.brandt@example.net', 'DE', 'de', 'journalist'),
+    (2, 42, 'ruth.alder', 'Ruth Alder', 'ruth.alder@example.com', 'US', 'en', NULL),
+    (2, 77, 'maya.reports', 'Maya Collins', 'maya.collins@example.net', 'US', 'en', 'journalist')
+) known (region, n, handle, name, mail, country, language, protected_as)
+WHERE region = :region AND id = gen.id(known.n);
