@@ -1,0 +1,138 @@
+"""The terms of a grant <-> their canonical bytes (docs/formats/grant.md), and the commitment to them.
+
+::
+
+    {"approvals":2,"cells":[{"regions":["eu"],"what":"contact"}],"country":"IE","entity":"Orbit Ireland Ltd",
+     "id":"6f0e...","max_people":1,"max_rows":1000,"not_after":1795305600,"not_before":1795303800,
+     "people":["account:42"],"principal":"sam","purpose":"support","reference":"T-1","region":"eu",
+     "requested_at":1795303800,"role":"support","unit":"Care","v":1}
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from dataclasses import fields
+from typing import Any
+
+from seenby.errors import UsageError
+from seenby.grants.canonical import decode, encode
+from seenby.model.classes import DataClass
+from seenby.model.grant import Cell, GrantTerms
+from seenby.model.people import Person
+
+VERSION = 1
+MAX_TEXT = 200
+MAX_APPROVALS = 9
+MAX_BYTES = 60_000
+"""Terms stay well below the 65,535 bytes that one ledger entry or message may have."""
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_REGION = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_COLUMN = re.compile(r"[^\s.\"]{1,63}(\.[^\s.\"]{1,63}){1,2}")
+_TEXTS = ("principal", "country", "entity", "unit", "role", "purpose", "reference")
+_INTEGERS = ("not_before", "not_after", "max_people", "max_rows", "approvals", "requested_at")
+_KEYS = frozenset(field.name for field in fields(GrantTerms)) | {"v"}
+
+
+def encode_terms(terms: GrantTerms) -> bytes:
+    """Canonical bytes. Raises UsageError when the terms make no sense (``check_terms``)."""
+    check_terms(terms)
+    value: dict[str, Any] = {name: getattr(terms, name) for name in (*_TEXTS, *_INTEGERS, "id", "region")}
+    value["v"] = VERSION
+    value["cells"] = [{"what": cell.what, "regions": list(cell.regions)} for cell in terms.cells]
+    value["people"] = None if terms.people is None else [str(person) for person in terms.people]
+    data = encode(value)
+    if len(data) > MAX_BYTES:
+        raise UsageError("this grant names too many people to fit", hint="split it into several grants")
+    return data
+
+
+def decode_terms(data: bytes) -> GrantTerms:
+    """Terms from canonical bytes, of version 1, with exactly the known keys. Raises UsageError otherwise."""
+    value = decode(data)
+    if not isinstance(value, dict) or value.get("v") != VERSION or value["v"] is True:
+        raise UsageError("these bytes are not the terms of a grant of version 1")
+    if set(value) != _KEYS:
+        odd = sorted(set(value) ^ _KEYS)
+        raise UsageError(f"the terms lack a key or have an unknown one: {', '.join(odd)}")
+    return terms_from(value)
+
+
+def terms_from(value: dict[str, Any]) -> GrantTerms:
+    """Terms from parsed JSON with the keys of the format. Raises UsageError for a wrong type or value."""
+    try:
+        cells = tuple(_cell(item) for item in value["cells"])
+        people = None if value["people"] is None else tuple(Person.parse(item) for item in value["people"])
+        rest = {name: value[name] for name in (*_TEXTS, *_INTEGERS, "id", "region")}
+        terms = GrantTerms(cells=cells, people=people, **rest)
+    except (KeyError, TypeError, AttributeError):
+        raise UsageError("the terms have a key missing or a value of the wrong type") from None
+    check_terms(terms)
+    return terms
+
+
+def _cell(item: dict[str, Any]) -> Cell:
+    if set(item) != {"what", "regions"} or not isinstance(item["regions"], list | tuple):
+        raise TypeError
+    if not all(isinstance(text, str) for text in (item["what"], *item["regions"])):
+        raise TypeError
+    return Cell(item["what"], tuple(item["regions"]))
+
+
+def check_terms(terms: GrantTerms) -> None:
+    """Raises UsageError for terms that no policy could make sense of. One thing has one spelling: lists are sorted."""
+    for name in (*_TEXTS, "id", "region"):
+        text = getattr(terms, name)
+        if not isinstance(text, str) or len(text) > MAX_TEXT or not text.isprintable():
+            raise UsageError(f"{name} must be one line of at most {MAX_TEXT} printable characters")
+    for name in _INTEGERS:
+        if type(getattr(terms, name)) is not int:
+            raise UsageError(f"{name} must be an integer")
+    if not _ID.fullmatch(terms.id):
+        raise UsageError("the id of a grant is 32 lower-case hex digits")
+    if not _REGION.fullmatch(terms.region):
+        raise UsageError(f"{terms.region!r} is not the name of a region", hint="as in eu")
+    if not terms.principal or not terms.purpose:
+        raise UsageError("a grant needs a principal and a purpose", hint="give --as NAME and --purpose WORD")
+    if not 0 <= terms.not_before < terms.not_after:
+        raise UsageError("the window ends before it begins", hint="give --minutes N, at least 1")
+    if terms.max_people < 1 or terms.max_rows < 1:
+        raise UsageError("the caps on people and rows are at least 1", hint="give --max-people N and --max-rows N")
+    if not 0 <= terms.approvals <= MAX_APPROVALS:
+        raise UsageError(f"approvals is a number from 0 to {MAX_APPROVALS}")
+    _check_scope(terms)
+
+
+def _check_scope(terms: GrantTerms) -> None:
+    if not terms.cells:
+        raise UsageError("this grant would show nothing", hint="give --class CLASS or --column TABLE.COLUMN")
+    for cell in terms.cells:
+        if cell.what not in set(DataClass) and not _COLUMN.fullmatch(cell.what):
+            known = ", ".join(DataClass)
+            raise UsageError(f"{cell.what!r} is no data class and no column", hint=f"classes: {known}; or TABLE.COLUMN")
+        for region in cell.regions:
+            if not _REGION.fullmatch(region):
+                raise UsageError(f"{region!r} is not the name of a region", hint="as in eu")
+        if not cell.regions or list(cell.regions) != sorted(set(cell.regions)):
+            raise UsageError(f"the home regions of {cell.what} must be given, sorted, each once")
+    if [cell.what for cell in terms.cells] != sorted({cell.what for cell in terms.cells}):
+        raise UsageError("the cells of a grant must be sorted, each once")
+    if terms.people is None:
+        return
+    names = [str(person) for person in terms.people]
+    if not names or names != sorted(set(names)):
+        raise UsageError("the people of a grant must be sorted, each once; leave them out to mean a whole region")
+    for name in names:
+        if len(name) > MAX_TEXT or not name.isprintable():
+            raise UsageError("the key of a person must be printable and at most 200 characters")
+
+
+def grant_commit(opening: bytes, terms: bytes) -> bytes:
+    """What the ledger says of the terms: HMAC-SHA256(opening, canonical terms), 32 bytes.
+
+    Raises UsageError unless ``opening`` has 32 bytes: a shorter one would let strangers guess the terms.
+    """
+    if len(opening) != 32:
+        raise UsageError("an opening has 32 bytes")
+    return hmac.digest(opening, terms, "sha256")
