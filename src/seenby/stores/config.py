@@ -34,6 +34,10 @@
     max_message = 16777216                  # bytes, a client's single message
     max_sessions = 1000
     connections_per_grant = 100
+
+    [reconcile]                             # `seenby reconcile`: who connected that was not Seenby?
+    log = "/var/log/postgresql"             # the database's jsonlog: a file, or the folder of its *.json files
+    since = "2026-11-22T09:30:00Z"          # when Seenby took the database over; what was before is not judged
 """
 
 from __future__ import annotations
@@ -104,6 +108,12 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconcile:
+    log: str = ""
+    since: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One region's gateway. All paths are absolute."""
 
@@ -119,6 +129,7 @@ class Config:
     control_database: Database
     control_socket: Path
     limits: Limits
+    reconcile: Reconcile = Reconcile()
 
     @property
     def ledger_dir(self) -> Path:
@@ -134,9 +145,21 @@ class Config:
 
 
 TOP = frozenset(
-    {"region", "origin", "state", "datamap", "directory", "policies", "listen", "database", "control", "limits"}
+    {
+        "region",
+        "origin",
+        "state",
+        "datamap",
+        "directory",
+        "policies",
+        "listen",
+        "database",
+        "control",
+        "limits",
+        "reconcile",
+    }  # fmt: skip
 )
-Section = TypeVar("Section", Listen, Database, Control, Limits)
+Section = TypeVar("Section", Listen, Database, Control, Limits, Reconcile)
 
 
 def load_config(path: Path | str) -> Config:
@@ -175,6 +198,7 @@ def load_config(path: Path | str) -> Config:
     )
     if bool(listen.tls_cert) != bool(listen.tls_key):
         raise ConfigError(f"{file}: [listen] tls_cert and tls_key go together")
+    reconcile = _section(file, raw, "reconcile", Reconcile)
     host = str(path_of(database.host)) if database.host.startswith((".", "/")) else database.host
     return Config(
         file=file,
@@ -195,6 +219,7 @@ def load_config(path: Path | str) -> Config:
         ),
         control_socket=path_of(control.socket),
         limits=_section(file, raw, "limits", Limits),
+        reconcile=Reconcile(str(path_of(reconcile.log)) if reconcile.log else "", reconcile.since),
     )
 
 
