@@ -157,7 +157,7 @@ TOP = frozenset(
         "control",
         "limits",
         "reconcile",
-    }  # fmt: skip
+    }
 )
 Section = TypeVar("Section", Listen, Database, Control, Limits, Reconcile)
 
