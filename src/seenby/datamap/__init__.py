@@ -1,1 +1,38 @@
-"""Whose data is where: the data map (TOML), its schema and its checks. Pure."""
+"""Whose data is where: the map from tables, rows and columns to people and data classes. Pure."""
+
+from __future__ import annotations
+
+from seenby.datamap.facts import ColumnFact, DatabaseFacts, TableFact, check_facts
+from seenby.datamap.load import SCHEMA, nearest, parse
+from seenby.datamap.model import (
+    DataMap,
+    Hop,
+    MappedColumn,
+    MappedTable,
+    Mask,
+    MaskKind,
+    OwnerPath,
+    PersonKind,
+    RowScope,
+    TableName,
+)
+
+__all__ = [
+    "SCHEMA",
+    "ColumnFact",
+    "DataMap",
+    "DatabaseFacts",
+    "Hop",
+    "MappedColumn",
+    "MappedTable",
+    "Mask",
+    "MaskKind",
+    "OwnerPath",
+    "PersonKind",
+    "RowScope",
+    "TableFact",
+    "TableName",
+    "check_facts",
+    "nearest",
+    "parse",
+]

@@ -23,6 +23,7 @@ class ViewColumn:
     data_class: DataClass
     type_oid: int
     type_name: str  # format_type's spelling, as in "character varying(20)"
+    partial: bool = False  # MASK, but some rows of the scope show the value: masked in predicates, shown in the record
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,126 @@
+"""What the live database says about the mapped tables, and whether the map agrees with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from seenby.datamap.load import nearest
+from seenby.datamap.model import DataMap, MappedTable, OwnerPath, TableName
+from seenby.errors import ConfigError
+
+KEY_TYPES = frozenset({"int2", "int4", "int8", "text", "varchar", "bpchar", "uuid"})
+"""Types whose text form is the same in every session and equal iff the values are (not so: float, bytea, numeric)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFact:
+    """One column as pg_attribute and pg_type have it.
+
+    Attributes:
+        type_oid, type_name: the declared type; the name with typmod, as format_type prints it with an empty
+            search_path, so that types outside pg_catalog are qualified.
+        base_name: typname of the type, of the base type for a domain: ``varchar``.
+        base_type: format_type of the same, with typmod: ``character varying(20)``. Equal to type_name unless a domain.
+        category: pg_type.typcategory of the base type (PostgreSQL documentation, 52.64): S text, N numbers, A arrays...
+        collation: qualified and quoted, "" where it is the type's own.
+    """
+
+    name: str
+    type_oid: int
+    type_name: str
+    base_name: str
+    base_type: str
+    category: str
+    not_null: bool
+    collation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableFact:
+    """One table. ``unique``: column sets that identify a row; ``indexed``: columns that lead an index."""
+
+    name: TableName
+    oid: int
+    columns: dict[str, ColumnFact] = field(hash=False)
+    unique: frozenset[frozenset[str]]
+    indexed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFacts:
+    """Every ordinary and partitioned table of the platform's schemas; ``version`` is a digest over all of it."""
+
+    version: str
+    tables: dict[TableName, TableFact] = field(hash=False)
+
+
+def check_facts(datamap: DataMap, facts: DatabaseFacts) -> None:
+    """Raises ConfigError where the map names what the database does not have, or what cannot serve as a key."""
+    checker = _Checker(datamap, facts)
+    for name in datamap.tables:
+        checker.exists(name)
+    for table in datamap.tables.values():
+        checker.table(table)
+    for kind in datamap.kinds.values():
+        place = f"people.{kind.name}"
+        key = checker.column(kind.table, kind.key, place)
+        checker.key_type(key, f"{place}: {kind.table}.{kind.key}")
+        if kind.account:
+            checker.unique(kind.table, (kind.key,), place)
+        if kind.region_column:
+            region = checker.column(kind.table, kind.region_column, place)
+            if region.category not in "SE":
+                checker.fail(f"{place}: region_column {region.name} is of type {region.type_name}", "use a text column")
+        for flag in (kind.protected, kind.employee):
+            if flag and (found := checker.column(kind.table, flag, place)).base_name != "bool":
+                checker.fail(f"{place}: {flag} is of type {found.type_name}", "use a boolean column")
+
+
+class _Checker:
+    def __init__(self, datamap: DataMap, facts: DatabaseFacts) -> None:
+        self.datamap = datamap
+        self.facts = facts
+
+    def fail(self, message: str, hint: str) -> NoReturn:
+        raise ConfigError(f"{self.datamap.source}: {message}", hint=hint)
+
+    def table(self, table: MappedTable) -> None:
+        place = f"tables.{table.name}"
+        if table.name not in self.facts.tables:
+            self.fail(f"{place}: the database has no such table", nearest(str(table.name), map(str, self.facts.tables)))
+        for column in (*table.columns, *table.key):
+            self.column(table.name, column, place)
+        self.unique(table.name, table.key, f"{place}: key")
+        for owner in table.owners:
+            self.path(table.name, owner, f"{place}: owners")
+
+    def path(self, start: TableName, owner: OwnerPath, place: str) -> None:
+        here = start
+        for hop in owner.hops:
+            self.column(here, hop.column, place)
+            self.column(hop.table, hop.target, place)
+            self.unique(hop.table, (hop.target,), place)
+            here = hop.table
+        self.key_type(self.column(here, owner.column, place), f"{place}: {here}.{owner.column}")
+
+    def column(self, table: TableName, column: str, place: str) -> ColumnFact:
+        columns = self.facts.tables[table].columns
+        if column not in columns:
+            self.fail(f"{place}: table {table} has no column {column}", nearest(column, columns))
+        return columns[column]
+
+    def unique(self, table: TableName, columns: tuple[str, ...], place: str) -> None:
+        if not any(found <= set(columns) for found in self.facts.tables[table].unique):
+            listed = ", ".join(columns)
+            self.fail(
+                f"{place}: {table} ({listed}) is not unique, so it may lead to many rows",
+                f"name a column with a unique index, or make one: CREATE UNIQUE INDEX ON {table} ({listed})",
+            )
+
+    def key_type(self, column: ColumnFact, place: str) -> None:
+        if column.base_name not in KEY_TYPES:
+            self.fail(
+                f"{place} is of type {column.type_name}, which cannot name a person",
+                f"use a column of one of the types {', '.join(sorted(KEY_TYPES))}",
+            )

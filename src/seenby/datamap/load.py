@@ -1,0 +1,204 @@
+"""TOML text -> DataMap, or a ConfigError that says where and what was meant (docs/formats/datamap.md)."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from typing import Any, NoReturn
+
+import jsonschema_rs
+
+from seenby.datamap.closed import check_closed
+from seenby.datamap.model import (
+    DataMap,
+    Hop,
+    MappedColumn,
+    MappedTable,
+    Mask,
+    MaskKind,
+    OwnerPath,
+    PersonKind,
+    RowScope,
+    TableName,
+)
+from seenby.errors import ConfigError
+from seenby.model.classes import DataClass
+
+SCHEMA: dict[str, Any] = json.loads(resources.files("seenby.datamap").joinpath("schema.json").read_text("utf-8"))
+
+_VALIDATOR = jsonschema_rs.Draft202012Validator(SCHEMA)
+_HOP = re.compile(r"([^. ]+) +-> +((?:[^. ]+\.)?[^. ]+)\.([^. ]+)")
+
+
+def parse(text: str, *, source: str, region: str) -> DataMap:
+    """Reads and checks a data map.
+
+    Args:
+        text: TOML.
+        source: the file's name, for messages.
+        region: the region whose database this is; ``region = "local"`` means it.
+
+    Raises:
+        ConfigError: naming the file, the table and the column, with the nearest name that exists.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source} is not valid TOML: {error}", hint="correct the line it names") from None
+    for problem in _VALIDATOR.iter_errors(data):
+        place = ".".join(str(step) for step in problem.instance_path)
+        raise ConfigError(
+            f"{source}: {place or 'the file'}: {_sentence(problem, data)}",
+            hint="docs/formats/datamap.md lists every field and its values",
+        )
+    return _Reader(source, region, data).read()
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint that names the closest of ``known``, or lists the first few."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"known: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""
+
+
+class _Reader:
+    def __init__(self, source: str, region: str, data: Mapping[str, Any]) -> None:
+        self.source = source
+        self.region = region
+        self.data = data
+        self.names = {table_name(name): name for name in data["tables"]}
+        self.maskable = {DataClass(name) for name in data.get("mask", ())}
+
+    def read(self) -> DataMap:
+        if len(self.names) != len(self.data["tables"]):
+            self.fail("a table is listed twice, with and without its schema", "keep one of them")
+        kinds = {name: self.kind(name, entry) for name, entry in self.data["people"].items()}
+        tables = {name: self.table(name, self.data["tables"][written], kinds) for name, written in self.names.items()}
+        for kind in kinds.values():
+            if not any(o.kind == kind.name and o.path == (kind.key,) for o in tables[kind.table].owners):
+                wanted = f'{{ kind = "{kind.name}", path = "{kind.key}" }}'
+                self.fail(
+                    f"people.{kind.name}: the rows of {kind.table} do not belong to these people",
+                    f"add the owner {wanted} to tables.{kind.table}",
+                )
+        made = DataMap(self.source, kinds, tables)
+        check_closed(made)
+        return made
+
+    def fail(self, message: str, hint: str) -> NoReturn:
+        raise ConfigError(f"{self.source}: {message}", hint=hint)
+
+    def known_table(self, written: str, place: str) -> TableName:
+        name = table_name(written)
+        if name not in self.names:
+            self.fail(f"{place}: the map has no table {name}", nearest(str(name), map(str, self.names)))
+        return name
+
+    def kind(self, name: str, entry: Mapping[str, Any]) -> PersonKind:
+        place = f"people.{name}"
+        account = entry.get("account", True)
+        for flag in ("protected", "employee"):
+            if flag in entry and not account:
+                self.fail(f"{place}: {flag} needs people with an account", f"remove {flag} or account = false")
+        region = entry.get("region")
+        return PersonKind(
+            name=name,
+            table=self.known_table(entry["table"], place),
+            key=entry["key"],
+            account=account,
+            region_column=entry.get("region_column"),
+            region=self.region if region == "local" else region,
+            protected=entry.get("protected"),
+            employee=entry.get("employee"),
+        )
+
+    def table(self, name: TableName, entry: Mapping[str, Any], kinds: Mapping[str, PersonKind]) -> MappedTable:
+        place = f"tables.{name}"
+        owners = tuple(self.owner(name, owner, kinds) for owner in entry.get("owners", ()))
+        paths = [(owner.kind, owner.path) for owner in owners]
+        for one in paths:
+            if paths.count(one) > 1:
+                self.fail(f"{place}: the owner {one[0]} by {list(one[1])} is listed twice", "keep one of them")
+        return MappedTable(
+            name=name,
+            key=tuple(entry["key"]),
+            owners=owners,
+            scope=RowScope(entry.get("scope", "all")),
+            columns={column: self.column(column, value) for column, value in entry["columns"].items()},
+        )
+
+    def owner(self, table: TableName, entry: Mapping[str, Any], kinds: Mapping[str, PersonKind]) -> OwnerPath:
+        place = f"tables.{table}: owners"
+        if entry["kind"] not in kinds:
+            self.fail(f"{place}: there are no people of kind {entry['kind']}", nearest(entry["kind"], kinds))
+        kind = kinds[entry["kind"]]
+        written = [entry["path"]] if isinstance(entry["path"], str) else list(entry["path"])
+        *steps, column = written
+        hops = tuple(self.hop(step, place) for step in steps)
+        if "->" in column or "." in column or " " in column:
+            self.fail(
+                f"{place}: the path ends in {column!r}, not in a column",
+                "end the path with the column that holds the person's key, as in account_id",
+            )
+        last = hops[-1].table if hops else table
+        if kind.region_column and not kind.account and last != kind.table:
+            self.fail(
+                f"{place}: the home region of a {kind.name} stands in {kind.table}, where this path does not end",
+                f"let the path end in {kind.table}, or give people.{kind.name} a constant region",
+            )
+        return OwnerPath(kind.name, hops, column, entry.get("nullable", False))
+
+    def hop(self, step: str, place: str) -> Hop:
+        found = _HOP.fullmatch(step.strip())
+        if found is None:
+            self.fail(f"{place}: cannot read the hop {step!r}", "write COLUMN -> TABLE.COLUMN")
+        return Hop(found[1], self.known_table(found[2], place), found[3])
+
+    def column(self, name: str, value: str | Mapping[str, Any]) -> MappedColumn:
+        if isinstance(value, str):
+            data_class = DataClass(value)
+            return MappedColumn(name, data_class, Mask(MaskKind.NULL) if data_class in self.maskable else None)
+        mask = value["mask"]
+        if isinstance(mask, str):
+            return MappedColumn(name, DataClass(value["class"]), Mask(MaskKind(mask)))
+        return MappedColumn(name, DataClass(value["class"]), Mask(MaskKind.CONSTANT, mask["constant"]))
+
+
+def table_name(written: str) -> TableName:
+    """``accounts`` -> public.accounts; ``billing.invoices`` as it is."""
+    schema, dot, name = written.rpartition(".")
+    return TableName(schema if dot else "public", name)
+
+
+def _sentence(problem: jsonschema_rs.ValidationError, data: Mapping[str, Any]) -> str:
+    """The validator's message, but the reason behind a ``oneOf`` and the nearest name where it knows one."""
+    value: Any = data
+    for step in problem.instance_path:
+        value = value[step]
+    steps = [str(step) for step in problem.instance_path]
+    if len(steps) == 4 and steps[0] == "tables" and steps[2] == "columns":
+        if isinstance(value, str):
+            return f"there is no data class {value!r}; {nearest(value, DataClass)}"
+        if isinstance(value, dict) and isinstance(value.get("mask"), str) and value["mask"] not in set(MaskKind):
+            return f"there is no mask {value['mask']!r}; {nearest(value['mask'], MaskKind)}"
+        return 'write a class, as in "contact", or { class = "contact", mask = "last4" } (public columns have no mask)'
+    if len(steps) == 2 and steps[0] == "tables" and isinstance(value, dict):
+        unknown = set(value) - {"key", "owners", "scope", "nobody", "columns"}
+        if unknown:
+            name = sorted(unknown)[0]
+            return f"there is no field {name!r}; {nearest(name, ('key', 'owners', 'scope', 'nobody', 'columns'))}"
+        if "owners" in value and "nobody" in value:
+            return "a table has owners or nobody = true, not both"
+        if "owners" not in value and "nobody" not in value:
+            return "say whose rows these are: owners = [...], or nobody = true"
+        if "nobody" in value and "scope" in value:
+            return "a table of nobody has no scope"
+    if len(steps) == 2 and steps[0] == "people" and "oneOf" in map(str, problem.schema_path):
+        return "give exactly one of region and region_column"
+    return problem.message
