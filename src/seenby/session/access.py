@@ -1,0 +1,83 @@
+"""What a session may use: one active grant, how much of it is used up, and whether it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from seenby.errors import LimitReached, SeenbyError
+from seenby.model.grant import GrantTerms
+from seenby.model.plan import Plan
+from seenby.model.shape import Catalog, Shape
+
+CACHED_TEXTS = 2000
+
+
+class Usage:
+    """How many rows and people a grant has shown over its whole life, against its caps.
+
+    People shown before this process started are known by pseudonym only (the ledger's private journal).
+    """
+
+    __slots__ = ("_before", "_names", "_pseudonym", "rows")
+
+    def __init__(self, rows: int, before: set[bytes], pseudonym: Callable[[str], bytes]) -> None:
+        self.rows = rows
+        self._before = before
+        self._names: set[str] = set()
+        self._pseudonym = pseudonym
+
+    @property
+    def people(self) -> int:
+        """People shown so far. A person shown before and after a restart counts once."""
+        return len(self._before) + len(self._names)
+
+    def charge(self, terms: GrantTerms, people: Iterable[str], rows: int) -> None:
+        """Counts a result part before it is recorded. Raises LimitReached, and counts nothing, beyond a cap."""
+        fresh = {person for person in people if person not in self._names}
+        if self._before and fresh:
+            fresh = {person for person in fresh if self._pseudonym(person) not in self._before}
+        if self.people + len(fresh) > terms.max_people:
+            raise LimitReached(
+                f"this result would show more people than the {terms.max_people} that the grant allows",
+                hint="narrow the query, or ask for a grant with a larger --max-people",
+                detail=f"grant {terms.id}: {self.people} people shown so far",
+            )
+        if self.rows + rows > terms.max_rows:
+            raise LimitReached(
+                f"this result would show more rows than the {terms.max_rows} that the grant allows",
+                hint="narrow the query, or ask for a grant with a larger --max-rows",
+                detail=f"grant {terms.id}: {self.rows} rows shown so far",
+            )
+        self._names |= fresh
+        self.rows += rows
+
+
+@dataclass(slots=True, eq=False)
+class Access:
+    """One active grant, shared by all its sessions.
+
+    Attributes:
+        version: changes when the shape or the catalog does; part of every cache key.
+        ended: why the grant no longer works; set once, checked before every release.
+        facts: the part of every query record that is the same for the whole grant.
+        plans: analysed statements by text.
+    """
+
+    terms: GrantTerms
+    shape: Shape
+    catalog: Catalog
+    usage: Usage
+    facts: dict[str, object]
+    version: int = 0
+    ended: SeenbyError | None = None
+    plans: dict[str, tuple[Plan, ...]] = field(default_factory=dict)
+
+    def remember(self, text: str, plans: tuple[Plan, ...]) -> None:
+        """Keeps an analysis. The oldest go first; very long texts are not worth their memory."""
+        if len(text) > 10_000:
+            return
+        if len(self.plans) >= CACHED_TEXTS:
+            for old in list(self.plans)[: CACHED_TEXTS // 4]:
+                del self.plans[old]
+        self.plans[text] = plans

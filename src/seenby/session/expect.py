@@ -1,0 +1,169 @@
+"""What a session waits for from Postgres: one item for each thing asked, in order.
+
+Postgres answers in the order it was asked, so the head of the queue says what the next message means. After an
+ErrorResponse Postgres skips everything up to the next Sync; so do the items in front of the next ``Ready``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seenby.errors import ProtocolError
+from seenby.model.plan import ControlPlan
+from seenby.session import server_errors
+from seenby.wire import backend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seenby.session.results import Results
+    from seenby.session.session import Session
+    from seenby.session.statements import ServerStatement
+
+
+class Item:
+    """Something asked of Postgres. ``on`` returns True when the answer is complete."""
+
+    __slots__ = ()
+
+    def on(self, session: Session, kind: int, body: bytes) -> bool:
+        raise ProtocolError(f"Postgres sent a message of type {chr(kind)!r} that nobody asked for")
+
+    def failed(self, session: Session, fields: dict[str, str]) -> None:
+        """Postgres answered with an error instead."""
+        session.emit(backend.error_response(server_errors.run_time_error(fields)))
+
+    def dropped(self, session: Session) -> None:
+        """An earlier item failed: this one will not be answered."""
+
+
+class Local(Item):
+    """Our own answer, in its place among Postgres's. ``data`` may be a function, called when its turn comes."""
+
+    __slots__ = ("attempt", "data")
+
+    def __init__(self, data: bytes | Callable[[], bytes], attempt: bytes = b"") -> None:
+        self.data = data
+        self.attempt = attempt
+
+    def tell(self, session: Session) -> None:
+        """An attempt is recorded before its refusal is told."""
+        data = self.data if isinstance(self.data, bytes) else self.data()
+        if self.attempt:
+            session.record_attempt(self.attempt)
+        session.emit(data)
+
+
+class Poison(Local):
+    """A refusal inside a transaction block: Postgres is made to fail it too, and our words take its error's place."""
+
+    __slots__ = ()
+
+    def failed(self, session: Session, fields: dict[str, str]) -> None:
+        self.tell(session)
+
+
+class Prepared(Item):
+    """Parse and Describe: ``1``, ``t``, then ``T`` or ``n``."""
+
+    __slots__ = ("name", "statement", "tell")
+
+    def __init__(self, statement: ServerStatement, *, tell: bool, name: bytes | None = None) -> None:
+        self.statement = statement
+        self.tell = tell
+        self.name = name
+
+    def on(self, session: Session, kind: int, body: bytes) -> bool:
+        if kind == backend.PARSE_COMPLETE:
+            if self.tell:
+                session.emit(backend.PARSE_DONE)
+            return False
+        if kind == backend.PARAMETER_DESCRIPTION:
+            self.statement.parameters = backend.read_parameter_description(body)
+            return False
+        if kind == backend.ROW_DESCRIPTION:
+            self.statement.fields = backend.read_row_description(body)[self.statement.hidden :]
+        elif kind != backend.NO_DATA:
+            return super().on(session, kind, body)
+        self.statement.described = True
+        session.described(self.statement)
+        return True
+
+    def failed(self, session: Session, fields: dict[str, str]) -> None:
+        self.dropped(session)
+        session.emit(backend.error_response(server_errors.parse_error(fields)))
+
+    def dropped(self, session: Session) -> None:
+        session.forget(self.statement, self.name)
+
+
+class Acknowledged(Item):
+    """One message without a body: ``2`` (Bind) or ``3`` (Close)."""
+
+    __slots__ = ("data", "kind", "tell")
+
+    def __init__(self, data: bytes, *, tell: bool) -> None:
+        self.kind = data[0]
+        self.data = data
+        self.tell = tell
+
+    def on(self, session: Session, kind: int, body: bytes) -> bool:
+        if kind != self.kind:
+            return super().on(session, kind, body)
+        if self.tell:
+            session.emit(self.data)
+        return True
+
+
+class Command(Item):
+    """A statement without rows, sent as Parse, Bind, Execute: ``1``, ``2``, ``C``."""
+
+    __slots__ = ("plan",)
+
+    def __init__(self, plan: ControlPlan) -> None:
+        self.plan = plan
+
+    def on(self, session: Session, kind: int, body: bytes) -> bool:
+        if kind in {backend.PARSE_COMPLETE, backend.BIND_COMPLETE}:
+            return False
+        if kind != backend.COMMAND_COMPLETE:
+            return super().on(session, kind, body)
+        # COMMIT of a failed transaction answers ROLLBACK, so the tag is Postgres's own.
+        session.emit(backend.message(b"C", body))
+        return True
+
+
+class Companion(Item):
+    """Bind and Execute of the companion query: ``2``, rows of (kind, key), ``C``."""
+
+    __slots__ = ("results",)
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+
+    def on(self, session: Session, kind: int, body: bytes) -> bool:
+        if kind == backend.DATA_ROW:
+            person_kind, key = backend.read_values(body)
+            if person_kind is not None and key is not None:
+                self.results.result.upper.append(f"{person_kind.decode()}:{key.decode()}")
+            return False
+        if kind == backend.BIND_COMPLETE:
+            return False
+        if kind != backend.COMMAND_COMPLETE:
+            return super().on(session, kind, body)
+        return True
+
+    def failed(self, session: Session, fields: dict[str, str]) -> None:
+        self.results.failed(session, fields)
+
+
+class Ready(Item):
+    """The answer to Sync."""
+
+    __slots__ = ()
+
+    def on(self, session: Session, kind: int, body: bytes) -> bool:
+        if kind != backend.READY:
+            return super().on(session, kind, body)
+        session.ready(body.decode())
+        return True

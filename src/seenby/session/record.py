@@ -1,0 +1,104 @@
+"""The person-free query record: what is committed to in the log and sealed beside it (docs/formats/records.md).
+
+Canonical JSON (RFC 8785): keys sorted, no spaces, UTF-8. All that is the same for one statement of one session is
+rendered once; per query only the time, the parameters and the number of rows are put in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from seenby.model.classes import DataClass
+from seenby.model.plan import QueryPlan
+
+VERSION = 1
+_AT = "\x00at\x00"
+_PARAMETERS = "\x00parameters\x00"
+_ROWS = "\x00rows\x00"
+
+
+def canonical(value: object) -> bytes:
+    """RFC 8785 for what we use: no floats, keys in the Basic Multilingual Plane."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def instant(seconds: float) -> str:
+    """RFC 3339 in UTC with microseconds."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class RecordTemplate:
+    """A query record with three holes, and the per-person parts that go with its plan."""
+
+    __slots__ = ("_parts", "_pieces", "_plan")
+
+    def __init__(self, facts: Mapping[str, object], plan: QueryPlan, text: str) -> None:
+        self._plan = plan
+        self._parts: dict[int, bytes] = {}
+        record = {
+            **facts,
+            "at": _AT,
+            "bound": plan.bound.value,
+            "classes": [str(one) for one in plan.classes],
+            "columns": list(plan.columns),
+            "kind": "query",
+            "parameters": _PARAMETERS,
+            "rows": _ROWS,
+            "statement": text,
+            "tables": list(plan.tables),
+            "v": VERSION,
+        }
+        whole = canonical(record)
+        pieces = []
+        for hole in (_AT, _PARAMETERS, _ROWS):
+            # A statement cannot contain a zero byte, so a hole cannot be forged.
+            before, _, whole = whole.partition(canonical(hole))
+            pieces.append(before)
+        pieces.append(whole)
+        self._pieces = tuple(pieces)
+
+    def fill(self, now: float, parameters: Sequence[str | None], rows: int) -> bytes:
+        """``now``: Unix seconds; ``rows``: of this part."""
+        a, b, c, d = self._pieces
+        values = canonical(list(parameters)) if parameters else b"[]"
+        return b'%b"%b"%b%b%b%d%b' % (a, instant(now).encode(), b, values, c, rows, d)
+
+    def part(self, bits: int) -> bytes:
+        """The per-person record of somebody found under these keys of the output (bit 0 = the first key)."""
+        part = self._parts.get(bits)
+        if part is None:
+            columns = [pair for index, key in enumerate(self._plan.keys) if bits >> index & 1 for pair in key.columns]
+            part = self._parts[bits] = person_part(columns or self._plan.parts)
+        return part
+
+
+def person_part(columns: Sequence[tuple[str, DataClass]], how: str = "disclosed") -> bytes:
+    """What the record says of one person: which of their classes and columns, disclosed or examined."""
+    return canonical(
+        {
+            "classes": sorted({str(one) for _, one in columns}),
+            "columns": sorted({name for name, _ in columns}),
+            "how": how,
+            "v": VERSION,
+        }
+    )
+
+
+def attempt_record(
+    facts: Mapping[str, object], now: float, text: str, *, sqlstate: str, message: str, detail: str
+) -> bytes:
+    """A refused attempt: who tried what, and what they were told."""
+    return canonical(
+        {
+            **facts,
+            "at": instant(now),
+            "detail": detail,
+            "kind": "refused",
+            "message": message,
+            "sqlstate": sqlstate,
+            "statement": text,
+            "v": VERSION,
+        }
+    )

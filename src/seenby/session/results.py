@@ -1,0 +1,181 @@
+"""Rows on their way: keys are taken off, the part is recorded, and only then may it be shown (invariant I1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seenby.attribute.strip import strip_rows
+from seenby.errors import LimitReached, ServerError
+from seenby.model.disclosure import EntryBound, QueryDisclosure, Shown
+from seenby.model.plan import Bound
+from seenby.session import server_errors
+from seenby.session.expect import Item
+from seenby.session.statements import Result
+from seenby.wire import backend
+
+if TYPE_CHECKING:
+    from seenby.session.session import Session
+
+PART_BYTES = 128 * 1024
+"""A result larger than this is recorded and released in parts."""
+
+_BOUNDS = {
+    Bound.NOBODY: EntryBound.NOBODY,
+    Bound.EXACT: EntryBound.EXACT,
+    Bound.UPPER: EntryBound.UPPER,
+    Bound.STATISTIC: EntryBound.STATISTIC,
+}
+
+
+class Results(Item):
+    """The answer to Execute of a query: ``D``*, then ``C``, ``s`` or ``I``."""
+
+    __slots__ = ("_bytes", "_discard", "_out", "_rows", "heading", "result")
+
+    def __init__(self, result: Result, heading: bytes = b"") -> None:
+        self.result = result
+        self.heading = heading  # RowDescription of the simple protocol
+        self._out: list[bytes] = []
+        self._rows = 0
+        self._bytes = 0
+        self._discard = False
+
+    def take_rows(self, session: Session, data: bytes, at: int, end: int) -> int:
+        """Takes all whole DataRows at ``at``. Returns the position after them."""
+        start = at
+        result = self.result
+        out = self._out
+        if result.skip:
+            out = []
+        at, rows = strip_rows(data, at, end, result.keys, out)
+        if result.skip and rows:
+            out, rows = _drop_first(out, rows, result)
+            self._out += out
+        self._rows += rows
+        self._bytes += at - start
+        if self._bytes > PART_BYTES:
+            self.record(session, final=False)
+        return at
+
+    def on(self, session: Session, kind: int, body: bytes) -> bool:
+        if kind == backend.COMMAND_COMPLETE:
+            self.record(session, final=True)
+            if not self._discard:
+                session.emit(backend.command_complete(f"SELECT {self.result.rows}"))
+            return True
+        if kind == backend.SUSPENDED:
+            self.record(session, final=False)
+            if not self._discard:
+                session.emit(backend.SUSPENDED_DONE)
+            return True
+        return super().on(session, kind, body)
+
+    def record(self, session: Session, *, final: bool) -> None:
+        """Names everybody in this part; its bytes wait behind the entry."""
+        out, rows = self._out, self._rows
+        self._out, self._rows, self._bytes = [], 0, 0
+        if self._discard:
+            return
+        result = self.result
+        if result.plan.bound is Bound.NOBODY and not result.plan.tables:
+            session.emit(self._head() + b"".join(out))
+            result.rows += rows
+            return
+        people = self._people()
+        access = session.access
+        assert access is not None
+        try:
+            access.usage.charge(access.terms, [shown.person for shown in people], rows)
+        except LimitReached as error:
+            self._discard = True
+            session.fail_transaction()
+            session.emit(backend.error_response(error))
+            return
+        result.rows += rows
+        session.record(
+            QueryDisclosure(
+                result.template.fill(session.clock(), result.parameters, rows),
+                people,
+                result.part,
+                final,
+                _BOUNDS[result.plan.bound],
+                session.grant_id,
+                rows,
+            ),
+            self._head() + b"".join(out),
+        )
+        result.part += 1
+
+    def failed(self, session: Session, fields: dict[str, str]) -> None:
+        """A run-time error is one bit about everybody whose rows could have raised it: they are named too."""
+        self._out, self._rows, self._bytes = [], 0, 0
+        error = server_errors.run_time_error(fields)
+        if self._discard:
+            return
+        if self.result.plan.bound is Bound.NOBODY or not server_errors.depends_on_data(error.state):
+            session.emit(backend.error_response(error))
+            return
+        session.attribute_error(self.result, error)
+
+    def _head(self) -> bytes:
+        heading, self.heading = self.heading, b""
+        return heading
+
+    def _people(self) -> tuple[Shown, ...]:
+        result = self.result
+        if result.upper:
+            upper, result.upper = result.upper, []
+            part = result.template.part(0)
+            return tuple(Shown(person, part) for person in dict.fromkeys(upper))
+        keys = result.plan.keys
+        if len(keys) == 1 and not result.named:
+            # The common case: one key, first part. Everybody found is new.
+            prefix = keys[0].kind + ":"
+            part = result.template.part(1)
+            shown = tuple(Shown(prefix + raw.decode(), part) for raw in result.keys[0])
+            result.keys[0].clear()
+            result.named.update((one.person, 1) for one in shown)
+            return shown
+        found: dict[str, int] = {}
+        for index, (key, raws) in enumerate(zip(keys, result.keys, strict=True)):
+            for raw in raws:
+                person = f"{key.kind}:{raw.decode()}"
+                found[person] = found.get(person, 0) | 1 << index
+            raws.clear()
+        fresh = []
+        for person, bits in found.items():
+            before = result.named.get(person, 0)
+            if bits & ~before:
+                result.named[person] = before | bits
+                fresh.append(Shown(person, result.template.part(bits & ~before)))
+        return tuple(fresh)
+
+
+def error_disclosure(
+    session: Session, result: Result, error: ServerError, people: list[str] | None
+) -> QueryDisclosure | None:
+    """The entry for a run-time error; None people: nobody could say who took part."""
+    access = session.access
+    assert access is not None
+    if people is None:
+        scope = access.terms.people
+        if scope is None:
+            return None
+        people = [str(person) for person in scope]
+    plan = result.plan
+    part = result.template.part((1 << len(plan.keys)) - 1)
+    named = tuple(Shown(person, part) for person in dict.fromkeys(people) if person not in result.named)
+    access.usage.charge(access.terms, [shown.person for shown in named], 0)
+    record = result.template.fill(session.clock(), [*result.parameters, f"error {error.state}"], 0)
+    return QueryDisclosure(record, named, result.part, True, EntryBound.UPPER, session.grant_id, 0)
+
+
+def _drop_first(pieces: list[bytes], rows: int, result: Result) -> tuple[list[bytes], int]:
+    """OFFSET: the rows were attributed, and are not shown. Pieces are cut into rows only here."""
+    data = b"".join(pieces)
+    dropped = min(rows, result.skip)
+    at = 0
+    for _ in range(dropped):
+        at += 1 + int.from_bytes(data[at + 1 : at + 5], "big")
+    result.skip -= dropped
+    return ([data[at:]] if at < len(data) else []), rows - dropped

@@ -1,0 +1,87 @@
+"""Reads what Postgres sends, without making an object of every row."""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from seenby.errors import ProtocolError
+from seenby.session.results import Results
+from seenby.wire import backend
+
+if TYPE_CHECKING:
+    from seenby.session.session import Session
+
+_LENGTH = Struct(">I").unpack_from
+MAX_MESSAGE = 1 << 30  # Postgres's own limit of a message
+
+# What a client is told when a setting changes; the rest (whose name we are) is not its business.
+REPORTED = frozenset(
+    {
+        "application_name", "client_encoding", "DateStyle", "integer_datetimes", "IntervalStyle",
+        "server_encoding", "server_version", "standard_conforming_strings", "TimeZone",
+    }
+)  # fmt: skip
+
+
+class ServerReader:
+    """Cuts Postgres's bytes and gives each message to the item that waits for it."""
+
+    __slots__ = ("_have", "_need", "_parts")
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._have = 0
+        self._need = 5
+
+    def feed(self, session: Session, data: bytes) -> None:
+        if self._parts:
+            self._parts.append(data)
+            self._have += len(data)
+            if self._have < self._need:
+                return
+            data = b"".join(self._parts)
+            self._parts.clear()
+        at, end, need = 0, len(data), 5
+        pending = session.pending
+        while end - at >= 5:
+            kind = data[at]
+            (length,) = _LENGTH(data, at + 1)
+            stop = at + 1 + length
+            if stop > end:
+                if length > MAX_MESSAGE:
+                    raise ProtocolError("Postgres sent a message beyond its own limit")
+                need = 1 + length
+                break
+            if kind == backend.DATA_ROW and pending and isinstance(pending[0], Results):
+                at = pending[0].take_rows(session, data, at, end)
+                continue
+            _dispatch(session, kind, data[at + 5 : stop])
+            at = stop
+        if at < end:
+            self._parts.append(data[at:])
+        self._have = end - at
+        self._need = need
+
+
+def _dispatch(session: Session, kind: int, body: bytes) -> None:
+    pending = session.pending
+    if kind == backend.ERROR:
+        session.server_failed(body)
+    elif kind == backend.NOTICE:
+        return  # a notice of the server may hold values, and nobody asked for one
+    elif kind == backend.PARAMETER_STATUS:
+        name, value = backend.read_parameter_status(body)
+        if name in REPORTED:
+            session.emit(backend.parameter_status(name, value))
+    elif kind == backend.NOTIFICATION:
+        raise ProtocolError("Postgres sent a notification that nobody may listen to")
+    else:
+        if not pending:
+            raise ProtocolError(f"Postgres sent a message of type {chr(kind)!r} that nobody asked for")
+        head = pending[0]
+        if head.on(session, kind, body):
+            # ready() may append to the queue, so the head is taken off by identity.
+            assert pending[0] is head
+            pending.popleft()
+    session.advance()

@@ -1,0 +1,58 @@
+"""Prepared statements and portals: the client's names, and what stands for them in Postgres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from seenby.model.plan import ControlPlan, QueryPlan
+from seenby.session.record import RecordTemplate
+from seenby.wire import backend
+
+
+@dataclass(slots=True, eq=False)
+class ServerStatement:
+    """A rewritten statement as Postgres knows it, on this session's link.
+
+    ``described`` turns true when Postgres has answered Describe; ``fields`` are the user's columns, without keys.
+    """
+
+    name: bytes
+    key: tuple[str, tuple[int, ...]]
+    hidden: int  # person keys in front
+    described: bool = False
+    parameters: tuple[int, ...] = ()
+    fields: tuple[backend.Field, ...] | None = None  # None: no rows
+
+
+@dataclass(slots=True, eq=False)
+class ClientStatement:
+    """What the client calls by ``name``. ``server`` is None for statements that return nothing."""
+
+    text: str
+    plan: QueryPlan | ControlPlan
+    oids: tuple[int, ...]
+    version: int
+    server: ServerStatement | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Result:
+    """One execution of one plan: what was found and shown so far, over all its parts."""
+
+    plan: QueryPlan
+    template: RecordTemplate
+    parameters: list[str | None]
+    values: bytes
+    keys: tuple[set[bytes], ...]
+    named: dict[str, int] = field(default_factory=dict)  # person -> bit set of keys already recorded
+    upper: list[str] = field(default_factory=list)  # the companion's people, not recorded yet
+    part: int = 0
+    rows: int = 0  # sent to the client so far, over all parts
+    skip: int = 0  # rows still to drop (OFFSET)
+
+
+@dataclass(slots=True, eq=False)
+class Portal:
+    statement: ClientStatement
+    formats: tuple[int, ...]
+    result: Result | None
