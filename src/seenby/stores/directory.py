@@ -53,8 +53,8 @@ from scramp import ScramMechanism
 
 from seenby.errors import AuthFailed, ConfigError, UsageError
 from seenby.grants.facts import RegionRules
-from seenby.grants.signing import key_id
 from seenby.model.principal import Principal
+from seenby.tlog.entries import key_id
 
 APPROVING_ROLES = frozenset({"approver", "protection-officer"})
 """Roles that guard the people of a region, and so must name it."""

@@ -1,0 +1,118 @@
+"""Terms have one spelling; whatever else comes is refused in words."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import pytest
+
+from seenby.errors import UsageError
+from seenby.grants.terms import check_terms, decode_terms, encode_terms, grant_commit
+from seenby.model.grant import Cell
+from seenby.model.people import Person
+from tests.fixtures.grants import EVE, JO, OPENING, commit_of, wish
+
+GOLDEN = (
+    b'{"approvals":2,"cells":[{"regions":["eu"],"what":"contact"}],"country":"IE","entity":"Orbit Ireland Ltd",'
+    b'"id":"6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f","max_people":1,"max_rows":1000,"not_after":1795305600,'
+    b'"not_before":1795303800,"people":["account:42"],"principal":"sam","purpose":"support",'
+    b'"reference":"ticket:1","region":"eu","requested_at":1795303800,"role":"support","unit":"Care","v":1}'
+)
+
+
+def test_golden_bytes_and_commitment() -> None:
+    assert encode_terms(wish()) == GOLDEN
+    assert decode_terms(GOLDEN) == wish()
+    assert commit_of(wish()) == hmac.new(OPENING, GOLDEN, hashlib.sha256).digest()
+    assert commit_of(wish()).hex() == "af7c4a2ea3530d642164e07616a96f5869f9b6499bf11f557148a4a62ce0bf13"
+
+
+def test_terms_without_people_and_with_several_regions_come_back() -> None:
+    terms = wish(people=None, cells=(Cell("accounts.phone", ("eu", "us")), Cell("public", ("us",))))
+    assert decode_terms(encode_terms(terms)) == terms
+    assert b'"people":null' in encode_terms(terms)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"v": 2},
+        {"v": True},
+        {"v": "1"},
+        {"extra": 1},
+        {"id": "6F" * 16},
+        {"id": 7},
+        {"region": "EU"},
+        {"cells": []},
+        {"cells": {}},
+        {"cells": [{"what": "contact"}]},
+        {"cells": [{"what": "contact", "regions": "eu"}]},
+        {"cells": [{"what": "contact", "regions": []}]},
+        {"cells": [{"what": "contact", "regions": ["us", "eu"]}]},
+        {"cells": [{"what": "contact", "regions": [1]}]},
+        {"cells": [{"what": 5, "regions": ["eu"]}]},
+        {"cells": [{"what": "everything", "regions": ["eu"]}]},
+        {"cells": [{"what": "public", "regions": ["eu"]}, {"what": "contact", "regions": ["eu"]}]},
+        {"people": []},
+        {"people": ["42"]},
+        {"people": [42]},
+        {"people": ["account:7", "account:42"]},
+        {"people": ["account:42", "account:42"]},
+        {"people": ["account:4\n2"]},
+        {"max_people": 0},
+        {"max_rows": True},
+        {"max_rows": "9"},
+        {"not_after": 1795303800},
+        {"approvals": -1},
+        {"approvals": 10},
+        {"principal": ""},
+        {"purpose": ""},
+        {"reference": "x" * 201},
+        {"reference": "two\nlines"},
+        {"reference": None},
+    ],
+    ids=str,
+)
+def test_odd_terms_are_refused(change: dict[str, Any]) -> None:
+    value = json.loads(GOLDEN) | change
+    with pytest.raises(UsageError):
+        decode_terms(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+
+
+@pytest.mark.parametrize("key", sorted(json.loads(GOLDEN)))
+def test_no_key_may_be_missing(key: str) -> None:
+    value = {name: item for name, item in json.loads(GOLDEN).items() if name != key}
+    with pytest.raises(UsageError):
+        decode_terms(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+
+
+def test_every_changed_byte_is_refused_or_means_something_else() -> None:
+    meant = 0
+    for place in range(len(GOLDEN)):
+        changed = GOLDEN[:place] + bytes([GOLDEN[place] ^ 1]) + GOLDEN[place + 1 :]
+        assert grant_commit(OPENING, changed) != commit_of(wish())
+        try:
+            assert decode_terms(changed) != wish()
+        except UsageError:
+            continue
+        meant += 1
+    assert 0 < meant < len(GOLDEN)
+
+
+def test_lists_that_are_not_sorted_are_refused_before_they_are_signed() -> None:
+    with pytest.raises(UsageError, match="sorted"):
+        check_terms(wish(people=(JO, EVE)))
+
+
+def test_too_many_people_for_one_grant() -> None:
+    people = tuple(sorted((Person("account", str(number)) for number in range(10_000)), key=str))
+    with pytest.raises(UsageError, match="too many people"):
+        encode_terms(wish(people=people))
+
+
+def test_a_short_opening_is_refused() -> None:
+    with pytest.raises(UsageError):
+        grant_commit(b"short", GOLDEN)
