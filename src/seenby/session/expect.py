@@ -26,7 +26,7 @@ class Item:
 
     __slots__ = ()
 
-    def on(self, session: Session, kind: int, body: bytes) -> bool:
+    def on(self, session: Session, kind: int, body: bytes) -> bool:  # noqa: ARG002
         raise ProtocolError(f"Postgres sent a message of type {chr(kind)!r} that nobody asked for")
 
     def failed(self, session: Session, fields: dict[str, str]) -> None:
@@ -59,7 +59,7 @@ class Poison(Local):
 
     __slots__ = ()
 
-    def failed(self, session: Session, fields: dict[str, str]) -> None:
+    def failed(self, session: Session, fields: dict[str, str]) -> None:  # noqa: ARG002
         self.tell(session)
 
 

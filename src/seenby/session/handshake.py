@@ -123,15 +123,12 @@ class Handshake:
         if self._phase is _Phase.STARTUP:
             self._buffer += data
             data = b""
-            while self._phase is _Phase.STARTUP and (found := startup.read_startup(self._buffer)):
+            while found := self._next_packet():
                 packet, used = found
                 self._buffer = self._buffer[used:]
                 steps.append(self._startup(packet))
-            if self._phase is _Phase.TLS and self._buffer:
-                raise ProtocolError("bytes came between the TLS request and its answer")
-            if self._phase is _Phase.SASL:
-                data, self._buffer = self._buffer, b""
-        if self._phase in {_Phase.SASL, _Phase.PROOF} and data:
+            data, self._buffer = self._after_startup()
+        if data:
             messages = self._framer.feed(data)
             for index, (kind, body) in enumerate(messages):
                 if kind != frontend.PASSWORD:
@@ -143,6 +140,15 @@ class Handshake:
                         raise ProtocolError("bytes came before the sign-in was answered")
                     steps.append(self._proof(body))
         return steps
+
+    def _next_packet(self) -> tuple[startup.Startup, int] | None:
+        return startup.read_startup(self._buffer) if self._phase is _Phase.STARTUP else None
+
+    def _after_startup(self) -> tuple[bytes, bytes]:
+        """(bytes for the sign-in, bytes to keep)."""
+        if self._phase is _Phase.TLS and self._buffer:
+            raise ProtocolError("bytes came between the TLS request and its answer")
+        return (self._buffer, b"") if self._phase is _Phase.SASL else (b"", self._buffer)
 
     def _startup(self, packet: startup.Startup) -> Step:
         match packet:
@@ -189,8 +195,9 @@ class Handshake:
         if principal is None:
             assert self._message is not None
             name = self._message.parameters["user"].encode()
-            made_up = hmac.digest(self._secret, b"seenby/unknown-name\0" + name, "sha256")
-            return made_up[:16], made_up, hashlib.sha256(made_up).digest(), _ITERATIONS
+            salt = hmac.digest(self._secret, b"seenby/unknown-name\0" + name, "sha256")[:16]
+            nobody = hashlib.sha256(self._secret + salt).digest()
+            return salt, nobody, nobody, _ITERATIONS
         return parse_verifier(principal.scram)
 
     def _first(self, body: bytes) -> Step:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from seenby.errors import GrantEnded, Internal, ProtocolError, SeenbyError, ServerError, SyntaxFailed, Unavailable
+from seenby.errors import Internal, ProtocolError, SeenbyError, ServerError, SyntaxFailed, Unavailable
 from seenby.model.disclosure import QueryDisclosure, RefusedAttempt
 from seenby.model.plan import Bound, ControlKind, ControlPlan, Plan, QueryPlan, RefusedPlan
 from seenby.session.access import Access
@@ -143,8 +143,6 @@ class Session:
         except Exception as error:  # noqa: BLE001 - fail closed, whatever it was
             return self.end(Internal("an internal error; the session is closed", detail=type(error).__name__))
         out, self._out = self._out, Outcome()
-        if self.closed:
-            out.close = True
         return out
 
     # ---------------------------------------------------------------- towards the client
@@ -249,9 +247,9 @@ class Session:
             self.advance()
 
     def advance(self) -> None:
-        while self.pending and isinstance(self.pending[0], Local) and not isinstance(self.pending[0], Poison):
-            item = self.pending.popleft()
-            item.tell(self)
+        while self.pending and type(head := self.pending[0]) is Local:
+            self.pending.popleft()
+            head.tell(self)
 
     def _client_message(self, kind: int, body: bytes) -> None:
         match kind:
@@ -562,6 +560,3 @@ def _server_formats(formats: tuple[int, ...], keys: int, visible: int) -> tuple[
     if not any(formats):
         return ()
     return (0,) * keys + (formats if len(formats) > 1 else formats * visible)
-
-
-__all__ = ["GrantEnded", "Session"]

@@ -1,0 +1,279 @@
+"""Carries out what a session asks: the only place where a client's bytes, Postgres's and the ledger's meet.
+
+A session's Outcome is carried out in one order: entries go to the ledger first, then bytes to either side.
+What the session gave as ``to_client`` may be shown: it waited inside the session until its entry was durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import structlog
+
+from seenby.errors import Internal, LedgerFailed, ProtocolError, SeenbyError, Unavailable
+from seenby.gateway.link import Link, cancel
+from seenby.session.handshake import Admitted, Handshake
+from seenby.session.outcome import Attribution, Outcome
+from seenby.session.session import Session
+from seenby.wire import backend
+
+if TYPE_CHECKING:
+    from seenby.gateway.server import Gateway
+
+log = structlog.get_logger()
+
+SIGN_IN_SECONDS = 30
+MANY_WAITING = 32
+"""So many results waiting for the ledger stop the reading from Postgres."""
+CUT_SECONDS = 0.5
+"""A client that does not read its last message within this time is cut off without it."""
+
+
+class Connection(asyncio.Protocol):
+    """One client, from the first byte to the last."""
+
+    def __init__(self, gateway: Gateway, *, unix: bool) -> None:
+        self._gateway = gateway
+        self._unix = unix
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._handshake: Handshake | None = gateway.handshake(unix=unix)
+        self._session: Session | None = None
+        self._link: Link | None = None
+        self._opening = False
+        self._to_link: list[bytes] = []
+        self._settings: dict[str, str] = {}
+        self._client_slow = False
+        self._ledger_slow = False
+        self._timer = self._loop.call_later(SIGN_IN_SECONDS, self._too_slow)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.key = (0, b"")
+        self.peer = ""
+
+    # ---------------------------------------------------------------- client side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        peer = self._transport.get_extra_info("peername")
+        self.peer = "unix" if self._unix else str(peer[0]) if isinstance(peer, tuple) else ""
+        if not self._gateway.add(self):
+            self._send_and_close(
+                backend.error_response(Unavailable("too many sessions", hint="try again later"), fatal=True)
+            )
+
+    def data_received(self, data: bytes) -> None:
+        session = self._session
+        if session is not None:
+            self._carry(session.client_data(data))
+        elif self._handshake is not None:
+            self._sign_in(self._handshake, data)
+
+    def _sign_in(self, handshake: Handshake, data: bytes) -> None:
+        for step in handshake.data(data):
+            if self._transport is None:
+                return
+            if step.to_client:
+                self._transport.write(step.to_client)
+            if step.start_tls:
+                self._transport.pause_reading()
+                self._task(self._upgrade(handshake))
+            if step.cancel is not None:
+                self._gateway.cancel(step.cancel)
+            if step.admitted is not None:
+                self._admit(step.admitted)
+            if step.close:
+                self._close()
+
+    async def _upgrade(self, handshake: Handshake) -> None:
+        assert self._transport is not None
+        assert self._gateway.tls is not None
+        try:
+            upgraded = await self._loop.start_tls(self._transport, self, self._gateway.tls, server_side=True)
+        except (OSError, ssl.SSLError, ConnectionError) as error:
+            log.info("tls-failed", peer=self.peer, reason=type(error).__name__)
+            self._close()
+            return
+        if upgraded is None:
+            return
+        self._transport = upgraded
+        handshake.secured()
+
+    def _admit(self, admitted: Admitted) -> None:
+        self._timer.cancel()
+        self._handshake = None
+        try:
+            opened = self._gateway.open_session(admitted, self)
+        except SeenbyError as error:
+            self._send_and_close(backend.error_response(error, fatal=True))
+            return
+        self._session, self._settings, greeting = opened
+        assert self._transport is not None
+        self._transport.write(greeting)
+
+    def _carry(self, outcome: Outcome) -> None:
+        for ticket, item in outcome.records:
+            self._gateway.ledger.submit(item, partial(self._recorded, ticket))
+        for attribution in outcome.attributions:
+            self._task(self._attribute(attribution))
+        if outcome.to_server:
+            if self._link is not None:
+                self._link.write(b"".join(outcome.to_server))
+            else:
+                self._to_link += outcome.to_server
+                if not self._opening:
+                    self._opening = True
+                    self._task(self._open_link())
+        if outcome.to_client and self._transport is not None:
+            self._transport.write(b"".join(outcome.to_client))
+        if outcome.close:
+            self._close()
+        elif self._session is not None and (self._session.waiting > MANY_WAITING) is not self._ledger_slow:
+            self._ledger_slow = not self._ledger_slow
+            self._flow()
+
+    def _recorded(self, ticket: int, error: BaseException | None) -> None:
+        session = self._session
+        if session is None:
+            return
+        if error is None:
+            self._carry(session.recorded(ticket))
+        elif isinstance(error, SeenbyError):
+            self._carry(session.end(error))
+        else:
+            self._carry(session.end(LedgerFailed("the entry could not be made durable, so nothing is shown")))
+
+    def cut(self, error: SeenbyError) -> None:
+        """Ends the session now: nothing that is not yet on its way is shown."""
+        if self._session is not None:
+            self._carry(self._session.end(error))
+        else:
+            self._send_and_close(backend.error_response(error, fatal=True))
+
+    def cancel_running(self) -> None:
+        """The client asked on another connection to cancel what this one does."""
+        if self._link is not None:
+            self._task(cancel(self._gateway.address, self._link.key))
+
+    # ---------------------------------------------------------------- Postgres side
+
+    async def _open_link(self) -> None:
+        session = self._session
+        assert session is not None
+        try:
+            link = await self._gateway.open_link(session, self._settings)
+        except SeenbyError as error:
+            self._carry(session.end(error))
+            return
+        if self._transport is None or session.closed:
+            link.close()
+            return
+        link.on_data = self._server_data
+        link.on_lost = self._server_lost
+        link.on_pressure = self._server_slow
+        self._link = link
+        waiting, self._to_link = self._to_link, []
+        link.write(b"".join(waiting))
+        self._flow()
+
+    def _server_data(self, data: bytes) -> None:
+        assert self._session is not None
+        self._carry(self._session.server_data(data))
+
+    def _server_lost(self) -> None:
+        self._link = None
+        if self._session is None or self._session.closed:
+            return
+        access = self._session.access
+        lost = Unavailable("the database closed the connection", hint="connect again")
+        self._carry(self._session.end((access.ended if access else None) or lost))
+
+    async def _attribute(self, attribution: Attribution) -> None:
+        """Runs the companion of a failed statement on a link of its own."""
+        session = self._session
+        assert session is not None
+        people: list[str] | None
+        try:
+            people = await self._gateway.run_companion(session, attribution)
+        except SeenbyError as error:
+            log.info("companion-failed", reason=error.message)
+            people = None
+        self._carry(session.attributed(attribution.ticket, people))
+
+    # ---------------------------------------------------------------- flow and end
+
+    def _flow(self) -> None:
+        """A slow client or a slow ledger stops the reading from Postgres: memory stays bounded."""
+        if self._link is None or self._link.transport is None:
+            return
+        if self._client_slow or self._ledger_slow:
+            self._link.transport.pause_reading()
+        else:
+            self._link.transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        self._client_slow = True
+        self._flow()
+
+    def resume_writing(self) -> None:
+        self._client_slow = False
+        self._flow()
+
+    def _server_slow(self, slow: bool) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        if slow:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def _too_slow(self) -> None:
+        self._send_and_close(
+            backend.error_response(ProtocolError("the sign-in took too long", hint="connect again"), fatal=True)
+        )
+
+    def _send_and_close(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+        self._close()
+
+    def _close(self) -> None:
+        transport = self._transport
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+        if transport is None or transport.is_closing():
+            return
+        transport.close()
+        # close() still delivers what is buffered; a client that does not read must not keep old rows coming.
+        self._loop.call_later(CUT_SECONDS, transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self._timer.cancel()
+        self._transport = None
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+        if self._session is not None:
+            self._session.closed = True
+        self._gateway.remove(self)
+
+    @property
+    def session(self) -> Session | None:
+        return self._session
+
+    def _task(self, work: Awaitable[None]) -> None:
+        task = self._loop.create_task(self._guard(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guard(self, work: Awaitable[None]) -> None:
+        """Anything unexpected in a task closes both sides (invariant I2)."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001
+            log.error("task-failed", reason=type(error).__name__)
+            self.cut(Internal("an internal error; the session is closed", detail=type(error).__name__))
