@@ -1,8 +1,8 @@
 """The region's secrets in one directory of mode 0700: person keys, epoch keys, the checkpoints' signing key.
 
-``persons.keys`` only grows (docs/formats/ledger.md, "Key store"); it is read whole at start. Making a key takes two steps, so
-that many are synced at once: ``person_key`` answers at once and queues the record, ``flush`` makes everything queued
-durable. The ledger's writer flushes before it writes the entries that use the keys.
+``persons.keys`` only grows (docs/formats/ledger.md, "Key store"); it is read whole at start. Making a key takes two
+steps, so that many are synced at once: ``person_key`` answers at once and queues the record, ``flush`` makes everything
+queued durable. The ledger's writer flushes before it writes the entries that use the keys.
 """
 
 from __future__ import annotations

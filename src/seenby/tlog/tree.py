@@ -45,10 +45,10 @@ class Frontier:
         self.size += 1
 
     def root(self) -> bytes:
-        return _fold(self._roots)
+        return fold(self._roots)
 
 
-def _fold(roots: Sequence[bytes]) -> bytes:
+def fold(roots: Sequence[bytes]) -> bytes:
     """The root over complete subtrees of falling size."""
     if not roots:
         return EMPTY_ROOT
