@@ -154,7 +154,7 @@ def _print(console: Console, settings: Config, place: Path, found: Reconciliatio
     others = len(found.foreign) + found.more_foreign
     console.print(
         Text(
-            f"\n{found.own} connections were Seenby's own, {others} {'was' if others == 1 else 'were'} not.",
+            f"\nConnections to {found.platform}: {found.own} of Seenby's own, {others} not of Seenby's.",
             style="bold red" if others else "bold",
         )
     )

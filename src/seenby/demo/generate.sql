@@ -95,13 +95,13 @@ INSERT INTO countries VALUES
 
 -- @ staff 0 20
 INSERT INTO staff VALUES
-    ('aoife.byrne', 'Aoife Byrne', 'Dublin', 'support', '2023-02-01'),
-    ('sean.keane', 'Sean Keane', 'Dublin', 'support', '2022-09-12'),
-    ('lotte.maes', 'Lotte Maes', 'Dublin', 'trust and safety', '2024-04-02'),
-    ('ben.ortiz', 'Ben Ortiz', 'Los Angeles', 'support', '2021-06-07'),
-    ('kim.harlan', 'Kim Harlan', 'Los Angeles', 'trust and safety', '2023-11-20'),
-    ('wei.chen', 'Wei Chen', 'Beijing', 'engineering', '2019-03-18'),
-    ('dana.price', 'Dana Price', 'Los Angeles', 'internal audit', '2020-01-13');
+    ('aoife.byrne', 'Aoife Byrne', 'Orbit Ireland Ltd', 'support', '2023-02-01'),
+    ('sean.keane', 'Sean Keane', 'Orbit Ireland Ltd', 'support', '2022-09-12'),
+    ('lotte.maes', 'Lotte Maes', 'Orbit Ireland Ltd', 'trust and safety', '2024-04-02'),
+    ('ben.ortiz', 'Ben Ortiz', 'Orbit USA Inc', 'support', '2021-06-07'),
+    ('kim.harlan', 'Kim Harlan', 'Orbit USA Inc', 'trust and safety', '2023-11-20'),
+    ('wei.chen', 'Wei Chen', 'Orbit Beijing Technology Co Ltd', 'engineering', '2019-03-18'),
+    ('dana.price', 'Dana Price', 'Orbit USA Inc', 'internal audit', '2020-01-13');
 
 -- @ sounds 0 500
 INSERT INTO sounds
