@@ -1,0 +1,92 @@
+"""Active grants as sessions use them: one Access a grant, shared by all its sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+from seenby.errors import SeenbyError
+from seenby.gateway.active import ActiveGrant
+from seenby.gateway.grants import GrantService
+from seenby.model.principal import Principal
+from seenby.model.shape import Catalog
+from seenby.session.access import Access, Usage
+from seenby.stores.ledger import Ledger
+
+
+class AccessBook:
+    """Looks up grants for sign-in, and tells sessions when one ends.
+
+    Args:
+        on_end: called when an access has ended, to cut its sessions at once.
+    """
+
+    def __init__(
+        self, service: GrantService, ledger: Ledger, catalog: Callable[[], Catalog], on_end: Callable[[], None]
+    ) -> None:
+        self._service = service
+        self._ledger = ledger
+        self._catalog = catalog
+        self._on_end = on_end
+        self._accesses: dict[str, tuple[Access, ActiveGrant]] = {}
+
+    def principal(self, name: str) -> Principal | None:
+        """As the directory says now."""
+        return self._service.directory.current.principals.get(name)
+
+    def accesses(self, principal: str) -> Sequence[Access]:
+        """The principal's active grants, oldest first."""
+        return [self._access(active) for active in self._service.active_for(principal)]
+
+    def secret(self, grant: str) -> tuple[str, str]:
+        """(role, password) in Postgres."""
+        _, active = self._accesses[grant]
+        return active.role, active.password
+
+    def catalog_changed(self) -> None:
+        """The schema changed: what was analysed before counts no more."""
+        for access, _ in self._accesses.values():
+            access.catalog = self._catalog()
+            access.plans.clear()
+            access.version += 1
+
+    def _access(self, active: ActiveGrant) -> Access:
+        found = self._accesses.get(active.terms.id)
+        if found is not None and found[1] is active:
+            return found[0]
+        used = self._ledger.usage(bytes.fromhex(active.terms.id))
+        access = Access(
+            terms=active.terms,
+            shape=active.shape,
+            catalog=self._catalog(),
+            usage=Usage(used.rows, set(used.people), self._ledger.pseudonym),
+            facts=grant_facts(active),
+        )
+        self._accesses[active.terms.id] = (access, active)
+
+        def ended(error: SeenbyError) -> None:
+            access.ended = error
+            self._accesses.pop(active.terms.id, None)
+            self._on_end()
+
+        active.life.on_end(ended)
+        return access
+
+
+def grant_facts(active: ActiveGrant) -> dict[str, object]:
+    """What every query record says of the grant."""
+    terms = active.terms
+    return {
+        "approvers": [{"name": name, "unit": unit} for name, unit in active.approvers],
+        "cells": [asdict(cell) | {"regions": list(cell.regions)} for cell in terms.cells],
+        "grant": terms.id,
+        "purpose": terms.purpose,
+        "reference": {"id": terms.reference},
+        "requester": {
+            "country": terms.country,
+            "entity": terms.entity,
+            "name": terms.principal,
+            "role": terms.role,
+            "unit": terms.unit,
+        },
+    }
