@@ -16,6 +16,7 @@ app = App(
     "and a public log that names everybody whose data was shown, before it is shown.",
     version_flags=["--version"],
 )
+app.command("seenby.cli.demo:demo", name="demo", help="An embedded world with two regions, and a guided tour.")
 app.command("seenby.cli.reconcile:reconcile", name="reconcile", help="Who reached the data without Seenby?")
 
 
