@@ -1,0 +1,387 @@
+"""The two oracles: what must hold of every plan that the analysis of a query hands out.
+
+*Deletion* (invariant I4). Somebody is *disclosed* by a result if there is a set of other people such that, in a world
+without that set, it makes a difference to the answer (or its error) whether this person exists. Eight people make 256
+worlds; all of them are computed. Whoever is disclosed must be attributed. A limited result needs care, because
+without the people in front everybody moves up into it:
+
+* the people were found by a companion (upper bound): the sentence above is taken literally, and two worlds differ when
+  SQL permits different sets of answers in them;
+* person keys travelled with the rows (exact): the plan chose one of the orders that SQL permits, so the answer it gave
+  must still be permitted in every world that lacks any set of the people who were *not* attributed.
+
+*Filtered copy* (invariant I5). Columns, types, rows or SQLSTATE equal those of the original text on tables that
+physically hold only what the grant reveals.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import psycopg
+from psycopg import pq
+
+from seenby.model.people import Person
+from seenby.model.plan import Bound, Plan, QueryPlan, RefusedPlan
+from tests.oracles.query import WORLD, Block, Case, Derived, Expect, Join, Named, Node, Query, shrunk, world_text
+from tests.oracles.world import PEOPLE, Places
+
+Analyse = Callable[[str], tuple[Plan, ...]]
+Cells = tuple[bytes | None, ...]
+Ranked = list[tuple[int, Cells]]
+
+ALL = (1 << len(PEOPLE)) - 1
+BIT = {person: 1 << n for n, person in enumerate(PEOPLE)}
+FAMILY = sorted(
+    {0, ALL, *BIT.values(), *(ALL ^ bit for bit in BIT.values())}
+    | {a | b for a, b in itertools.combinations(BIT.values(), 2)}
+)
+"""Worlds for queries that fail in some of them, where one failing world would spoil the statement for all: nobody,
+one, two, all but one, or all deleted. Two suffice to tell apart people who hide behind one duplicate each."""
+
+
+class OracleFailure(AssertionError):
+    """A plan that breaks an invariant. ``kind`` is one word, stable while a case is shrunk."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+
+
+class OracleBroken(Exception):
+    """The oracle contradicts itself: its own fault, not the plan's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: an SQLSTATE in ``state``, or columns and rows."""
+
+    state: str
+    names: tuple[bytes | None, ...] = ()
+    types: tuple[int, ...] = ()
+    rows: tuple[Cells, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A plan carried out as the gateway does it."""
+
+    answer: Answer
+    people: frozenset[Person]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    shape: str
+    outcome: str  # "exact", "upper", "nobody", "refused"
+    disclosed: int = 0
+    attributed: int = 0
+    failed: bool = False
+
+
+class Link:
+    """One connection, raw: text parameters without types, text results, as a plain client sends them."""
+
+    def __init__(self, dsn: str, search_path: str) -> None:
+        self.connection = psycopg.connect(dsn, autocommit=True)
+        self._pg = self.connection.pgconn
+        for setting in (
+            f"search_path = {search_path}",
+            "statement_timeout = '20s'",
+            "jit = off",
+            "max_parallel_workers_per_gather = 0",
+        ):
+            self.run(f"SET {setting}")
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def run(self, text: str, params: tuple[str, ...] = (), types: tuple[int, ...] = ()) -> Answer:
+        values = [value.encode() for value in params]
+        return _answer(self._pg.exec_params(text.encode(), values, types[: len(values)] or None))
+
+    def describe(self, text: str) -> tuple[int, tuple[int, ...]]:
+        """(number of columns, types of the parameters), as Parse and Describe tell; (0, ()) if Parse fails."""
+        if self._pg.prepare(b"", text.encode()).status != pq.ExecStatus.COMMAND_OK:
+            return 0, ()
+        described = self._pg.describe_prepared(b"")
+        return described.nfields, tuple(described.param_type(n) for n in range(described.nparams))
+
+
+def _answer(result: pq.abc.PGresult) -> Answer:
+    if result.status not in {pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK}:
+        return Answer((result.error_field(pq.DiagnosticField.SQLSTATE) or b"?").decode())
+    columns = range(result.nfields)
+    return Answer(
+        "",
+        tuple(result.fname(n) for n in columns),
+        tuple(result.ftype(n) for n in columns),
+        tuple(tuple(result.get_value(row, n) for n in columns) for row in range(result.ntuples)),
+    )
+
+
+class Judge:
+    """Holds the connections to the three forms of the world."""
+
+    def __init__(self, places: Places) -> None:
+        self.copied = Link(places.copied, "public")
+        self.worlds = Link(places.worlds, "worlds")
+        self.reader = Link(places.reader, "pg_catalog")
+
+    def close(self) -> None:
+        for link in (self.copied, self.worlds, self.reader):
+            link.close()
+
+    def carry_out(self, plan: QueryPlan, params: tuple[str, ...]) -> Run:
+        """Companion and main query in one snapshot, keys taken off, OFFSET's rows dropped after attribution."""
+        types = self.reader.describe(plan.sql)[1] if params else ()
+        companion: Answer | None = None
+        self.reader.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if plan.bound is Bound.UPPER and plan.companion is not None:
+            companion = self.reader.run(plan.companion, params, types)
+        answer = self.reader.run(plan.sql, params, types)
+        self.reader.run("ROLLBACK")
+        if answer.state and plan.bound is not Bound.UPPER and plan.companion is not None:
+            companion = self.reader.run(plan.companion, params, types)
+        if companion is not None and companion.state:
+            raise OracleFailure("companion", f"fails with {companion.state}: {plan.companion}")
+        people = {_person(kind, key) for kind, key in companion.rows} if companion else set()
+        if answer.state:
+            return Run(answer, frozenset(people))
+        width = len(plan.keys)
+        if len(answer.names) != width + plan.visible:
+            raise OracleFailure("columns", f"{len(answer.names)} columns, but {width} keys and {plan.visible} visible")
+        for row in answer.rows:
+            people |= {_person(key.kind.encode(), cell) for key, cell in zip(plan.keys, row, strict=False) if cell}
+        rows = tuple(row[width:] for row in answer.rows[plan.offset :])
+        return Run(
+            replace(answer, names=answer.names[width:], types=answer.types[width:], rows=rows), frozenset(people)
+        )
+
+    def judge(self, case: Case, analyse: Analyse) -> Verdict:
+        """Raises OracleFailure if what ``analyse`` makes of the case breaks I2, I4 or I5."""
+        plan = self._planned(case, analyse)
+        if isinstance(plan, RefusedPlan):
+            if case.expect is Expect.ANSWER and self.copied.run(case.text, case.params).state != plan.error.state:
+                raise OracleFailure("refused", plan.error.message)
+            return Verdict(case.why or "an error in any form", "refused")
+        if case.expect is Expect.REFUSE:
+            raise OracleFailure("answered", f"{case.why}: {plan.sql}")
+        run = self.carry_out(plan, case.params)
+        try:
+            truth = self._same_as_copy(case, run.answer)
+            verdict = self._nobody_missing(case, plan, run, truth)
+        except OracleFailure as failure:
+            failure.add_note(
+                f"plan: {plan.sql}\ncompanion: {plan.companion}\nbound: {plan.bound} offset: {plan.offset}"
+            )
+            raise
+        return verdict
+
+    @staticmethod
+    def _planned(case: Case, analyse: Analyse) -> QueryPlan | RefusedPlan:
+        try:
+            plans = analyse(case.text)
+        except Exception as error:
+            raise OracleFailure("raised", f"{type(error).__name__}: {error}") from error
+        refused = [plan for plan in plans if isinstance(plan, RefusedPlan)]
+        if refused:
+            return refused[0]
+        if len(plans) != 1 or not isinstance(plans[0], QueryPlan):
+            raise OracleFailure("plan", f"{plans}")
+        return plans[0]
+
+    def _same_as_copy(self, case: Case, got: Answer) -> Answer:
+        truth = self.copied.run(case.text, case.params)
+        if truth.state != got.state:
+            raise OracleFailure("error", f"copy {truth.state or 'answers'}, gateway {got.state or 'answers'}")
+        if truth.state:
+            return truth
+        if (truth.names, truth.types) != (got.names, got.types):
+            raise OracleFailure("columns", f"copy {truth.names} {truth.types}, gateway {got.names} {got.types}")
+        ranked = self._ranked(case, len(truth.names), [0])[0]
+        if not permitted(ranked, case.query, truth.rows):
+            raise OracleBroken(f"the copy's own answer is not permitted: {case.text}\n{truth.rows}\n{ranked}")
+        if not permitted(ranked, case.query, got.rows):
+            raise OracleFailure("rows", f"copy {truth.rows}, gateway {got.rows}")
+        return truth
+
+    def _nobody_missing(self, case: Case, plan: QueryPlan, run: Run, truth: Answer) -> Verdict:
+        label, outcome = case.why or shape_of(case.query), plan.bound.value
+        strangers = run.people - set(PEOPLE)
+        if strangers:
+            raise OracleFailure("strangers", f"{sorted(map(str, strangers))} are not in scope")
+        if (case.query.limit or case.query.offset) and plan.bound is Bound.EXACT and not truth.state:
+            missing, disclosed = self._deleted_changes_limited(case, run)
+        else:
+            disclosed = self._disclosed(case, len(truth.names) or self.copied.describe(case.text)[0])
+            missing = disclosed - run.people
+        if missing:
+            raise OracleFailure(
+                "missing", f"{sorted(map(str, missing))} disclosed, attributed {sorted(map(str, run.people))}"
+            )
+        return Verdict(label, outcome, len(disclosed), len(run.people), bool(truth.state))
+
+    def _disclosed(self, case: Case, width: int) -> frozenset[Person]:
+        if not width:  # wrong before it reads a row
+            return frozenset()
+        digests = self.digests(case, width)
+        return frozenset(
+            person
+            for person, bit in BIT.items()
+            if any(
+                not world & bit and world | bit in digests and digest != digests[world | bit]
+                for world, digest in digests.items()
+            )
+        )
+
+    def _deleted_changes_limited(self, case: Case, run: Run) -> tuple[frozenset[Person], frozenset[Person]]:
+        """(some of those missing, everybody whose deletion alone makes the answer impossible)."""
+        rest = [bit for person, bit in BIT.items() if person not in run.people]
+        everybody = sum(rest)
+        masks = {0, everybody, *(everybody ^ bit for bit in rest), *BIT.values()}
+        masks |= {a | b for a, b in itertools.combinations(rest, 2)}
+        worlds = self._ranked(case, len(run.answer.names), sorted(masks))
+        impossible = {mask for mask in masks if not permitted(worlds[mask], case.query, run.answer.rows)}
+        disclosed = frozenset(person for person, bit in BIT.items() if bit in impossible)
+        for mask in sorted(impossible, key=int.bit_count):
+            if not mask & ~everybody:
+                return frozenset(person for person, bit in BIT.items() if bit & mask), disclosed
+        return frozenset(), disclosed
+
+    def _ranked(self, case: Case, width: int, masks: list[int]) -> dict[int, Ranked]:
+        body = world_text(case.query, width)
+        array = ",".join(map(str, masks))
+        answer = self.worlds.run(
+            f'SELECT {WORLD}, z.* FROM unnest(ARRAY[{array}]) "~w"(m), LATERAL ({body}) z', case.params
+        )
+        if answer.state:
+            raise OracleBroken(f"{answer.state} in a world: {case.text}\n{body}")
+        worlds: dict[int, Ranked] = {mask: [] for mask in masks}
+        for mask, rank, *cells in answer.rows:
+            worlds[int(mask or b"0")].append((int(rank or b"0"), tuple(cells)))
+        return worlds
+
+    def digests(self, case: Case, width: int) -> dict[int, bytes | None]:
+        """Per world, a digest of the answers that SQL permits there (or the SQLSTATE)."""
+        body = _digest(case.query, width)
+        answer = self.worlds.run(f'SELECT {WORLD}, {body} FROM generate_series(0, {ALL}) "~w"(m)', case.params)
+        if not answer.state:
+            return {int(mask or b"0"): digest for mask, digest in answer.rows}
+        found: dict[int, bytes | None] = {}
+        for mask in FAMILY:
+            one = self.worlds.run(f'SELECT {body} FROM (VALUES ({mask})) "~w"(m)', case.params)
+            found[mask] = one.state.encode() if one.state else one.rows[0][0]
+        return found
+
+
+def _person(kind: bytes | None, key: bytes | None) -> Person:
+    return Person((kind or b"").decode(), (key or b"").decode())
+
+
+def _digest(query: Query, width: int) -> str:
+    cells = ", ".join(f"z.c{n}" for n in range(width))
+    body = world_text(query, width)
+    if query.limit is None and query.offset is None:
+        rows = f"SELECT ROW(z.r, {cells})::text AS x FROM ({body}) z"
+    else:
+        start, stop = slice_of(query)
+        # Of a group of peers that the slice cuts, any may come: the group whole, and how many of it are taken.
+        rows = (
+            f"SELECT ROW(greatest(z.r - 1, {start}), least(z.r - 1 + n, {stop}), {cells})::text AS x"
+            f" FROM (SELECT *, count(*) OVER (PARTITION BY r) AS n FROM ({body}) y) z"
+            f" WHERE z.r - 1 < {stop} AND z.r - 1 + n > {start}"
+        )
+    return f"(SELECT md5(string_agg(t.x, E'\\x1e' ORDER BY t.x)) FROM ({rows}) t)"
+
+
+def slice_of(query: Query) -> tuple[int, int]:
+    start = query.offset.value if query.offset else 0
+    return start, start + query.limit.value if query.limit else 1 << 40
+
+
+def permitted(ranked: Ranked, query: Query, answer: tuple[Cells, ...]) -> bool:
+    """Whether SQL permits ``answer``, when ``ranked`` are the rows that the query has without LIMIT and OFFSET."""
+    start, stop = slice_of(query)
+    position = taken = 0
+    for _, group in itertools.groupby(sorted(ranked, key=lambda row: row[0]), key=lambda row: row[0]):
+        rows = Counter(cells for _, cells in group)
+        size = rows.total()
+        count = min(position + size, stop) - max(position, start)
+        position += size
+        if count > 0:
+            if not Counter(answer[taken : taken + count]) <= rows or len(answer) < taken + count:
+                return False
+            taken += count
+    return taken == len(answer)
+
+
+def shape_of(query: Query) -> str:
+    """The row of the precision table that a query counts in: the first of its features in this order."""
+    body = query.body
+    blocks = [body] if isinstance(body, Block) else []
+    aggregates = ("count(", "sum(", "min(", "max(", "avg(", "bool_and(", "bool_or(", "string_agg(")
+    nodes = list(_nodes(query))
+    if any(block.group for block in blocks):
+        shape = "group by"
+    elif any(word in item for block in blocks for item in block.items for word in aggregates):
+        shape = "aggregate"
+    elif any(block.distinct for block in blocks):
+        shape = "distinct"
+    elif any(isinstance(node, Join) and node.kind.split()[0] in {"LEFT", "RIGHT", "FULL"} for node in nodes):
+        shape = "outer join"
+    elif not blocks:
+        shape = "union all"
+    elif query.ctes or any(isinstance(node, Derived | Named) for node in nodes):
+        shape = "derived, CTE"
+    elif len(nodes) > 1:
+        shape = "join"
+    else:
+        shape = "one table"
+    return shape + (" + offset" if query.offset else " + limit" if query.limit else "")
+
+
+def _nodes(query: Query) -> Iterable[Node]:
+    for cte in query.ctes:
+        yield from _nodes(cte.query)
+    if isinstance(query.body, Block):
+        pending = list(query.body.sources)
+        while pending:
+            node = pending.pop()
+            yield node
+            if isinstance(node, Join):
+                pending += [node.left, node.right]
+            elif isinstance(node, Derived):
+                yield from _nodes(node.query)
+    else:
+        for branch in query.body.branches:
+            yield from _nodes(branch)
+
+
+def minimise(judge: Judge, case: Case, analyse: Analyse, kind: str, tries: int = 400) -> Case:
+    """The smallest case, reached by leaving parts out, that still fails in the same way."""
+    while True:
+        for smaller in shrunk(case):
+            tries -= 1
+            if tries < 0:
+                return case
+            if _fails(judge, smaller, analyse, kind):
+                case = smaller
+                break
+        else:
+            return case
+
+
+def _fails(judge: Judge, case: Case, analyse: Analyse, kind: str) -> bool:
+    try:
+        if judge.copied.run(case.text, case.params).state and kind != "error":
+            return False
+        judge.judge(case, analyse)
+    except OracleFailure as failure:
+        return failure.kind == kind
+    except (OracleBroken, TypeError, ValueError, AttributeError, IndexError):  # no longer a query
+        return False
+    return False
