@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.resources import files
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
 from seenby.errors import Unavailable
@@ -101,17 +102,17 @@ class Control:
                 ) from error
 
     async def put_grant(self, row: GrantRow) -> None:
-        """Adds a grant, or puts its row right."""
+        """Adds a grant."""
         async with self._transaction() as connection:
-            await connection.execute(
-                "INSERT INTO grants (id, terms, opening, requester_key, requester_signature, status, requested_at,"
-                " changed_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO UPDATE SET"
-                " (terms, opening, requester_key, requester_signature, status, requested_at, changed_at) ="
-                " (excluded.terms, excluded.opening, excluded.requester_key, excluded.requester_signature,"
-                " excluded.status, excluded.requested_at, excluded.changed_at)",
-                (row.id, row.terms, row.opening, row.requester_key, row.requester_signature, row.status,
-                 row.requested_at, row.changed_at),
-            )  # fmt: skip
+            await connection.execute(*_insert(row))
+
+    async def put_right(self, row: GrantRow, decisions: Sequence[DecisionRow]) -> None:
+        """Replaces what stands there about a grant, whatever it is."""
+        async with self._transaction() as connection:
+            await connection.execute("DELETE FROM grants WHERE id = %s", (row.id,))  # and its decisions with it
+            await connection.execute(*_insert(row))
+            for decision in decisions:
+                await connection.execute(*_insert(decision))
 
     async def set_status(self, grant_id: str, status: str, at: int) -> None:
         """Writes what the ledger says into the copy."""
@@ -121,13 +122,9 @@ class Control:
             )
 
     async def put_decision(self, row: DecisionRow) -> None:
-        """Adds what somebody signed; a second time it changes nothing."""
+        """Adds what somebody signed."""
         async with self._transaction() as connection:
-            await connection.execute(
-                "INSERT INTO decisions (grant_id, verb, key_id, name, signature, at) VALUES (%s, %s, %s, %s, %s, %s)"
-                " ON CONFLICT DO NOTHING",
-                (row.grant_id, row.verb, row.key_id, row.name, row.signature, row.at),
-            )
+            await connection.execute(*_insert(row))
 
     async def grants(self) -> Sequence[GrantRow]:
         """Every row, oldest first."""
@@ -161,6 +158,18 @@ class Control:
         async with self._transaction() as connection, connection.cursor(row_factory=class_row(Notice)) as cursor:
             await cursor.execute("SELECT at, kind, grant_id, principal, text FROM notices ORDER BY id")
             return await cursor.fetchall()
+
+
+def _insert(row: GrantRow | DecisionRow) -> tuple[sql.Composed, tuple[object, ...]]:
+    """The rows' attributes are the tables' columns."""
+    table = "grants" if isinstance(row, GrantRow) else "decisions"
+    names = [field.name for field in fields(row)]
+    query = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, names)),
+        sql.SQL(", ").join([sql.Placeholder()] * len(names)),
+    )
+    return query, tuple(getattr(row, name) for name in names)
 
 
 async def _migrate(connection: psycopg.AsyncConnection[Any]) -> None:

@@ -1,0 +1,388 @@
+"""The grant service: what people sign goes into the ledger first, then it takes effect. One per gateway process.
+
+Ending is the one exception to that order: a session is cut at once, and the ledger is told in the same breath.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import structlog
+
+from seenby.errors import ConfigError, NotFound, SeenbyError, Unavailable, UsageError
+from seenby.gateway.active import ActiveGrant, Enforcer, Life, PeopleFacts
+from seenby.gateway.grant_audit import audit
+from seenby.gateway.grant_truth import Grant, Truth
+from seenby.grants.facts import Facts, PersonFact
+from seenby.grants.lifecycle import ENDED, Event, advance, check_signer, end_words, ended_error, missing_approvals
+from seenby.grants.lifecycle import why_over as why_over_for
+from seenby.grants.policy import Allowed, Denied, Policies
+from seenby.grants.signing import Verb, verify_grant
+from seenby.grants.terms import decode_terms, encode_terms, grant_commit
+from seenby.grants.words import what
+from seenby.model.grant import GrantState, GrantTerms
+from seenby.model.people import Person
+from seenby.model.principal import Principal
+from seenby.stores.control import Control
+from seenby.stores.directory import DirectoryFile
+from seenby.stores.ledger import Ledger
+from seenby.tlog import entries
+from seenby.tlog.entries import EndReason
+
+POLL_SECONDS = 0.25
+"""How often the directory and the clock are looked at, so that a limit bites within a second."""
+AUDIT_SECONDS = 5.0
+"""How often the control database is held against the truth."""
+SKEW_SECONDS = 300
+"""How far ``requested_at`` may be from the gateway's clock, and ``not_before`` in the past."""
+
+log = structlog.get_logger("seenby.grants")
+
+
+class GrantService:
+    """Requests, approvals, denials, revocations, expiry. Methods may run concurrently.
+
+    Args:
+        region: whose gateway this is.
+        clock: Unix seconds; tests own it.
+    """
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        ledger: Ledger,
+        control: Control,
+        directory: DirectoryFile,
+        policies: Policies,
+        people: PeopleFacts,
+        enforcer: Enforcer,
+        clock: Callable[[], float],
+    ) -> None:
+        self.region = region
+        self.truth = Truth(region, ledger, control, clock)
+        self.directory = directory
+        self.policies = policies
+        self._people = people
+        self._enforcer = enforcer
+        self._clock = clock
+        self._roles_to_end: set[str] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._audited = float("-inf")
+
+    def active_for(self, principal: str) -> list[ActiveGrant]:
+        """The grants that ``principal`` can use now, oldest first."""
+        now = self._clock()
+        found = (g.active for g in self.truth.grants.values() if g.terms.principal == principal)
+        return [active for active in found if active is not None and active.why_not(now) is None]
+
+    # What people do.
+
+    def draft(self, principal: str, **wish: Any) -> GrantTerms:
+        """Completes a wish to terms: who the directory says the principal is, and how many approvals are needed.
+
+        Looks at nobody's data, so that a draft tells nothing about people. ``wish`` has ``id``, ``purpose``,
+        ``reference``, ``cells``, ``people``, ``max_people``, ``max_rows``, ``not_before`` (0: now) and ``seconds``.
+        """
+        who = self.directory.current.principal(principal)
+        now = int(self._clock())
+        begin = wish.pop("not_before") or now
+        terms = GrantTerms(
+            region=self.region,
+            principal=who.name,
+            country=who.country,
+            entity=who.entity,
+            unit=who.unit,
+            role=who.role,
+            approvals=0,
+            requested_at=now,
+            not_before=begin,
+            not_after=begin + wish.pop("seconds"),
+            **wish,
+        )
+        encode_terms(terms)
+        return replace(terms, approvals=self.policies.approvals_for(terms, who, self._facts(terms, {})))
+
+    async def request(self, data: bytes, opening: bytes, signature: bytes) -> Grant:
+        """A signed request. ``data``: canonical terms; ``opening``: 32 random bytes.
+
+        Raises PolicyDenied, NotFound (a person who is not there), UsageError, VerificationError, AuthFailed. A
+        refusal by policy is in the ledger before it is raised.
+        """
+        terms = decode_terms(data)
+        grant = Grant(terms, data, opening, grant_commit(opening, data))
+        principal = self.directory.current.principal(terms.principal)
+        verify_grant(principal.public_key, signature, Verb.REQUEST, self.region, terms.id, grant.commit)
+        self._check_request(terms, principal)
+        allowed = await self._decide(terms, principal, await self._people.lookup(terms.people or ()))
+        if terms.approvals < allowed.approvals:
+            raise UsageError(
+                f"the policy asks for {allowed.approvals} approvals, the terms for {terms.approvals}",
+                hint="sign terms with the number that the policy asks for",
+            )
+        async with grant.lock:
+            await self.truth.add(grant, principal, signature)
+            await self._activate_if_due(grant)
+        return grant
+
+    async def approve(self, grant_id: str, name: str, signature: bytes) -> Grant:
+        """An approver's signature. After the last one the grant is activated, as soon as its time begins."""
+        grant, approver = self.truth.find(grant_id), self.directory.current.principal(name)
+        async with grant.lock:
+            self._check_signed(grant, Event.APPROVE, Verb.APPROVE, approver, signature)
+            await self._end_if_over(grant)
+            advance(grant.state, Event.APPROVE)
+            if any(approval.key_id == entries.key_id(approver.public_key) for approval in grant.standing.approvals):
+                raise UsageError("you have approved this already", hint="another approver of the region must sign")
+            refused = self.policies.decide_approval(grant.terms, approver, self._facts(grant.terms, {}))
+            if refused is not None:
+                error = refused.error(name)
+                await self.truth.record_refusal(grant.terms, approver, error, "seenby grant approve")
+                raise error
+            await self.truth.sign(grant, entries.GrantApproved, approver, signature)
+            await self._activate_if_due(grant)
+        return grant
+
+    async def deny(self, grant_id: str, name: str, signature: bytes) -> Grant:
+        """An approver says no to a request, for good."""
+        grant, approver = self.truth.find(grant_id), self.directory.current.principal(name)
+        async with grant.lock:
+            self._check_signed(grant, Event.DENY, Verb.DENY, approver, signature)
+            advance(grant.state, Event.DENY)
+            await self.truth.sign(grant, entries.GrantDenied, approver, signature)
+        return grant
+
+    async def revoke(self, grant_id: str, name: str, signature: bytes) -> Grant:
+        """The requester or an approver ends it: its sessions at once, its role in the database right after."""
+        grant, principal = self.truth.find(grant_id), self.directory.current.principal(name)
+        self._check_signed(grant, Event.REVOKE, Verb.REVOKE, principal, signature)
+        advance(grant.state, Event.REVOKE)
+        self._cut(grant, f"{name} revoked it")
+        async with grant.lock:
+            advance(grant.state, Event.REVOKE)
+            try:
+                await self.truth.sign(grant, entries.GrantRevoked, principal, signature)
+            finally:
+                await self._stop(grant, f"{name} revoked it")
+        return grant
+
+    async def end(self, grant_id: str, reason: EndReason) -> None:
+        """Ends a grant for a reason that nobody signs, as in: its cap is reached. Nothing if it has ended."""
+        grant = self.truth.find(grant_id)
+        self._cut(grant, end_words(reason))
+        async with grant.lock:
+            if grant.state not in ENDED:
+                await self._end(grant, reason)
+
+    # What time brings.
+
+    async def start(self) -> None:
+        """Rebuilds everything from the ledger and puts database and copy right. Call once, before all else."""
+        await self.truth.rebuild()
+        alive = {name for name, grant in self.truth.grants.items() if grant.state is GrantState.ACTIVE}
+        await self._enforcer.keep_only(alive)
+        await self.tick()
+
+    async def run(self) -> None:
+        """The timer, until it is cancelled. A failure is logged and tried again: time must not stop."""
+        try:
+            while True:
+                self._begin_due()
+                await asyncio.sleep(POLL_SECONDS)
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+
+    async def tick(self) -> None:
+        """Does everything that is due now, and waits for it."""
+        self._begin_due()
+        while self._tasks:
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _begin_due(self) -> None:
+        """Cuts what is over, at once; the rest runs in tasks of its own, so that no slow grant holds up another."""
+        now = self._clock()
+        try:
+            changed = self.directory.changed()
+        except ConfigError as error:
+            changed = False
+            text = f"{error.message}; what the directory said before still counts"
+            self._spawn("directory", partial(self.truth.notify, "directory", text))
+        if changed:
+            for grant in self.truth.grants.values():
+                grant.blocked = ""
+            self._spawn("keys", lambda: self.truth.retire_keys(self.directory.current))
+        for grant in self.truth.grants.values():
+            if grant.state in ENDED:
+                continue
+            reason = self._why_over(grant)
+            if reason is not None:
+                self._cut(grant, end_words(reason))
+            if reason is not None or self._is_due(grant):
+                self._spawn(grant.terms.id, partial(self._settle, grant))
+        if self._roles_to_end:
+            self._spawn("roles", self._end_roles)
+        if now >= self._audited + AUDIT_SECONDS:
+            self._audited = now
+            self._spawn("audit", lambda: audit(self.truth, self.directory.current))
+
+    def _spawn(self, name: str, work: Callable[[], Any]) -> None:
+        """One task per name at a time; what is still due will be found again."""
+        if name in self._tasks:
+            return
+        task = asyncio.create_task(work())
+        self._tasks[name] = task
+
+        def done(task: asyncio.Task[None]) -> None:
+            del self._tasks[name]
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("grants", work=name, error=str(error), kind=type(error).__name__)
+
+        task.add_done_callback(done)
+
+    async def _settle(self, grant: Grant) -> None:
+        async with grant.lock:
+            await self._end_if_over(grant)
+            await self._activate_if_due(grant)
+
+    # Steps.
+
+    def _facts(self, terms: GrantTerms, people: Mapping[Person, PersonFact]) -> Facts:
+        current = self.directory.current
+        columns = [cell.what for cell in terms.cells if "." in cell.what]
+        return Facts(current.regions, frozenset(current.purposes), people, self._people.classes_of(columns))
+
+    def _check_request(self, terms: GrantTerms, principal: Principal) -> None:
+        now = self._clock()
+        if terms.id in self.truth.history.grants:
+            raise UsageError(f"grant {terms.id[:8]} was requested before", hint="make a new request")
+        if terms.region != self.region:
+            raise UsageError(f"this is the gateway of {self.region}", hint=f"ask the gateway of {terms.region}")
+        said = (terms.country, terms.entity, terms.unit, terms.role)
+        if said != (principal.country, principal.entity, principal.unit, principal.role):
+            raise UsageError("the terms say something else about you than the directory", hint="make a new request")
+        if abs(terms.requested_at - now) > SKEW_SECONDS or terms.not_before < now - SKEW_SECONDS:
+            raise UsageError("the request is too old, or its window begins in the past", hint="make a new request")
+        if now >= terms.not_after:
+            raise UsageError("the window of this request is over already", hint="ask for a later one")
+
+    def _check_signed(self, grant: Grant, event: Event, verb: Verb, by: Principal, signature: bytes) -> None:
+        verify_grant(by.public_key, signature, verb, self.region, grant.terms.id, grant.commit)
+        check_signer(event, grant.terms, by.region, own=by.name == grant.terms.principal)
+
+    async def _decide(self, terms: GrantTerms, principal: Principal, people: Mapping[Person, PersonFact]) -> Allowed:
+        facts = self._facts(terms, people)
+        try:
+            verdict = self.policies.decide_request(terms, principal, facts)
+        except NotFound as error:
+            await self.truth.record_refusal(terms, principal, error, "seenby grant request")
+            raise
+        if isinstance(verdict, Allowed):
+            return verdict
+        denial = verdict.error(principal.name)
+        await self.truth.record_refusal(terms, principal, denial, "seenby grant request")
+        if protected := facts.protected_among(terms.people):
+            await self.truth.notify(
+                "protected person",
+                f"{principal.name} asked for {what(terms)}, by name {', '.join(map(str, protected))}, for "
+                f"{terms.purpose}, {terms.reference or 'no reference'}; refused by rule {verdict.rules[0].id}",
+                terms.id,
+                principal.name,
+            )
+        raise denial
+
+    def _why_over(self, grant: Grant) -> EndReason | None:
+        principal = self.directory.current.principals.get(grant.terms.principal)
+        return why_over_for(grant.terms, principal, self._clock())
+
+    def _cut(self, grant: Grant, because: str) -> None:
+        """Ends the sessions of this process now, without waiting for anything."""
+        if grant.active is not None:
+            grant.active.life.end(ended_error(grant.terms, because))
+
+    async def _stop(self, grant: Grant, because: str) -> None:
+        """Sessions, then the role in the database; a database that is away is asked again until it obeys."""
+        try:
+            self._cut(grant, because)
+        finally:
+            grant.active = None
+            self._roles_to_end.add(grant.terms.id)
+            await self._end_roles()
+
+    async def _end_roles(self) -> None:
+        ending = sorted(self._roles_to_end)
+        if ending:
+            await self._enforcer.end(ending)
+            self._roles_to_end.difference_update(ending)
+
+    async def _end_if_over(self, grant: Grant) -> None:
+        reason = self._why_over(grant)
+        if reason is not None and grant.state not in ENDED:
+            await self._end(grant, reason)
+
+    async def _end(self, grant: Grant, reason: EndReason) -> None:
+        was_active = grant.state is GrantState.ACTIVE
+        try:
+            await self.truth.record(grant, entries.GrantEnded(0, bytes.fromhex(grant.terms.id), grant.commit, reason))
+        finally:
+            if was_active:
+                await self._stop(grant, end_words(reason))
+
+    def _is_due(self, grant: Grant) -> bool:
+        """Approved and its time has come; or active in the log, and a restart or a failure took it from us."""
+        waiting = grant.state in {GrantState.APPROVED, GrantState.ACTIVE} and grant.active is None
+        return waiting and not grant.blocked and self._clock() >= grant.terms.not_before
+
+    async def _activate_if_due(self, grant: Grant) -> None:
+        if not self._is_due(grant) or self._why_over(grant) is not None:
+            return
+        approvers = await self._still_agreed(grant)
+        if grant.blocked:
+            await self.truth.notify("not activated", grant.blocked, grant.terms.id, grant.terms.principal)
+            return
+        if grant.state is GrantState.APPROVED:
+            await self.truth.record(grant, entries.GrantActivated(0, bytes.fromhex(grant.terms.id), grant.commit))
+        try:
+            made = await self._enforcer.activate(grant.terms)
+        except Unavailable:
+            raise
+        except SeenbyError as error:
+            await self._end(grant, EndReason.NOT_ENCLOSED)
+            await self.truth.notify("not enclosed", f"{error.message} {error.detail}".strip(), grant.terms.id)
+            return
+        named = tuple((approver.name, approver.unit) for approver in approvers)
+        grant.active = ActiveGrant(grant.terms, made.shape, made.role, made.password, named, Life())
+
+    async def _still_agreed(self, grant: Grant) -> list[Principal]:
+        """The approvers; ``grant.blocked`` says why, if today's policy and directory no longer carry the grant."""
+        terms, current = grant.terms, self.directory.current
+        approvers: dict[str, Principal] = {}
+        counted = []
+        for approval in grant.standing.approvals:
+            who = current.by_key(approval.key_id)
+            # Two keys of one person, after a change of keys, are still one approver.
+            if who is not None and who.name not in approvers and who.name != terms.principal:
+                approvers[who.name] = who
+                counted.append(approval)
+        # Once active, an approver's leaving changes nothing: the signature held when it was needed.
+        if grant.state is GrantState.APPROVED and (missing := missing_approvals(terms, counted)):
+            needed = ", ".join(f"{number} of {region}" for region, number in missing.items())
+            grant.blocked = f"an approver left before it began; approvers needed again: {needed}"
+            return []
+        try:
+            facts = self._facts(terms, await self._people.lookup(terms.people or ()))
+            verdict = self.policies.decide_request(terms, current.principal(terms.principal), facts)
+        except Unavailable:
+            raise
+        except SeenbyError as error:
+            grant.blocked = f"it cannot be decided any more: {error.message}"
+            return []
+        if isinstance(verdict, Denied):
+            grant.blocked = f"today's policy refuses it, by rule {verdict.rules[0].id}"
+        elif verdict.approvals > terms.approvals:
+            grant.blocked = f"today's policy asks for {verdict.approvals} approvals, the terms for {terms.approvals}"
+        return list(approvers.values())
