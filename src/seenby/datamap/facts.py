@@ -85,10 +85,12 @@ class _Checker:
     def fail(self, message: str, hint: str) -> NoReturn:
         raise ConfigError(f"{self.datamap.source}: {message}", hint=hint)
 
+    def exists(self, name: TableName) -> None:
+        if name not in self.facts.tables:
+            self.fail(f"tables.{name}: the database has no such table", nearest(str(name), map(str, self.facts.tables)))
+
     def table(self, table: MappedTable) -> None:
         place = f"tables.{table.name}"
-        if table.name not in self.facts.tables:
-            self.fail(f"{place}: the database has no such table", nearest(str(table.name), map(str, self.facts.tables)))
         for column in (*table.columns, *table.key):
             self.column(table.name, column, place)
         self.unique(table.name, table.key, f"{place}: key")

@@ -1,0 +1,171 @@
+"""The SQL that a DBA runs once, as superuser in the platform's database, before Seenby stands in front of it.
+
+It can be run again, and must be after the data map names new tables. Nothing that the platform's own roles could do is
+lost: what is taken from PUBLIC goes to the group seenby_platform, of which every existing role becomes a member. Roles
+that are made later need ``GRANT seenby_platform TO ...``.
+"""
+
+from __future__ import annotations
+
+from seenby.datamap import DataMap
+from seenby.guard import names
+from seenby.guard.catalog import catalog_sql
+from seenby.guard.functions import GUARD_NEEDS, TAKEN_FROM_PUBLIC
+from seenby.guard.quote import ident, literal, literals, qualified
+
+FIRST_USER_OID = 16384
+"""Objects below were made by initdb (PostgreSQL source, access/transam.h: FirstNormalObjectId)."""
+
+
+def attach_sql(datamap: DataMap, *, database: str, guard_verifier: str) -> str:
+    """One script, to be run in one transaction; its statements depend on each other's order.
+
+    Args:
+        database: the platform's database.
+        guard_verifier: SCRAM verifier of seenby_guard's password.
+    """
+    tables = sorted(datamap.tables)
+    parts = [
+        _preconditions(),
+        _roles(guard_verifier),
+        _public(database),
+        _functions(),
+        _own_schema(),
+        *(_readable(schema, [name for name in tables if name.schema == schema]) for schema in _schemas(datamap)),
+        _default_privileges(_schemas(datamap)),
+        catalog_sql(),
+    ]
+    return "\n".join(part.strip() + "\n" for part in parts if part)
+
+
+def _schemas(datamap: DataMap) -> list[str]:
+    return sorted({name.schema for name in datamap.tables})
+
+
+def _preconditions() -> str:
+    return """
+-- What cannot be arranged from here.
+DO $$ BEGIN
+  IF current_setting('server_version_num')::int < 160000 THEN
+    RAISE EXCEPTION 'Seenby needs PostgreSQL 16 or later' USING HINT = 'memberships without SET exist since 16';
+  END IF;
+  IF current_setting('max_prepared_transactions') <> '0' THEN
+    RAISE EXCEPTION 'max_prepared_transactions must be 0: a prepared transaction outlives its grant'
+      USING HINT = 'set it in postgresql.conf and restart';
+  END IF;
+END $$;
+"""
+
+
+def _roles(guard_verifier: str) -> str:
+    owner, guard, grants = names.OWNER, names.GUARD, names.GRANTS
+    return f"""
+-- Roles. The owner of the views reads the mapped tables and can do nothing else; BYPASSRLS, because a policy of the
+-- platform would silently take rows out of a grant's scope.
+DO $$ DECLARE name text; BEGIN
+  FOREACH name IN ARRAY ARRAY[{literals([owner, guard, grants, names.PLATFORM])}] LOOP
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
+      EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+    END IF;
+  END LOOP;
+END $$;
+ALTER ROLE {owner} NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB BYPASSRLS;
+ALTER ROLE {guard} LOGIN CREATEROLE NOSUPERUSER NOCREATEDB PASSWORD {literal(guard_verifier)};
+ALTER ROLE {grants} NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB;
+GRANT {owner} TO {guard} WITH INHERIT FALSE, SET TRUE;
+GRANT {grants} TO {guard} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;
+GRANT pg_signal_backend TO {guard};
+DO $$ DECLARE name text; BEGIN
+  FOR name IN SELECT rolname FROM pg_roles
+              WHERE (rolname = 'pg_monitor' OR NOT starts_with(rolname, 'pg_'))
+                AND NOT starts_with(rolname, 'seenby') AND NOT rolsuper LOOP
+    EXECUTE format('GRANT {names.PLATFORM} TO %I WITH INHERIT TRUE', name);
+  END LOOP;
+END $$;
+"""
+
+
+def _public(database: str) -> str:
+    return f"""
+-- Databases: nobody connects anywhere, or makes temporary tables, by being anybody.
+DO $$ DECLARE name text; BEGIN
+  FOR name IN SELECT datname FROM pg_database WHERE datallowconn LOOP
+    EXECUTE format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', name);
+    EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO {names.PLATFORM}', name);
+  END LOOP;
+END $$;
+GRANT CONNECT ON DATABASE {ident(database)} TO {names.GUARD}, {names.GRANTS};
+GRANT CREATE ON DATABASE {ident(database)} TO {names.OWNER};
+DO $$ DECLARE name text; BEGIN
+  FOR name IN SELECT nspname FROM pg_namespace WHERE has_schema_privilege('{names.GRANTS}', oid, 'CREATE') LOOP
+    EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', name);
+    EXECUTE format('GRANT CREATE ON SCHEMA %I TO {names.PLATFORM}', name);
+  END LOOP;
+END $$;
+"""
+
+
+def _functions() -> str:
+    needs = literals(GUARD_NEEDS)
+    return f"""
+-- Functions: code that runs with somebody else's rights, and what tells counts, sizes, locks and other sessions.
+DO $$ DECLARE f regprocedure; BEGIN
+  FOR f IN SELECT p.oid FROM pg_proc p
+           JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname <> 'seenby_catalog'
+           WHERE prokind <> 'p' AND (prosecdef AND p.oid >= {FIRST_USER_OID} OR proname ~ {literal(TAKEN_FROM_PUBLIC)})
+             AND has_function_privilege('{names.GRANTS}', p.oid, 'EXECUTE') LOOP
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO {names.PLATFORM}', f);
+  END LOOP;
+  FOR f IN SELECT p.oid FROM pg_proc p WHERE prokind = 'p' AND prosecdef
+             AND has_function_privilege('{names.GRANTS}', p.oid, 'EXECUTE') LOOP
+    EXECUTE format('REVOKE EXECUTE ON PROCEDURE %s FROM PUBLIC', f);
+    EXECUTE format('GRANT EXECUTE ON PROCEDURE %s TO {names.PLATFORM}', f);
+  END LOOP;
+  FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN ({needs}) LOOP
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO {names.GUARD}', f);
+  END LOOP;
+END $$;
+"""
+
+
+def _own_schema() -> str:
+    return f"""
+-- Seenby's own tables: who is in the scope of which grant, and which schema stands for which.
+CREATE SCHEMA IF NOT EXISTS {names.SCHEMA} AUTHORIZATION {names.OWNER};
+CREATE TABLE IF NOT EXISTS {names.SCOPE} (
+  role name NOT NULL,
+  kind text NOT NULL,
+  person text NOT NULL,
+  PRIMARY KEY (role, kind, person)
+);
+CREATE TABLE IF NOT EXISTS {names.SHAPE_SCHEMA} (nspname name PRIMARY KEY, shows_as name NOT NULL);
+ALTER TABLE {names.SCOPE} OWNER TO {names.OWNER};
+ALTER TABLE {names.SHAPE_SCHEMA} OWNER TO {names.OWNER};
+"""
+
+
+def _readable(schema: str, tables: list[tuple[str, str]]) -> str:
+    listed = ",\n  ".join(qualified(*name) for name in tables)
+    return f"""
+-- The mapped tables of schema {ident(schema)}, and no others.
+REVOKE ALL ON ALL TABLES IN SCHEMA {ident(schema)} FROM {names.OWNER};
+GRANT USAGE ON SCHEMA {ident(schema)} TO {names.OWNER};
+GRANT SELECT ON
+  {listed}
+TO {names.OWNER};
+"""
+
+
+def _default_privileges(schemas: list[str]) -> str:
+    return f"""
+-- Functions that the platform makes later: not for everybody.
+DO $$ DECLARE name text; BEGIN
+  FOR name IN SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class
+              WHERE relkind IN ('r', 'p')
+                AND relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ({literals(schemas)})) LOOP
+    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC', name);
+    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I GRANT EXECUTE ON FUNCTIONS TO {names.PLATFORM}', name);
+  END LOOP;
+END $$;
+"""

@@ -1,0 +1,124 @@
+"""Which of Postgres's own functions a query may call: rules over pg_proc, then names with a reason.
+
+A name is allowed iff every built-in function of that name is: statements are judged by name, before Postgres picks an
+overload. The result for PostgreSQL 18 lies in tests/unit/guard/allowed_functions.txt, to be read by people.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionFact:
+    """One row of pg_proc.
+
+    Attributes:
+        kind: prokind: f function, a aggregate, w window.
+        volatility: provolatile: i, s, v.
+        types: names of its argument and result types, as in pg_type.typname.
+        returns_set: proretset.
+        definer: prosecdef.
+    """
+
+    name: str
+    kind: str
+    volatility: str
+    types: tuple[str, ...]
+    returns_set: bool
+    definer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """Names only, without schema. The last three are subsets of ``allowed``."""
+
+    allowed: frozenset[str]
+    aggregates: frozenset[str]
+    windows: frozenset[str]
+    set_returning: frozenset[str]
+
+
+_HIDDEN = """
+    aclitem cstring event_trigger fdw_handler index_am_handler internal language_handler pg_brin_bloom_summary
+    pg_brin_minmax_multi_summary pg_ddl_command pg_dependencies pg_mcv_list pg_ndistinct pg_node_tree pg_snapshot
+    refcursor regclass regcollation regconfig regdictionary regnamespace regoper regoperator regproc regprocedure
+    regrole regtype table_am_handler tid trigger tsm_handler txid_snapshot xid xid8 xml
+"""
+HIDDEN_TYPES = frozenset(_HIDDEN.split())
+"""No allowed function takes or returns these: internals, catalog objects by name or number, row positions, XML."""
+
+TEXT_SEARCH = re.compile(r"(to_ts(vector|query)|(plain|phrase|websearch_)to_tsquery|ts_headline|json(b)?_to_tsvector)")
+"""Text search takes a configuration by name (regconfig): a word list, nothing of a person's."""
+
+DENIED: tuple[tuple[str, str], ...] = (
+    (r"pg_(?!typeof$|column_compression$|input_is_valid$).*", "the server's state, files, locks, sizes, definitions"),
+    (r"has_.*|row_security_active|makeaclitem|acl.*", "privileges of any object or role"),
+    (r"(col|obj|shobj)_description|to_reg.*|format_type|.*_is_visible", "the catalogue"),
+    (r"lo|lo_.*|loread|lowrite", "large objects"),
+    (r"(query|table|schema|database|cursor)_to_xml.*|xml.*|.*xpath.*", "SQL text, whole tables, XML"),
+    (r"ts_stat|ts_rewrite|ts_debug|ts_lexize|ts_parse|ts_token_type", "runs SQL text or reads dictionaries"),
+    (r"current_setting|set_config|current_query|version", "settings; the gateway answers those a client needs"),
+    (r"inet_(client|server)_(addr|port)", "the gateway's own connection"),
+    (r"txid_.*|currtid.*|tid.*|xid.*|mxid_age|age_xid", "transactions and row positions"),
+    (r"nextval|setval|currval|lastval", "sequences"),
+    (r"(json|jsonb)_populate_record(set)?|(json|jsonb)_to_record(set)?", "rows of a named type"),
+    (r"get_(database|bm|raw).*|amvalidate|.*_(in|out|recv|send|typmodin|typmodout|typanalyze)", "internals of types"),
+    (
+        r"bt.*|hash.*|brin_.*|gin_.*|gist_.*|gtsquery_.*|gtsvector_.*|spg_.*|.*sel|.*joinsel|.*_support",
+        "index internals",
+    ),
+    (r"dblink.*|connectby|crosstab.*|normal_rand", "extensions that run SQL text"),
+    (r"binary_upgrade_.*|satisfies_hash_partition|suppress_redundant.*|unique_key_recheck|RI_.*", "internals"),
+    (r"gen_random_uuid|uuidv[47]|random.*|setseed|clock_timestamp|timeofday", "a different answer each time"),
+)
+"""Names that no query may call, and why. Whole names, as regular expressions."""
+
+_DENIED = re.compile("|".join(f"(?:{pattern})" for pattern, _ in DENIED))
+
+
+def decide(facts: Iterable[FunctionFact]) -> Functions:
+    """The allow-list out of the built-in functions (those of schema pg_catalog made by initdb)."""
+    by_name: dict[str, list[FunctionFact]] = {}
+    for fact in facts:
+        by_name.setdefault(fact.name, []).append(fact)
+    allowed = {name: found for name, found in by_name.items() if all(not refusal(fact) for fact in found)}
+    return Functions(
+        allowed=frozenset(allowed),
+        aggregates=frozenset(name for name, found in allowed.items() if found[0].kind == "a"),
+        windows=frozenset(name for name, found in allowed.items() if any(fact.kind == "w" for fact in found)),
+        set_returning=frozenset(name for name, found in allowed.items() if any(fact.returns_set for fact in found)),
+    )
+
+
+def refusal(fact: FunctionFact) -> str:
+    """Why this function may not be called, "" if it may."""
+    if fact.kind not in {"f", "a", "w"}:
+        return "a procedure"
+    if fact.definer:
+        return "SECURITY DEFINER"
+    if fact.volatility == "v":
+        return "volatile: a different answer each time, or an effect"
+    # Aggregates and ordinary functions show internals in the same way: through their types.
+    hidden = HIDDEN_TYPES & {name.removeprefix("_") for name in fact.types}
+    if hidden and not (hidden == {"regconfig"} and TEXT_SEARCH.fullmatch(fact.name)):
+        return f"takes or returns {', '.join(sorted(hidden))}"
+    if _DENIED.fullmatch(fact.name):
+        return next(why for pattern, why in DENIED if re.fullmatch(pattern, fact.name))
+    return ""
+
+
+TAKEN_FROM_PUBLIC = (
+    r"^(pg_stat_.*|pg_lock_status|pg_blocking_pids|pg_safe_snapshot_blocking_pids|pg_isolation_test_session_is_blocked"
+    r"|pg_(try_)?advisory_.*|pg_sleep.*|pg_notify|pg_notification_queue_usage|pg_listening_channels|pg_export_snapshot"
+    r"|pg_logical_emit_message|pg_(relation|table|total_relation|indexes|database|tablespace)_size|pg_prepared_xact"
+    r"|pg_(cancel|terminate)_backend|pg_get_replication_slots|pg_control_.*|pg_xact_.*|txid_status|pg_last_committed_xact"
+    r"|lo|lo_.*|loread|lowrite|currtid.*|(query|table|schema|database|cursor)_to_xml.*|ts_stat|ts_rewrite|dblink.*)$"
+)
+"""Functions (POSIX regular expression over proname) that attaching takes from PUBLIC and gives to seenby_platform: with
+them a role that may read nothing learns counts, sizes, other sessions, or leaves something behind."""
+
+GUARD_NEEDS = ("pg_stat_get_activity", "pg_terminate_backend", "pg_advisory_xact_lock")
+"""Of those, what the guard itself calls."""

@@ -1,0 +1,375 @@
+"""The platform's database as seenby_guard sees it: reads the catalogue, makes and ends the grants' roles.
+
+All SQL comes from ``seenby.guard``; this file only carries it out. One connection, one operation at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql as raw
+
+from seenby.datamap import ColumnFact, DatabaseFacts, DataMap, TableFact, TableName, check_facts
+from seenby.errors import ConfigError, SeenbyError, Unavailable, UsageError
+from seenby.guard import Finding, ShapeDesign, attach_sql, design, facts, lifecycle, names, refuse_findings, scan_sql
+from seenby.guard import catalog as guard_catalog
+from seenby.guard.functions import FunctionFact, decide
+from seenby.guard.quote import ident, literals, qualified
+from seenby.guard.scram import verifier
+from seenby.guard.types import castable
+from seenby.model.grant import GrantTerms
+from seenby.model.people import Person
+from seenby.model.shape import Catalog, Shape
+
+CONNECTIONS_PER_GRANT = 20
+END_WITHIN_S = 10.0
+"""How long ``end`` waits for backends that were told to go. They go when they next look, mostly at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFacts:
+    """What policies ask about a person. ``region`` is None when it is NULL."""
+
+    region: str | None
+    protected: bool
+    employee: bool
+
+
+async def attach(superuser_dsn: str, datamap: DataMap, *, guard_password: str) -> None:
+    """Runs the attach script, as a DBA would with psql. Raises ConfigError with Postgres's own words."""
+    async with await psycopg.AsyncConnection.connect(superuser_dsn) as connection:
+        script = attach_sql(
+            datamap,
+            database=connection.info.dbname,
+            guard_verifier=verifier(guard_password, secrets.token_bytes(16)),
+        )
+        try:
+            await connection.execute(raw.SQL(script))
+        except psycopg.Error as error:
+            raise ConfigError(
+                f"attaching to database {connection.info.dbname} failed: {error.diag.message_primary or error}",
+                hint=error.diag.message_hint or "run it as superuser, in the platform's own database",
+                detail=error.diag.context or "",
+            ) from None
+
+
+class UserDatabase:
+    """The platform's database of one region.
+
+    Args:
+        dsn: libpq connection string for seenby_guard.
+        datamap: checked against the database by ``load_catalog``.
+    """
+
+    def __init__(self, dsn: str, datamap: DataMap) -> None:
+        self._dsn = dsn
+        self._datamap = datamap
+        self._lock = asyncio.Lock()
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._facts: DatabaseFacts | None = None
+        self._fingerprint = ""
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    async def load_catalog(self) -> Catalog:
+        """Reads the catalogue. Raises ConfigError when the data map names what the database does not have."""
+        async with self._session() as connection:
+            return await self._load(connection)
+
+    async def catalog_changed(self) -> bool:
+        """Whether ``load_catalog`` would return something else than last time. A few milliseconds."""
+        async with self._session() as connection:
+            return await self._changed(connection)
+
+    async def privilege_findings(self) -> list[Finding]:
+        """Everything a grant's role could reach beyond its views."""
+        async with self._session() as connection:
+            return await self._findings(connection)
+
+    async def person_facts(self, people: Collection[Person]) -> dict[Person, PersonFacts]:
+        """Home region and flags of people; who does not exist is not in the answer. Read as seenby_owner."""
+        found: dict[Person, PersonFacts] = {}
+        async with self._session() as connection, self._as_owner(connection):
+            for kind in {person.kind for person in people} & self._datamap.kinds.keys():
+                mapped = self._datamap.kinds[kind]
+                keys = [person.key for person in people if person.kind == kind]
+                if not mapped.account:
+                    continue
+                region = (
+                    f"{ident(mapped.region_column)}::text" if mapped.region_column else literals([mapped.region or ""])
+                )
+                flags = [
+                    f"coalesce({ident(flag)}, false)" if flag else "false"
+                    for flag in (mapped.protected, mapped.employee)
+                ]
+                await self._refuse_odd_keys(connection, kind, keys)
+                base_type = self._known_facts.tables[mapped.table].columns[mapped.key].base_type
+                rows = await _rows(
+                    connection,
+                    f"SELECT {ident(mapped.key)}::text, {region}, {', '.join(flags)} FROM {qualified(*mapped.table)}"
+                    f" WHERE {ident(mapped.key)} = ANY (ARRAY[{literals(keys)}]::text[]::{base_type}[])",
+                )
+                found |= {
+                    Person(kind, key): PersonFacts(where, protected, employee)
+                    for key, where, protected, employee in rows
+                }
+        return found
+
+    # -- grants ---------------------------------------------------------------------------------------------------
+
+    def design(self, terms: GrantTerms) -> ShapeDesign:
+        """What ``activate`` would make. Needs ``load_catalog`` first."""
+        return design(terms, self._datamap, self._known_facts)
+
+    async def activate(self, terms: GrantTerms, role_name: str, password: str) -> Shape:
+        """Makes the grant's role, its shape if it is new, and its scope. The same role again: no change.
+
+        Raises:
+            ConfigError: the database lets every role reach more than its grant (privilege scan).
+            UsageError: a person's key cannot be one.
+        """
+        async with self._session() as connection:
+            refuse_findings(await self._findings(connection))
+            if self._facts is None or await self._changed(connection):
+                await self._load(connection)
+            made = self.design(terms)
+            people = terms.people or ()
+            for kind in sorted({person.kind for person in people}):
+                await self._refuse_odd_keys(connection, kind, [person.key for person in people if person.kind == kind])
+            async with connection.transaction():
+                await _run(connection, lifecycle.shape_lock(made.shape.id))
+                await self._make_shape(connection, made)
+                await self._make_role(connection, made, role_name, password, people)
+            return made.shape
+
+    async def end(self, role_names: Sequence[str]) -> None:
+        """Ends grants: no new session, no privilege, no running session, no role. Unavailable: one will not go."""
+        if role_names:
+            async with self._session() as connection:
+                await self._end(connection, list(role_names))
+
+    async def sweep(self, active: Collection[str]) -> tuple[str, ...]:
+        """Ends every grant role that is not in ``active`` and drops shapes nobody uses. Returns the ended roles."""
+        async with self._session() as connection:
+            there = [row[0] for row in await _rows(connection, lifecycle.GRANT_ROLES)]
+            stale = [role for role in there if role not in active]
+            await self._end(connection, stale)
+            for (role,) in await _rows(connection, lifecycle.UNUSED_SHAPES):
+                await self._drop_shape(connection, role.removeprefix(names.SHAPE_PREFIX))
+        return tuple(stale)
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _known_facts(self) -> DatabaseFacts:
+        if self._facts is None:
+            raise Unavailable("the database's catalogue was not read yet", hint="call load_catalog first")
+        return self._facts
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """The connection, for one operation; opened anew when it broke. psycopg's errors become ours."""
+        async with self._lock:
+            try:
+                if self._connection is None or self._connection.closed:
+                    self._connection = await psycopg.AsyncConnection.connect(self._dsn, autocommit=True)
+                    # format_type and regclass then qualify everything that is not Postgres's own.
+                    await _run(self._connection, "SET search_path = ''; SET lock_timeout = '10s'")
+                yield self._connection
+            except SeenbyError:
+                raise
+            except psycopg.OperationalError as error:
+                raise Unavailable(
+                    "the platform's database does not answer the guard",
+                    hint="is it running, and was it attached?",
+                    detail=_words(error),
+                ) from error
+            except psycopg.Error as error:
+                raise ConfigError(
+                    f"the platform's database refused the guard: {_words(error)}",
+                    hint=error.diag.message_hint or "run the attach script again",
+                    detail=error.sqlstate or "",
+                ) from error
+
+    @asynccontextmanager
+    async def _as_owner(self, connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[None]:
+        async with connection.transaction():
+            await _run(connection, f"SET LOCAL ROLE {names.OWNER}")
+            yield
+            await _run(connection, "RESET ROLE")
+
+    async def _load(self, connection: psycopg.AsyncConnection[Any]) -> Catalog:
+        # REPEATABLE READ: the fingerprint and what it stands for are of one moment.
+        async with connection.transaction():
+            await _run(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            fingerprint = (await _rows(connection, facts.fingerprint(self._datamap)))[0][0]
+            read = await self._read_facts(connection)
+            functions = decide(
+                FunctionFact(name, kind, volatility, tuple(types), returns_set, definer)
+                for name, kind, volatility, types, returns_set, definer in await _rows(connection, facts.FUNCTIONS)
+            )
+            types = castable(row[0] for row in await _rows(connection, facts.TYPES))
+            relations = await _rows(connection, facts.RELATION_NAMES)
+        check_facts(self._datamap, read)
+        self._facts, self._fingerprint = read, fingerprint
+        return Catalog(
+            version=read.version,
+            functions=functions.allowed,
+            aggregates=functions.aggregates,
+            windows=functions.windows,
+            set_returning=functions.set_returning,
+            types=types,
+            catalog_views=guard_catalog.CATALOG_VIEWS,
+            catalog_functions=guard_catalog.CATALOG_FUNCTIONS,
+            rewritten_functions=guard_catalog.REWRITTEN_FUNCTIONS,
+            tables={(schema, table): tuple(columns) for schema, table, columns in relations},
+            server_version=connection.info.parameter_status("server_version") or "",
+        )
+
+    async def _read_facts(self, connection: psycopg.AsyncConnection[Any]) -> DatabaseFacts:
+        columns = await _rows(connection, facts.COLUMNS)
+        indexes = await _rows(connection, facts.INDEXES)
+        tables: dict[TableName, TableFact] = {}
+        found: dict[TableName, dict[str, ColumnFact]] = {}
+        oids: dict[TableName, int] = {}
+        for schema, table, oid, *column in columns:
+            name = TableName(schema, table)
+            oids[name] = oid
+            fact = ColumnFact(column[0], *column[1:])
+            found.setdefault(name, {})[fact.name] = fact
+        for name, by_name in found.items():
+            mine = [(keys, unique) for schema, table, keys, unique in indexes if (schema, table) == name]
+            tables[name] = TableFact(
+                name=name,
+                oid=oids[name],
+                columns=by_name,
+                unique=frozenset(frozenset(keys) for keys, unique in mine if unique),
+                indexed=frozenset(keys[0] for keys, _ in mine if keys and keys[0]),
+            )
+        digest = hashlib.sha256(repr((columns, indexes)).encode()).hexdigest()
+        return DatabaseFacts(version=digest[:16], tables=tables)
+
+    async def _changed(self, connection: psycopg.AsyncConnection[Any]) -> bool:
+        now = (await _rows(connection, facts.fingerprint(self._datamap)))[0][0]
+        return bool(now != self._fingerprint)
+
+    async def _findings(self, connection: psycopg.AsyncConnection[Any]) -> list[Finding]:
+        return [Finding(*row) for row in await _rows(connection, scan_sql(self._datamap))]
+
+    async def _refuse_odd_keys(self, connection: psycopg.AsyncConnection[Any], kind: str, keys: Sequence[str]) -> None:
+        mapped = self._datamap.kinds[kind]
+        base_type = self._known_facts.tables[mapped.table].columns[mapped.key].base_type
+        try:
+            odd = await _rows(connection, lifecycle.odd_keys(base_type, keys))
+        except psycopg.DataError:
+            raise UsageError(
+                f"one of the people of kind {kind} has a key that is no {base_type}",
+                hint=f"write {kind}:KEY as the table has it",
+            ) from None
+        if odd:
+            raise UsageError(
+                f"{kind}:{odd[0][0]} is not how PostgreSQL writes this key", hint="leave out zeros and spaces"
+            )
+
+    async def _make_shape(self, connection: psycopg.AsyncConnection[Any], made: ShapeDesign) -> None:
+        if await _rows(connection, f"SELECT FROM pg_roles WHERE rolname IN ({literals([made.role])})"):
+            return
+        for check in made.checks:
+            await _run(connection, check)
+        for statement in made.as_guard:
+            await _run(connection, statement)
+        async with self._as_owner(connection):
+            for statement in made.as_owner:
+                await _run(connection, statement)
+
+    async def _make_role(
+        self,
+        connection: psycopg.AsyncConnection[Any],
+        made: ShapeDesign,
+        role: str,
+        password: str,
+        people: Sequence[Person],
+    ) -> None:
+        memberships = await _rows(
+            connection,
+            "SELECT s.rolname FROM pg_roles g LEFT JOIN (pg_auth_members m JOIN pg_roles s ON s.oid = m.roleid"
+            f" AND starts_with(s.rolname, '{names.SHAPE_PREFIX}')) ON m.member = g.oid"
+            f" WHERE g.rolname IN ({literals([role])})",
+        )
+        if memberships:
+            if [(made.role,)] != memberships:
+                raise ConfigError(
+                    f"role {role} exists, but with another shape than this grant's",
+                    hint="end the grant's role and activate it again: the schema or the data map changed",
+                )
+            return
+        salt = secrets.token_bytes(16)
+        for statement in lifecycle.create_role(role, verifier(password, salt), made.role, CONNECTIONS_PER_GRANT):
+            await _run(connection, statement)
+        if people:
+            async with self._as_owner(connection):
+                await _run(connection, lifecycle.add_people(role, people))
+
+    async def _end(self, connection: psycopg.AsyncConnection[Any], roles: list[str]) -> None:
+        for start in range(0, len(roles), lifecycle.DROP_BATCH):
+            batch = roles[start : start + lifecycle.DROP_BATCH]
+            there = [row[0] for row in await _rows(connection, lifecycle.existing(batch))]
+            if not there:
+                continue
+            async with connection.transaction():
+                await _run(connection, lifecycle.cut_off(there))
+            await self._disconnect(connection, there)
+            async with connection.transaction():
+                async with self._as_owner(connection):
+                    await _run(connection, lifecycle.remove_people(there))
+                await _run(connection, lifecycle.drop_roles(there))
+
+    async def _disconnect(self, connection: psycopg.AsyncConnection[Any], roles: list[str]) -> None:
+        deadline = asyncio.get_running_loop().time() + END_WITHIN_S
+        while await _rows(connection, lifecycle.signal(roles)):
+            if asyncio.get_running_loop().time() > deadline:
+                raise Unavailable(
+                    f"{len(roles)} ended grants still have sessions in the database",
+                    hint="they have no privileges any more; look for hanging backends in pg_stat_activity",
+                )
+            await asyncio.sleep(0.005)
+
+    async def _drop_shape(self, connection: psycopg.AsyncConnection[Any], shape_id: str) -> None:
+        schemas = [
+            row[0]
+            for row in await _rows(
+                connection,
+                f"SELECT nspname FROM pg_namespace WHERE starts_with(nspname, '{names.VIEW_PREFIX}{shape_id}')",
+            )
+        ]
+        async with connection.transaction():
+            await _run(connection, lifecycle.shape_lock(shape_id))
+            if schemas:
+                async with self._as_owner(connection):
+                    await _run(connection, lifecycle.drop_shape_schemas(schemas))
+            await _run(connection, f"DROP ROLE {ident(names.shape_role(shape_id))}")
+
+
+async def _rows(connection: psycopg.AsyncConnection[Any], text: str) -> list[tuple[Any, ...]]:
+    cursor = await connection.execute(raw.SQL(text))
+    return await cursor.fetchall()
+
+
+async def _run(connection: psycopg.AsyncConnection[Any], text: str) -> None:
+    await connection.execute(raw.SQL(text))
+
+
+def _words(error: psycopg.Error) -> str:
+    return error.diag.message_primary or str(error).strip()
