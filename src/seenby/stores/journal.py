@@ -38,8 +38,13 @@ class Record:
     private: bytes
 
 
+def framed(entry: bytes, private_bytes: int) -> tuple[bytes, bytes, bytes]:
+    """What stands before the private bytes in a record, in pieces to be joined."""
+    return len(entry).to_bytes(2, "big"), entry, private_bytes.to_bytes(4, "big")
+
+
 def encode_record(entry: bytes, private: bytes) -> bytes:
-    return b"".join((len(entry).to_bytes(2, "big"), entry, len(private).to_bytes(4, "big"), private))
+    return b"".join((*framed(entry, len(private)), private))
 
 
 def decode_payload(payload: bytes, first: int, where: str) -> list[Record]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ from seenby.model.disclosure import QueryDisclosure, RefusedAttempt
 from seenby.stores.journal import JournalReader, JournalWriter, Record, encode_record
 from seenby.stores.keystore import KeyStore
 from seenby.stores.publish import Publisher
-from seenby.stores.sealing import GrantDocument, Sealer, Usage
+from seenby.stores.sealing import GrantDocument, Sealed, Sealer, Usage
 from seenby.tlog.checkpoint import VerifierKey, valid_name
 from seenby.tlog.entries import BreakGlass, GrantEvent, GrantRequested, KeyEvent, LogStarted, decode, encode
 from seenby.tlog.grantlog import GRANT_EVENTS, GrantLog
@@ -49,12 +50,8 @@ class LoggedEvent:
     document: GrantDocument | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Queued:
-    payload: bytes
-    entries: tuple[bytes, ...]
-    done: Done
-    event: LoggedEvent | None
+_Queued = tuple[bytes, list[bytes], Done, LoggedEvent | None]
+"""Journal records, the entries in them, whom to tell, the event if it is one."""
 
 
 class Ledger:
@@ -208,11 +205,11 @@ class Ledger:
         try:
             event = None
             if type(item) is QueryDisclosure:
-                records = self._sealer.query(item)
+                entries, payload = self._sealer.query(item)
             elif type(item) is RefusedAttempt:
-                records = self._sealer.attempt(item)
+                entries, payload = self._sealer.attempt(item)
             else:
-                records, event = self._grant_event(item)  # type: ignore[arg-type]  # what is left of Item
+                (entries, payload), event = self._grant_event(item)  # type: ignore[arg-type]  # what is left of Item
         except SeenbyError as error:
             loop.call_soon(done, error)
             return
@@ -220,9 +217,8 @@ class Ledger:
             self._fail(error)
             loop.call_soon(done, self._failure)
             return
-        self._next += len(records)
-        payload = b"".join([encode_record(entry, private) for entry, private in records])
-        self._queue.put(_Queued(payload, tuple([entry for entry, _ in records]), done, event))
+        self._next += len(entries)
+        self._queue.put((payload, entries, done, event))
 
     async def append(self, item: Item) -> None:
         """``submit``, and wait until it is durable. Raises what ``done`` was given."""
@@ -239,9 +235,7 @@ class Ledger:
         self.submit(item, done)
         await future
 
-    def _grant_event(
-        self, item: GrantDocument | GrantEvent | KeyEvent
-    ) -> tuple[list[tuple[bytes, bytes]], LoggedEvent]:
+    def _grant_event(self, item: GrantDocument | GrantEvent | KeyEvent) -> tuple[Sealed, LoggedEvent]:
         private, document = b"", None
         if isinstance(item, GrantDocument):
             event: GrantEvent | KeyEvent
@@ -253,7 +247,7 @@ class Ledger:
             event = replace(item, epoch=self._sealer.tick())
         data = encode(event)
         self._grants.apply(self._next, event)
-        return [(data, private)], LoggedEvent(self._next, event, document)
+        return ([data], encode_record(data, private)), LoggedEvent(self._next, event, document)
 
     # --- writing (the journal's thread)
 
@@ -263,7 +257,7 @@ class Ledger:
             item = queue.get()
             if item is None:
                 return
-            batch, size = [item], len(item.payload)
+            batch, size = [item], len(item[0])
             while size < MAX_GROUP:
                 try:
                     item = queue.get_nowait()
@@ -273,13 +267,11 @@ class Ledger:
                     stop = True
                     break
                 batch.append(item)
-                size += len(item.payload)
+                size += len(item[0])
             failure: Exception | None = None
             try:
                 self._keystore.flush()
-                self._journal.append(
-                    b"".join([item.payload for item in batch]), sum([len(item.entries) for item in batch])
-                )
+                self._journal.append(b"".join([item[0] for item in batch]), sum([len(item[1]) for item in batch]))
             except Exception as error:  # noqa: BLE001  # whatever it is: nothing more may be written
                 failure, stop = error, True
             assert self._loop is not None
@@ -291,15 +283,15 @@ class Ledger:
     def _written(self, batch: list[_Queued], failure: Exception | None) -> None:
         if failure is not None:
             self._fail(failure)
-            for item in batch:
-                self._call(item.done, self._failure)
+            for _, _, done, _ in batch:
+                self._call(done, self._failure)
             return
-        for item in batch:
-            self._durable += len(item.entries)
-            self._fresh += item.entries
-            if item.event is not None:
-                self._events.append(item.event)
-            self._call(item.done, None)
+        for _, entries, done, event in batch:
+            self._durable += len(entries)
+            self._fresh += entries
+            if event is not None:
+                self._events.append(event)
+            self._call(done, None)
         self._publish_soon()
 
     def _call(self, done: Done, error: BaseException | None) -> None:
@@ -322,7 +314,7 @@ class Ledger:
             except Empty:
                 break
             if item is not None:
-                self._call(item.done, self._failure)
+                self._call(item[2], self._failure)
         self._queue.put(None)
         for _, future in self._published:
             if not future.done():
@@ -344,8 +336,10 @@ class Ledger:
         self._publishing.add_done_callback(self._after_publishing)
 
     def _publish_entries(self, entries: list[bytes]) -> None:
-        for entry in entries:
+        for number, entry in enumerate(entries):
             self._publisher.add(entry)
+            if number % 64 == 63:
+                time.sleep(0)  # lets the loop's thread have the interpreter at once, not after its switch interval
         self._publisher.publish()
 
     def _after_publishing(self, future: asyncio.Future[None]) -> None:

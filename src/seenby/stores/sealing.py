@@ -14,7 +14,7 @@ from typing import Final
 
 from seenby.errors import Internal, UsageError
 from seenby.model.disclosure import EntryBound, QueryDisclosure, RefusedAttempt
-from seenby.stores.journal import Record
+from seenby.stores.journal import Record, encode_record, framed
 from seenby.stores.keystore import KeyStore
 from seenby.tlog.entries import (
     PERSON_STRUCT,
@@ -56,6 +56,10 @@ class GrantDocument:
     event: GrantRequest
     terms: bytes
     opening: bytes
+
+
+Sealed = tuple[list[bytes], bytes]
+"""Entries, and the journal records that hold them with what is private to each."""
 
 
 class Randomness:
@@ -153,8 +157,8 @@ class Sealer:
         self.tick()
         return self._person(person).pseudonym
 
-    def query(self, item: QueryDisclosure) -> list[tuple[bytes, bytes]]:
-        """(entry, private) of the query entry and its person entries."""
+    def query(self, item: QueryDisclosure) -> Sealed:
+        """The query entry and its person entries."""
         people = item.people
         check(item)
         epoch = self.tick()
@@ -167,13 +171,12 @@ class Sealer:
             entry = QUERY_STRUCT.pack(
                 VERSION, 0x20, epoch, commit, digest, item.part, item.final, item.bound, bucket(count)
             )
-        out = [(entry, item.grant + item.rows.to_bytes(4, "big") + sealed)]
+        entries = [entry]
+        payload = [*framed(entry, HEAD_PRIVATE + len(sealed)), item.grant, item.rows.to_bytes(4, "big"), sealed]
         usage = self.usage.get(item.grant)
         if usage is None:
             usage = self.usage[item.grant] = Usage()
         usage.rows += item.rows
-        if not people:
-            return out
         query_key = random[:32]
         counts = self._counts
         named = usage.people
@@ -185,14 +188,17 @@ class Sealer:
             counts[pseudonym] = n + 1
             label = person.label(n)
             commit, sealed, digest = person.seal(label, query_key, shown.part, take(PART_RANDOM))
-            out.append((PERSON_STRUCT.pack(VERSION, 0x21, epoch, label, commit, digest), pseudonym + sealed))
+            entry = PERSON_STRUCT.pack(VERSION, 0x21, epoch, label, commit, digest)
+            entries.append(entry)
+            payload += (*framed(entry, PERSON_PRIVATE + len(sealed)), pseudonym, sealed)
             named.add(pseudonym)
-        return out
+        return entries, b"".join(payload)
 
-    def attempt(self, item: RefusedAttempt) -> list[tuple[bytes, bytes]]:
+    def attempt(self, item: RefusedAttempt) -> Sealed:
         epoch = self.tick()
         commit, sealed, digest = self._crypto.seal(item.record, self._random.take(RECORD_RANDOM))
-        return [(encode(AttemptRefused(epoch, commit, digest)), (item.grant or _NO_GRANT) + bytes(4) + sealed)]
+        entry = encode(AttemptRefused(epoch, commit, digest))
+        return [entry], encode_record(entry, (item.grant or _NO_GRANT) + bytes(4) + sealed)
 
     def document(self, item: GrantDocument) -> tuple[GrantRequest, bytes]:
         """(the event with its sealed_digest, the sealed document)."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import struct
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -41,8 +41,18 @@ def label(person_key: bytes, region: str, epoch: int, n: int) -> bytes:
     return hmac.digest(person_key, label_prefix(region, epoch) + n.to_bytes(8, "big"), "sha256")
 
 
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
+_INNER_REST: Final = b"\x36" * 32
+_OUTER_REST: Final = b"\x5c" * 32
+
+
 def commitment(opening: bytes, record: bytes) -> bytes:
-    return hmac.digest(opening, record, "sha256")
+    """HMAC-SHA-256(opening, record). RFC 2104 in two hashes: hmac.digest takes half as long again for short records."""
+    if len(opening) != 32:
+        raise VerificationError("an opening has 32 bytes")
+    inner = sha256(opening.translate(_INNER) + _INNER_REST + record).digest()
+    return sha256(opening.translate(_OUTER) + _OUTER_REST + inner).digest()
 
 
 def pseudonym(person_key: bytes) -> bytes:
@@ -53,25 +63,28 @@ def pseudonym(person_key: bytes) -> bytes:
 class PersonCrypto:
     """What one person's key is used for, with everything computed once that does not change from entry to entry."""
 
-    __slots__ = ("_box", "_head", "_labels", "pseudonym")
+    __slots__ = ("_box", "_head", "_inner", "_outer", "pseudonym")
 
     def __init__(self, person_key: bytes, version: int, region: str, epoch: int) -> None:
-        self._labels = hmac.new(person_key, label_prefix(region, epoch), "sha256")
+        self._inner = sha256(person_key.translate(_INNER) + _INNER_REST + label_prefix(region, epoch))
+        self._outer = sha256(person_key.translate(_OUTER) + _OUTER_REST)
         self._box = AESGCM(HKDF(SHA256(), 32, None, b"seenby/person-wrap/v1").derive(person_key))
         self._head = SEALED + bytes([version])
         self.pseudonym = pseudonym(person_key)
 
     def label(self, n: int) -> bytes:
-        state = self._labels.copy()
-        state.update(n.to_bytes(8, "big"))
-        return state.digest()
+        """HMAC with both its hashes (RFC 2104) begun in advance."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(n.to_bytes(8, "big"))
+        outer.update(inner.digest())
+        return outer.digest()
 
     def seal(self, label: bytes, query_key: bytes, part: bytes, random: bytes) -> tuple[bytes, bytes, bytes]:
         """(commit, sealed, sealed_digest) of a person's part. ``random``: PART_RANDOM fresh bytes."""
         opening = random[:32]
         nonce = random[32:]
         sealed = self._head + nonce + self._box.encrypt(nonce, query_key + opening + part, PART_AAD + label)
-        return hmac.digest(opening, part, "sha256"), sealed, hashlib.sha256(sealed).digest()
+        return commitment(opening, part), sealed, sha256(sealed).digest()
 
     def open(self, label: bytes, sealed: bytes) -> OpenedPart:
         """Raises VerificationError if the blob is not this person's for this label."""
@@ -119,7 +132,7 @@ class EpochCrypto:
         wrapped = self._box.encrypt(nonce, key, self._aad)
         box = AESGCM(key).encrypt(_ZERO_NONCE, opening + record, RECORD_AAD)
         sealed = SEALED + nonce + wrapped + box
-        return hmac.digest(opening, record, "sha256"), sealed, hashlib.sha256(sealed).digest()
+        return commitment(opening, record), sealed, sha256(sealed).digest()
 
     def open(self, sealed: bytes) -> OpenedRecord:
         """As the region's auditor. Raises VerificationError."""
