@@ -23,7 +23,7 @@ from seenby.datamap import parse
 from seenby.demo import generate
 from seenby.demo.people import write_secret
 from seenby.errors import Unavailable
-from seenby.guard.attach import attach_sql
+from seenby.guard import attach_sql
 from seenby.guard.catalog import catalog_sql
 from seenby.stores.cluster import BIN, Cluster, free_port
 from seenby.stores.directory import scram_verifier
