@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from seenby.errors import LedgerFailed, VerificationError
 from seenby.stores.durable import replace
 from seenby.tlog.checkpoint import Checkpoint, VerifierKey, open_checkpoint, sign_checkpoint
-from seenby.tlog.tiles import ENTRIES, WIDTH, Tile, split_hashes, subtree_root
+from seenby.tlog.tiles import ENTRIES, WIDTH, Tile, complete_roots, split_hashes, subtree_root
 from seenby.tlog.tree import fold, leaf_hash
 
 
@@ -111,15 +111,7 @@ class Publisher:
 
     def root(self) -> bytes:
         """The root over everything added: the tiles at the right edge, cut into complete subtrees."""
-        roots: list[bytes] = []
-        for level in reversed(self._levels):
-            hashes = split_hashes(bytes(level))
-            at = 0
-            while at < len(hashes):
-                width = 1 << (len(hashes) - at).bit_length() - 1
-                roots.append(subtree_root(hashes[at : at + width]))
-                at += width
-        return fold(roots)
+        return fold([root for level in reversed(self._levels) for root in complete_roots(split_hashes(bytes(level)))])
 
     def publish(self) -> Checkpoint:
         """Writes the partial tiles and then the checkpoint. Raises OSError."""

@@ -103,6 +103,16 @@ def subtree_root(hashes: Sequence[bytes]) -> bytes:
     return hashes[0]
 
 
+def complete_roots(hashes: list[bytes]) -> list[bytes]:
+    """The roots of the complete subtrees that a row of nodes consists of, biggest first."""
+    out, at = [], 0
+    while at < len(hashes):
+        width = 1 << (len(hashes) - at).bit_length() - 1
+        out.append(subtree_root(hashes[at : at + width]))
+        at += width
+    return out
+
+
 def split_hashes(data: bytes) -> list[bytes]:
     return [data[at : at + 32] for at in range(0, len(data), 32)]
 
