@@ -140,7 +140,7 @@ def _line(raw: bytes) -> Line | None:
     for text in (raw, raw[start:] if start > 0 else b""):
         try:
             return _parsed(json.loads(text))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             continue
     return None
 
