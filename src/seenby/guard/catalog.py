@@ -76,9 +76,24 @@ def _taken(*names: str, **columns: str) -> dict[str, str]:
     return {name: f"r.{name}" for name in names} | columns
 
 
+_SHAPES = "ANY (ARRAY(SELECT shape FROM seenby_catalog.shown_shape))"
 _SHOWN_NAMESPACE = (
-    "COALESCE((SELECT min(s.oid::text)::oid FROM seenby_catalog.shown_schema s WHERE s.base = r.{0}), r.{0})"
+    f"COALESCE((SELECT s.oid FROM seenby_catalog.kept_schema s WHERE s.base = r.{{0}} AND s.shape = {_SHAPES} LIMIT 1), "
+    "r.{0})"
 )
+_SHOWN_TYPE = f"(r.{{0}} < {FIRST_NORMAL_OID} OR r.{{0}} IN (SELECT k.oid FROM seenby_catalog.kept_type k WHERE k.shape = {_SHAPES}))"
+
+
+def _shown(*names: str, **columns: str) -> dict[str, str]:
+    """Likewise, but values as Seenby shows them."""
+    return {name: f"s.{name}" for name in names} | columns
+
+
+def _kept(relation: str, kept: str, join: str) -> str:
+    """The real rows of ``relation`` that ``kept`` names, as ``r`` and ``s``."""
+    return f"pg_catalog.{relation} r JOIN seenby_catalog.{kept} s ON {join} WHERE s.shape = {_SHAPES}"
+
+
 _INFORMATION = {"table_catalog": "current_database()", "table_schema": "n.nspname", "table_name": "c.relname"}
 _INFORMATION_CONSTRAINT = {
     "constraint_catalog": "current_database()",
@@ -95,102 +110,44 @@ _CONSTRAINTS = _TABLES.format(
 
 _FILLED: dict[str, Relation] = {
     "pg_class": Relation(
-        "seenby_catalog.shown_class r",
-        _taken(
-            "oid",
-            "relname",
-            "relnamespace",
-            "reltype",
-            "relkind",
-            "relam",
-            "relnatts",
-            "relhasindex",
-            relowner="10",
-            reltuples="-1",
-            relpersistence="'p'",
-            relispopulated="true",
-            relreplident="'d'",
-        ),  # fmt: skip
+        _kept("pg_class", "kept_class", "s.oid = r.oid"),
+        _taken("oid", "reltype", relowner="10", reltuples="-1", relpersistence="'p'", relispopulated="true")
+        | _shown("relname", "relnamespace", "relkind", "relam", "relnatts", "relhasindex", relreplident="'d'"),
     ),
-    "pg_namespace": Relation("seenby_catalog.shown_namespace r", _taken("oid", "nspname", nspowner="10")),
+    "pg_namespace": Relation(
+        _kept("pg_namespace", "kept_namespace", "s.oid = r.oid"), _taken("oid", nspname="s.nspname", nspowner="10")
+    ),
     "pg_attribute": Relation(
-        "pg_catalog.pg_attribute r JOIN seenby_catalog.shown_attribute s ON s.attrelid = r.attrelid "
-        "AND s.attnum = r.attnum",
+        _kept("pg_attribute", "kept_attribute", "s.attrelid = r.attrelid AND s.attnum = r.attnum"),
         _taken(
-            "attrelid",
-            "atttypid",
-            "attlen",
-            "attnum",
-            "atttypmod",
-            "attndims",
-            "attbyval",
-            "attalign",
-            "attstorage",
-            "attcollation",
-            attname="s.attname",
-            attnotnull="s.attnotnull",
-            attcompression="''",
-            attidentity="''",
-            attgenerated="''",
-            attislocal="true",
-            attcacheoff="-1",
-            attstattarget="NULL",
-        ),  # fmt: skip
+            "attrelid", "atttypid", "attlen", "attnum", "atttypmod", "attndims", "attbyval", "attalign", "attstorage"
+        )
+        | _taken("attcollation", attcompression="''", attidentity="''", attgenerated="''", attislocal="true")
+        | _shown("attname", "attnotnull", attcacheoff="-1", attstattarget="NULL"),
     ),
     "pg_type": Relation(
-        "pg_catalog.pg_type r JOIN seenby_catalog.shown_type s ON s.oid = r.oid",
+        f"pg_catalog.pg_type r WHERE {_SHOWN_TYPE.format('oid')}",
         {"typnamespace": _SHOWN_NAMESPACE.format("typnamespace"), "typdefault": "NULL"},
         rest=True,
     ),
     "pg_index": Relation(
-        "pg_catalog.pg_index r JOIN seenby_catalog.shown_index s ON s.oid = r.indexrelid",
-        _taken(
-            "indexrelid",
-            "indnatts",
-            "indnkeyatts",
-            "indisunique",
-            "indnullsnotdistinct",
-            "indisprimary",
-            "indimmediate",
-            "indcollation",
-            "indclass",
-            "indoption",
-            indrelid="s.indrelid",
-            indkey="s.indkey",
-            indisvalid="true",
-            indisready="true",
-            indislive="true",
-        ),  # fmt: skip
+        _kept("pg_index", "kept_index", "s.oid = r.indexrelid"),
+        _taken("indexrelid", "indnatts", "indnkeyatts", "indisunique", "indnullsnotdistinct", "indisprimary")
+        | _taken("indimmediate", "indcollation", "indclass", "indoption")
+        | _shown("indrelid", "indkey", indisvalid="true", indisready="true", indislive="true"),
     ),
     "pg_constraint": Relation(
-        "pg_catalog.pg_constraint r JOIN seenby_catalog.shown_constraint s ON s.oid = r.oid",
-        _taken(
-            "oid",
-            "contype",
-            "condeferrable",
-            "condeferred",
-            "conenforced",
-            "convalidated",
-            "confupdtype",
-            "confdeltype",
-            "confmatchtype",
-            "connoinherit",
-            "conperiod",
-            conname="s.conname",
-            connamespace="s.connamespace",
-            conrelid="s.conrelid",
-            conindid="s.conindid",
-            confrelid="s.confrelid",
-            conkey="s.conkey",
-            confkey="s.confkey",
-            conislocal="true",
-        ),  # fmt: skip
+        _kept("pg_constraint", "kept_constraint", "s.oid = r.oid"),
+        _taken("oid", "contype", "condeferrable", "condeferred", "conenforced", "convalidated", "connoinherit")
+        | _taken("confupdtype", "confdeltype", "confmatchtype", "conperiod", conislocal="true")
+        | _shown("conname", "connamespace", "conrelid", "conindid", "confrelid", "conkey", "confkey"),
     ),
-    "pg_enum": Relation("pg_catalog.pg_enum r JOIN seenby_catalog.shown_type s ON s.oid = r.enumtypid", rest=True),
-    "pg_range": Relation("pg_catalog.pg_range r JOIN seenby_catalog.shown_type s ON s.oid = r.rngtypid", rest=True),
+    "pg_enum": Relation(f"pg_catalog.pg_enum r WHERE {_SHOWN_TYPE.format('enumtypid')}", rest=True),
+    "pg_range": Relation(f"pg_catalog.pg_range r WHERE {_SHOWN_TYPE.format('rngtypid')}", rest=True),
     "pg_collation": Relation(
-        f"pg_catalog.pg_collation r WHERE r.oid < {FIRST_NORMAL_OID} "
-        "OR EXISTS (SELECT FROM seenby_catalog.shown_column s WHERE s.attcollation = r.oid)",
+        f"pg_catalog.pg_collation r WHERE r.oid < {FIRST_NORMAL_OID} OR r.oid IN (SELECT a.attcollation "
+        "FROM pg_catalog.pg_attribute a JOIN seenby_catalog.kept_attribute s ON s.attrelid = a.attrelid "
+        f"AND s.attnum = a.attnum WHERE s.shape = {_SHAPES})",
         {"collnamespace": _SHOWN_NAMESPACE.format("collnamespace")},
         rest=True,
     ),
@@ -217,20 +174,8 @@ _FILLED: dict[str, Relation] = {
     "pg_aggregate": _built_in("pg_aggregate", "aggfnoid"),
     "pg_database": Relation(
         "pg_catalog.pg_database r WHERE r.datname = current_database()",
-        _taken(
-            "oid",
-            "datname",
-            "encoding",
-            "datlocprovider",
-            "datcollate",
-            "datctype",
-            "datlocale",
-            "daticulocale",
-            datdba="10",
-            datallowconn="true",
-            datconnlimit="-1",
-            dattablespace="1663",
-        ),  # fmt: skip
+        _taken("oid", "datname", "encoding", "datlocprovider", "datcollate", "datctype", "datlocale", "daticulocale")
+        | {"datdba": "10", "datallowconn": "true", "datconnlimit": "-1", "dattablespace": "1663"},
     ),
     "pg_roles": Relation(
         "pg_catalog.pg_roles r WHERE r.rolname = current_user",
@@ -249,8 +194,10 @@ _FILLED: dict[str, Relation] = {
         {"schemaname": "n.nspname", "tablename": "c.relname", "tableowner": "'seenby'", "hasindexes": "c.relhasindex"},
     ),
     "pg_indexes": Relation(
-        "seenby_catalog.shown_index i JOIN seenby_catalog.shown_namespace n ON n.oid = i.relnamespace",
-        {"schemaname": "n.nspname", "tablename": "i.tablename", "indexname": "i.relname", "indexdef": "i.indexdef"},
+        "seenby_catalog.pg_index i JOIN seenby_catalog.pg_class x ON x.oid = i.indexrelid "
+        "JOIN seenby_catalog.pg_class c ON c.oid = i.indrelid JOIN seenby_catalog.pg_namespace n "
+        "ON n.oid = c.relnamespace JOIN seenby_catalog.shown_index s ON s.oid = i.indexrelid",
+        {"schemaname": "n.nspname", "tablename": "c.relname", "indexname": "x.relname", "indexdef": "s.indexdef"},
     ),
     "information_schema.schemata": Relation(
         "seenby_catalog.pg_namespace n",
@@ -340,13 +287,13 @@ _EMPTY = (
 )  # fmt: skip
 
 RELATIONS: dict[str, Relation] = _FILLED | dict.fromkeys(_EMPTY, Relation())
-"""Every relation that ``seenby_catalog`` serves. What is not here is refused: pg_authid, pg_statistic, pg_stat_*, ..."""
+"""Every relation that ``seenby_catalog`` serves. The rest is refused: pg_authid, pg_statistic, pg_stat_*..."""
 
 CATALOG_VIEWS: frozenset[str] = frozenset(name for name in RELATIONS if "." not in name)
 """Relations of ``pg_catalog``; each is ``seenby_catalog.<name>``."""
 
 INFORMATION_SCHEMA_VIEWS: frozenset[str] = frozenset(RELATIONS) - CATALOG_VIEWS
-"""Relations of ``information_schema``, with its name and a dot; each is ``seenby_catalog."information_schema.<name>"``."""
+"""As "information_schema.tables", which is also the name of the view in ``seenby_catalog``, dot and all."""
 
 REWRITTEN_FUNCTIONS: frozenset[str] = frozenset(
     """
