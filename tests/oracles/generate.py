@@ -31,9 +31,24 @@ from tests.oracles.query import (
 from tests.oracles.world import BY_NAME, TABLES
 
 TYPES = ("int", "text", "bool", "date")
-ALIASES = ("a", "b", "m", "x", "t1", "t2", "u", '"Q"', "videos", "accounts", "devices")
+ALIASES = (
+    "a",
+    "b",
+    "m",
+    "x",
+    "t1",
+    "t2",
+    "u",
+    '"Q"',
+    '"order"',
+    '"we ""ird"',
+    "größe",
+    "videos",
+    "accounts",
+    "devices",
+)
 CTE_NAMES = ("c1", "c2", "recent", "accounts", "messages", "regions")
-NAMES = ("n", "v", "id", "handle", "home", "total", "x", "owner", '"Mixed"', "coins")
+NAMES = ("n", "v", "id", "handle", "home", "total", "x", "owner", '"Mixed"', "coins", '"select"', '"a.b"')
 LITERALS = {
     "int": ("0", "1", "2", "3", "5", "10", "-1"),
     "text": ("'ann'", "'eu'", "'us'", "'tel'", "'cats'", "'+441'", "''", "'2'"),
@@ -124,7 +139,8 @@ class Generator:
                 if self.chance(0.1) and len(columns) < len(NAMES):
                     renamed = tuple(self.random.sample(NAMES, len(columns)))
                     columns = [replace(out, name=name) for out, name in zip(columns, renamed, strict=True)]
-                made.append(Cte(name, inner, renamed))
+                hint = self.random.choice(("", "", "", "MATERIALIZED ", "NOT MATERIALIZED "))
+                made.append(Cte(name, inner, renamed, hint))
                 ctes[name] = columns
         if depth and self.chance(0.16 if types is None else 0.1):
             query, columns = self.union(depth, ctes, types)
@@ -173,18 +189,17 @@ class Generator:
         limit = offset = None
         fallible = any(column.name == FALLIBLE for column in columns)
         if self.chance(0.3) and not fallible:
-            limit = self.count(self.random.choice((0, 1, 1, 2, 3, 5)))
+            value = self.random.choice((0, 1, 1, 2, 3, 5))
+            words = ("LIMIT {}", "LIMIT {}", "LIMIT {}", "FETCH FIRST {} ROWS ONLY")
+            limit = Count(self.random.choice(words).format(value), value)
         if self.chance(0.3 if limit else 0.04) and not fallible:
-            offset = self.count(self.random.choice((0, 1, 2, 3)))
+            value = self.random.choice((0, 1, 2, 3))
+            offset = Count(self.random.choice(("OFFSET {}", "OFFSET {}", "OFFSET {} ROWS")).format(value), value)
         return replace(query, order=tuple(order), limit=limit, offset=offset)
 
     @staticmethod
     def _has_aggregate(query: Query) -> bool:
         return isinstance(query.body, Block) and any(item.startswith(AGGREGATE_WORDS) for item in query.body.items)
-
-    @staticmethod
-    def count(value: int) -> Count:
-        return Count(str(value), value)
 
     # --- blocks ----------------------------------------------------------------------------------------------------
 
@@ -217,7 +232,7 @@ class Generator:
         for _ in range(self.random.choice((1, 2, 2, 3, 4))):
             how = self.random.random()
             taken = {column.name for column in columns}
-            if how < 0.1 and (masked or unmasked_star):
+            if how < 0.1 and scope.star and (masked or unmasked_star):
                 items.append("*")
                 columns += scope.star
             elif how < 0.18 and scope.relations:
@@ -275,9 +290,11 @@ class Generator:
                 group.append(str(len(items)))
                 columns.append(Out("", kind))
             elif how < 0.5:
-                items.append(f"{text} AS g{n}")
-                group.append(f"g{n}")
-                columns.append(Out(f"g{n}", kind))
+                # A name that an input column has too means the input column here, and the output one in ORDER BY.
+                name = self.random.choice((f"g{n}", f"g{n}", f"g{n}", "id", "home"))
+                items.append(f"{text} AS {name}")
+                group.append(name)
+                columns.append(Out(name, kind))
             else:
                 group.append(text)
                 if self.chance(0.8):
@@ -338,7 +355,14 @@ class Generator:
         items, columns = self.items(scope, unique=False, masked=True)
         where = tuple(self.condition(scope, 1) for _ in range(self.random.choice((0, 1))))
         plain = Query(Block(items, sources, where))
-        how = self.random.randrange(9)
+        how = self.random.randrange(11)
+        if how == 9:
+            count = self.random.choice(("count(*)", "sum(1)"))
+            item = f"{count} FILTER (WHERE {self.condition(scope, 1)})"
+            return Query(Block((item,), sources, where)), "FILTER"
+        if how == 10:
+            self.params.append("2")
+            return replace(plain, limit=Count(f"LIMIT ${len(self.params)}", 2)), "a parameter in LIMIT"
         if how < 2:
             return Query(Block(items, sources, (*where, self.sublink(scope)))), "a sublink in WHERE"
         if how == 2:
@@ -359,7 +383,7 @@ class Generator:
             return Query(Block((*items, self.random.choice(windows)), sources, where)), "a window"
         if how == 7 and not any(column.masked for column in columns):
             order = tuple(Sort(str(n + 1), n) for n in range(len(columns)))
-            inner_query = replace(plain, order=order, limit=self.count(self.random.choice((1, 2, 3))))
+            inner_query = replace(plain, order=order, limit=Count("LIMIT 2", 2))
             return Query(Block(("count(*)",), (Derived(inner_query, "l"),))), "LIMIT below"
         table = self.random.choice(TABLES)
         inner_query = Query(
@@ -403,7 +427,8 @@ class Generator:
         nodes: list[Node] = []
         relations: list[Relation] = []
         star: list[Out] = []
-        for _ in range(self.random.choice((1, 1, 1, 1, 1, 1, 1, 2))):
+        count = self.random.choice((1, 1, 1, 1, 1, 1, 1, 2)) if not self.chance(0.02) else 0
+        for _ in range(count):
             node, scope = self.tree(
                 depth, ctes, taken, self.random.choice((1, 1, 1, 2, 2, 2, 3) if not nodes else (1,))
             )

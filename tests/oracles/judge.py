@@ -26,7 +26,20 @@ from psycopg import pq
 
 from seenby.model.people import Person
 from seenby.model.plan import Bound, Plan, QueryPlan, RefusedPlan
-from tests.oracles.query import WORLD, Block, Case, Derived, Expect, Join, Named, Node, Query, shrunk, world_text
+from tests.oracles.query import (
+    PARAMETER,
+    WORLD,
+    Block,
+    Case,
+    Derived,
+    Expect,
+    Join,
+    Named,
+    Node,
+    Query,
+    shrunk,
+    world_text,
+)
 from tests.oracles.world import PEOPLE, Places
 
 Analyse = Callable[[str], tuple[Plan, ...]]
@@ -255,9 +268,7 @@ class Judge:
     def _ranked(self, case: Case, width: int, masks: list[int]) -> dict[int, Ranked]:
         body = world_text(case.query, width)
         array = ",".join(map(str, masks))
-        answer = self.worlds.run(
-            f'SELECT {WORLD}, z.* FROM unnest(ARRAY[{array}]) "~w"(m), LATERAL ({body}) z', case.params
-        )
+        answer = self._in_worlds(case, f'SELECT {WORLD}, z.* FROM unnest(ARRAY[{array}]) "~w"(m), LATERAL ({body}) z')
         if answer.state:
             raise OracleBroken(f"{answer.state} in a world: {case.text}\n{body}")
         worlds: dict[int, Ranked] = {mask: [] for mask in masks}
@@ -265,15 +276,20 @@ class Judge:
             worlds[int(mask or b"0")].append((int(rank or b"0"), tuple(cells)))
         return worlds
 
+    def _in_worlds(self, case: Case, text: str) -> Answer:
+        """A parameter that stands in LIMIT only is not there in the text for worlds."""
+        highest = max(map(int, PARAMETER.findall(text)), default=0)
+        return self.worlds.run(text, case.params[:highest])
+
     def digests(self, case: Case, width: int) -> dict[int, bytes | None]:
         """Per world, a digest of the answers that SQL permits there (or the SQLSTATE)."""
         body = _digest(case.query, width)
-        answer = self.worlds.run(f'SELECT {WORLD}, {body} FROM generate_series(0, {ALL}) "~w"(m)', case.params)
+        answer = self._in_worlds(case, f'SELECT {WORLD}, {body} FROM generate_series(0, {ALL}) "~w"(m)')
         if not answer.state:
             return {int(mask or b"0"): digest for mask, digest in answer.rows}
         found: dict[int, bytes | None] = {}
         for mask in FAMILY:
-            one = self.worlds.run(f'SELECT {body} FROM (VALUES ({mask})) "~w"(m)', case.params)
+            one = self._in_worlds(case, f'SELECT {body} FROM (VALUES ({mask})) "~w"(m)')
             found[mask] = one.state.encode() if one.state else one.rows[0][0]
         return found
 

@@ -91,7 +91,7 @@ class UnionAll:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A LIMIT or OFFSET: what is written, and the number it means."""
+    """A LIMIT or OFFSET: the clause as it is written, and the number it means."""
 
     text: str
     value: int
@@ -102,6 +102,7 @@ class Cte:
     name: str
     query: Query
     columns: tuple[str, ...] = ()
+    hint: str = ""  # "MATERIALIZED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +169,13 @@ def _query(query: Query, extra: tuple[str, ...] = ()) -> str:
     parts.append(_block(body, extra) if isinstance(body, Block) else _union(body))
     if query.order:
         parts.append("ORDER BY " + ", ".join(f"{sort.text} {sort.suffix}".strip() for sort in query.order))
-    parts.extend(f"{word} {count.text}" for word, count in (("LIMIT", query.limit), ("OFFSET", query.offset)) if count)
+    parts.extend(count.text for count in (query.limit, query.offset) if count)
     return " ".join(parts)
 
 
 def _cte(cte: Cte) -> str:
-    return cte.name + (f"({', '.join(cte.columns)})" if cte.columns else "") + f" AS ({_query(cte.query)})"
+    columns = f"({', '.join(cte.columns)})" if cte.columns else ""
+    return f"{cte.name}{columns} AS {cte.hint}({_query(cte.query)})"
 
 
 def _union(union: UnionAll) -> str:

@@ -133,7 +133,7 @@ def test_one_tree_is_printed_for_users_and_for_worlds() -> None:
             ("EXISTS (SELECT 1 FROM ⟦videos⟧ v WHERE v.author = a.id)",),
         ),
         order=(Sort("a.coins", None, "DESC"), Sort("1", 0)),
-        limit=Count("2", 2),
+        limit=Count("LIMIT 2", 2),
     )
     assert user_text(tree) == (
         "SELECT a.id FROM public.accounts AS a LEFT JOIN regions USING (home)"
@@ -246,7 +246,7 @@ def test_a_branch_without_its_key_is_found(judge: Judge) -> None:
         assert judged(judge, contacts, plan) == verdict
 
 
-SECOND = case("id", table("accounts"), order=(Sort("id", 0),), limit=Count("2", 2), offset=Count("1", 1))
+SECOND = case("id", table("accounts"), order=(Sort("id", 0),), limit=Count("LIMIT 2", 2), offset=Count("OFFSET 1", 1))
 SECOND_TEXT = 'SELECT "seenby$1", id FROM shown.accounts ORDER BY id LIMIT '
 
 
@@ -258,7 +258,7 @@ def test_rows_skipped_by_offset_are_attributed(judge: Judge) -> None:
 
 
 def test_any_of_equal_rows_may_come_first_but_its_person_must_be_named(judge: Judge) -> None:
-    query = case("handle", table("accounts"), where=("handle = 'ann'",), limit=Count("1", 1))
+    query = case("handle", table("accounts"), where=("handle = 'ann'",), limit=Count("LIMIT 1", 1))
     text = "SELECT {} FROM shown.accounts WHERE handle = 'ann' ORDER BY id {} LIMIT 1"
     for direction in ("ASC", "DESC"):
         plan = QueryPlan(text.format('"seenby$1", handle', direction), Bound.EXACT, 1, (ACCOUNT,))
@@ -324,7 +324,7 @@ def test_a_failing_case_is_shrunk_to_what_matters(judge: Judge) -> None:
         Join("JOIN", table("videos", "v"), table("accounts", "a"), on=("v.author = a.id",)),
         where=("v.views > 1", "a.coins IS NOT NULL"),
         order=(Sort("a.joined", None),),
-        limit=Count("5", 5),
+        limit=Count("LIMIT 5", 5),
     )
 
     def nobody(text: str) -> tuple[Plan, ...]:
