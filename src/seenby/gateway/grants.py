@@ -82,7 +82,7 @@ class GrantService:
 
     # What people do.
 
-    def draft(self, principal: str, **wish: Any) -> GrantTerms:
+    def draft(self, principal: str, **wish: Any) -> tuple[GrantTerms, Allowed]:
         """Completes a wish to terms: who the directory says the principal is, and how many approvals are needed.
 
         Looks at nobody's data, so that a draft tells nothing about people. ``wish`` has ``id``, ``purpose``,
@@ -105,7 +105,10 @@ class GrantService:
             **wish,
         )
         encode_terms(terms)
-        return replace(terms, approvals=self.policies.approvals_for(terms, who, self._facts(terms, {})))
+        needed = self.policies.approvals_for(terms, who, self._facts(terms, {}))
+        if isinstance(needed, Denied):
+            raise needed.error(who.name)
+        return replace(terms, approvals=needed.approvals), needed
 
     async def request(self, data: bytes, opening: bytes, signature: bytes) -> Grant:
         """A signed request. ``data``: canonical terms; ``opening``: 32 random bytes.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from seenby.errors import GrantEnded, NoGrant, SeenbyError, UsageError, VerificationError
+from seenby.errors import GrantEnded, NoGrant, Refused, SeenbyError, UsageError, VerificationError
 from seenby.grants.signing import verify_grant
 from seenby.model.grant import GrantState, GrantTerms
 from seenby.model.principal import Principal
@@ -164,18 +164,18 @@ def missing_approvals(terms: GrantTerms, approvals: Iterable[Approval]) -> dict[
 def check_signer(event: Event, terms: GrantTerms, region: str, *, own: bool) -> None:
     """May somebody who guards ``region`` ("": nobody's) sign this event? ``own``: it is their own request.
 
-    Raises UsageError. No policy file can soften this.
+    Raises Refused. No policy file can soften this.
     """
     guards = region in terms.home_regions
     home = " or ".join(terms.home_regions)
     if event is Event.APPROVE and own:
-        raise UsageError("nobody approves their own request", hint=f"ask approvers of {home}")
+        raise Refused("nobody approves their own request", hint=f"ask approvers of {home}")
     if event is Event.APPROVE and not guards:
-        raise UsageError(f"only an approver of {home} can approve this", hint=f"ask approvers of {home}")
+        raise Refused(f"only an approver of {home} can approve this", hint=f"ask approvers of {home}")
     if event is Event.DENY and (own or not guards):
-        raise UsageError(f"only an approver of {home} can deny this", hint="your own request you can revoke")
+        raise Refused(f"only an approver of {home} can deny this", hint="your own request you can revoke")
     if event is Event.REVOKE and not (own or guards):
-        raise UsageError(f"only its requester and the approvers of {home} can revoke this", hint="tell one of them")
+        raise Refused(f"only its requester and the approvers of {home} can revoke this", hint="tell one of them")
 
 
 def replay(region: str, terms: GrantTerms, commit: bytes, events: Iterable[Logged]) -> Standing:
@@ -189,7 +189,7 @@ def replay(region: str, terms: GrantTerms, commit: bytes, events: Iterable[Logge
     for logged in events:
         try:
             standing = _step(standing, region, terms, commit, logged)
-        except (UsageError, VerificationError) as error:
+        except (UsageError, Refused, VerificationError) as error:
             problem = f"{type(logged.entry).__name__}: {error.message}"
             ending = EVENTS.get(type(logged.entry)) in {Event.DENY, Event.REVOKE}
             known = standing.state is not None and standing.state not in ENDED

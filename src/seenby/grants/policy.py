@@ -121,6 +121,11 @@ class Policies:
                 f"no person {strangers[0]} with home region {' or '.join(terms.home_regions)}",
                 hint="check the key, and the --region you gave",
             )
+        return self.approvals_for(terms, principal, facts)
+
+    def approvals_for(self, terms: GrantTerms, principal: Principal, facts: Facts) -> Allowed | Denied:
+        """How many approvals such a request needs, from classes and regions alone: tells nothing about people."""
+        cells, refused = _cells(terms, facts), None
         because: dict[str, Rule] = {}
         for approvals in range(MAX_APPROVALS + 1):
             context = {"approvals": approvals, "named": terms.people is not None}
@@ -130,15 +135,6 @@ class Policies:
             because |= {rule.id: rule for rule in refused.rules}
         assert refused is not None
         return refused
-
-    def approvals_for(self, terms: GrantTerms, principal: Principal, facts: Facts) -> int:
-        """How many approvals such a request needs, from classes and regions alone: tells nothing about people."""
-        cells = _cells(terms, facts)
-        for approvals in range(MAX_APPROVALS):
-            context = {"approvals": approvals, "named": terms.people is not None}
-            if self._ask("activate", principal, cells, facts, lambda _, said=context: said) is None:
-                return approvals
-        return MAX_APPROVALS
 
     def decide_approval(self, terms: GrantTerms, approver: Principal, facts: Facts) -> Denied | None:
         """May ``approver`` approve this? Only the cells of the region that they guard are asked for."""
