@@ -47,11 +47,20 @@ ORDER BY 1, 2"""
 """Everything a user could name by mistake: tables and views with their columns."""
 
 FUNCTIONS = """
+WITH serving AS (
+  SELECT oprcode::oid AS oid FROM pg_operator
+  UNION SELECT amproc::oid FROM pg_amproc
+  UNION SELECT unnest(ARRAY[aggtransfn, aggfinalfn, aggcombinefn, aggserialfn, aggdeserialfn, aggmtransfn,
+                            aggminvtransfn, aggmfinalfn]::oid[]) FROM pg_aggregate
+  UNION SELECT unnest(ARRAY[typinput, typoutput, typreceive, typsend, typmodin, typmodout, typanalyze,
+                            typsubscript]::oid[]) FROM pg_type
+  UNION SELECT unnest(ARRAY[lanplcallfoid, laninline, lanvalidator]) FROM pg_language
+  UNION SELECT unnest(ARRAY[rngcanonical, rngsubdiff]::oid[]) FROM pg_range)
 SELECT p.proname::text, p.prokind::text, p.provolatile::text,
        ARRAY(SELECT t.typname::text
              FROM unnest(p.prorettype || p.proargtypes::oid[] || coalesce(p.proallargtypes, '{}')) o (oid)
              JOIN pg_type t ON t.oid = o.oid),
-       p.proretset, p.prosecdef
+       p.proretset, p.prosecdef, p.oid IN (SELECT oid FROM serving)
 FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace"""
 """Functions that an extension put into pg_catalog are judged by the same rules."""
 

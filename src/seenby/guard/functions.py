@@ -21,6 +21,7 @@ class FunctionFact:
         types: names of its argument and result types, as in pg_type.typname.
         returns_set: proretset.
         definer: prosecdef.
+        serves: Postgres itself calls it: behind an operator, an aggregate, a type, an index, a language.
     """
 
     name: str
@@ -29,6 +30,7 @@ class FunctionFact:
     types: tuple[str, ...]
     returns_set: bool
     definer: bool
+    serves: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Functions:
 
 
 _HIDDEN = """
-    aclitem cstring event_trigger fdw_handler index_am_handler internal language_handler pg_brin_bloom_summary
+    aclitem cid cstring event_trigger fdw_handler gtsvector index_am_handler internal language_handler pg_brin_bloom_summary
     pg_brin_minmax_multi_summary pg_ddl_command pg_dependencies pg_mcv_list pg_ndistinct pg_node_tree pg_snapshot
     refcursor regclass regcollation regconfig regdictionary regnamespace regoper regoperator regproc regprocedure
     regrole regtype table_am_handler tid trigger tsm_handler txid_snapshot xid xid8 xml
@@ -53,8 +55,29 @@ HIDDEN_TYPES = frozenset(_HIDDEN.split())
 TEXT_SEARCH = re.compile(r"(to_ts(vector|query)|(plain|phrase|websearch_)to_tsquery|ts_headline|json(b)?_to_tsvector)")
 """Text search takes a configuration by name (regconfig): a word list, nothing of a person's."""
 
+ALLOWED: dict[str, str] = {
+    "max": "has an overload for row positions, which no query can obtain",
+    "min": "as max",
+    "age": "has an overload for transaction numbers, which no query can obtain",
+    "pg_typeof": "the name of a visible column's type",
+    "starts_with": "stands behind ^@",
+    "array_append": "stands behind ||",
+    "array_prepend": "stands behind ||",
+    "array_cat": "stands behind ||",
+    "json_extract_path": "stands behind #>",
+    "json_extract_path_text": "stands behind #>>",
+    "jsonb_extract_path": "stands behind #>",
+    "jsonb_extract_path_text": "stands behind #>>",
+    "inet_merge": "stands behind an index",
+    "inet_same_family": "stands behind an index",
+    "isempty": "stands behind an index",
+    "range_merge": "stands behind an index",
+    "tsquery_phrase": "stands behind <->",
+}
+"""Names that a query may call although a rule below speaks against one of their overloads, and why."""
+
 DENIED: tuple[tuple[str, str], ...] = (
-    (r"pg_(?!typeof$|column_compression$|input_is_valid$).*", "the server's state, files, locks, sizes, definitions"),
+    (r"pg_.*", "the server's state, files, locks, sizes, definitions"),
     (r"has_.*|row_security_active|makeaclitem|acl.*", "privileges of any object or role"),
     (r"(col|obj|shobj)_description|to_reg.*|format_type|.*_is_visible", "the catalogue"),
     (r"lo|lo_.*|loread|lowrite", "large objects"),
@@ -62,17 +85,13 @@ DENIED: tuple[tuple[str, str], ...] = (
     (r"ts_stat|ts_rewrite|ts_debug|ts_lexize|ts_parse|ts_token_type", "runs SQL text or reads dictionaries"),
     (r"current_setting|set_config|current_query|version", "settings; the gateway answers those a client needs"),
     (r"inet_(client|server)_(addr|port)", "the gateway's own connection"),
-    (r"txid_.*|currtid.*|tid.*|xid.*|mxid_age|age_xid", "transactions and row positions"),
+    (r"txid_.*|currtid.*|mxid_age", "transactions and row positions"),
     (r"nextval|setval|currval|lastval", "sequences"),
-    (r"(json|jsonb)_populate_record(set)?|(json|jsonb)_to_record(set)?", "rows of a named type"),
-    (r"get_(database|bm|raw).*|amvalidate|.*_(in|out|recv|send|typmodin|typmodout|typanalyze)", "internals of types"),
-    (
-        r"bt.*|hash.*|brin_.*|gin_.*|gist_.*|gtsquery_.*|gtsvector_.*|spg_.*|.*sel|.*joinsel|.*_support",
-        "index internals",
-    ),
+    (r"(json|jsonb)_populate_record.*|(json|jsonb)_to_record(set)?", "rows of a named type"),
     (r"dblink.*|connectby|crosstab.*|normal_rand", "extensions that run SQL text"),
     (r"binary_upgrade_.*|satisfies_hash_partition|suppress_redundant.*|unique_key_recheck|RI_.*", "internals"),
-    (r"gen_random_uuid|uuidv[47]|random.*|setseed|clock_timestamp|timeofday", "a different answer each time"),
+    (r"getpgusername|.*_validator|icu_unicode_version|oidvectortypes|nameconcatoid|hash.*", "internals"),
+    (r"d(exp|log1|log10|round|trunc)|int4inc|int8_sum|numeric_(div_trunc|exp|inc|ln|log|sqrt)|textlen", "internals"),
 )
 """Names that no query may call, and why. Whole names, as regular expressions."""
 
@@ -101,10 +120,14 @@ def refusal(fact: FunctionFact) -> str:
         return "SECURITY DEFINER"
     if fact.volatility == "v":
         return "volatile: a different answer each time, or an effect"
+    if fact.name in ALLOWED:
+        return ""
     # Aggregates and ordinary functions show internals in the same way: through their types.
     hidden = HIDDEN_TYPES & {name.removeprefix("_") for name in fact.types}
     if hidden and not (hidden == {"regconfig"} and TEXT_SEARCH.fullmatch(fact.name)):
         return f"takes or returns {', '.join(sorted(hidden))}"
+    if fact.serves:
+        return "what an operator, an aggregate, a type or an index is made of"
     if _DENIED.fullmatch(fact.name):
         return next(why for pattern, why in DENIED if re.fullmatch(pattern, fact.name))
     return ""

@@ -186,7 +186,7 @@ class UserDatabase:
                 if self._connection is None or self._connection.closed:
                     self._connection = await psycopg.AsyncConnection.connect(self._dsn, autocommit=True)
                     # format_type and regclass then qualify everything that is not Postgres's own.
-                    await _run(self._connection, "SET search_path = ''; SET lock_timeout = '10s'")
+                    await _run(self._connection, "SET search_path = ''; SET lock_timeout = '10s'; SET jit = off")
                 yield self._connection
             except SeenbyError:
                 raise
@@ -217,8 +217,8 @@ class UserDatabase:
             fingerprint = (await _rows(connection, facts.fingerprint(self._datamap)))[0][0]
             read = await self._read_facts(connection)
             functions = decide(
-                FunctionFact(name, kind, volatility, tuple(types), returns_set, definer)
-                for name, kind, volatility, types, returns_set, definer in await _rows(connection, facts.FUNCTIONS)
+                FunctionFact(name, kind, volatility, tuple(types), *rest)
+                for name, kind, volatility, types, *rest in await _rows(connection, facts.FUNCTIONS)
             )
             types = castable(row[0] for row in await _rows(connection, facts.TYPES))
             relations = await _rows(connection, facts.RELATION_NAMES)
