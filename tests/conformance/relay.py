@@ -1,7 +1,6 @@
 """A relay that does to catalogue queries what the gateway does to them, crudely, by regular expressions.
 
-With it real clients can be shown ``seenby_catalog`` before, and independent of, the gateway: client -> relay -> Postgres
-as the grant's role. It rewrites the text of Query ('Q') and Parse ('P'); everything else passes as it is.
+With it real clients can be shown ``seenby_catalog`` without the gateway. It rewrites the text of Query ('Q') and Parse ('P'); everything else passes as it is.
 """
 
 from __future__ import annotations

@@ -78,10 +78,11 @@ def _taken(*names: str, **columns: str) -> dict[str, str]:
 
 _SHAPES = "ANY (ARRAY(SELECT shape FROM seenby_catalog.shown_shape))"
 _SHOWN_NAMESPACE = (
-    f"COALESCE((SELECT s.oid FROM seenby_catalog.kept_schema s WHERE s.base = r.{{0}} AND s.shape = {_SHAPES} LIMIT 1), "
-    "r.{0})"
+    "COALESCE((SELECT s.oid FROM seenby_catalog.kept_schema s "
+    f"WHERE s.base = r.{{0}} AND s.shape = {_SHAPES} LIMIT 1), r.{{0}})"
 )
-_SHOWN_TYPE = f"(r.{{0}} < {FIRST_NORMAL_OID} OR r.{{0}} IN (SELECT k.oid FROM seenby_catalog.kept_type k WHERE k.shape = {_SHAPES}))"
+_KEPT_TYPES = f"SELECT k.oid FROM seenby_catalog.kept_type k WHERE k.shape = {_SHAPES}"
+_SHOWN_TYPE = f"(r.{{0}} < {FIRST_NORMAL_OID} OR r.{{0}} IN ({_KEPT_TYPES}))"
 
 
 def _shown(*names: str, **columns: str) -> dict[str, str]:
@@ -169,6 +170,7 @@ _FILLED: dict[str, Relation] = {
             "pg_ts_template",
         )
     },
+    "pg_tablespace": _built_in("pg_tablespace", spcoptions="NULL"),
     "pg_ts_dict": _built_in("pg_ts_dict", dictinitoption="NULL"),
     "pg_ts_config_map": _built_in("pg_ts_config_map", "mapcfg"),
     "pg_aggregate": _built_in("pg_aggregate", "aggfnoid"),
@@ -279,7 +281,7 @@ _EMPTY = (
     "pg_largeobject_metadata", "pg_matviews", "pg_parameter_acl", "pg_partitioned_table", "pg_policies", "pg_policy",
     "pg_prepared_statements", "pg_prepared_xacts", "pg_publication", "pg_publication_namespace", "pg_publication_rel",
     "pg_publication_tables", "pg_rewrite", "pg_rules", "pg_seclabel", "pg_seclabels", "pg_sequence", "pg_sequences",
-    "pg_shdescription", "pg_shseclabel", "pg_statistic_ext", "pg_subscription", "pg_subscription_rel", "pg_tablespace",
+    "pg_shdescription", "pg_shseclabel", "pg_statistic_ext", "pg_subscription", "pg_subscription_rel",
     "pg_transform", "pg_trigger", "pg_user_mappings", "pg_views",
     "information_schema.check_constraints", "information_schema.element_types", "information_schema.parameters",
     "information_schema.routines", "information_schema.sequences", "information_schema.triggers",
@@ -295,8 +297,7 @@ CATALOG_VIEWS: frozenset[str] = frozenset(name for name in RELATIONS if "." not 
 INFORMATION_SCHEMA_VIEWS: frozenset[str] = frozenset(RELATIONS) - CATALOG_VIEWS
 """As "information_schema.tables", which is also the name of the view in ``seenby_catalog``, dot and all."""
 
-REWRITTEN_FUNCTIONS: frozenset[str] = frozenset(
-    """
+_REWRITTEN = """
     col_description obj_description shobj_description pg_describe_object
     format_type current_schema current_schemas current_setting set_config
     has_any_column_privilege has_database_privilege has_schema_privilege has_table_privilege pg_has_role
@@ -309,12 +310,11 @@ REWRITTEN_FUNCTIONS: frozenset[str] = frozenset(
     pg_total_relation_size
     to_regclass to_regnamespace to_regtype ts_token_type
     regclass regcollation regconfig regdictionary regnamespace regoper regoperator regproc regprocedure regrole regtype
-    """.split()
-)
+"""
+REWRITTEN_FUNCTIONS: frozenset[str] = frozenset(_REWRITTEN.split())
 """A call of, and a cast to, a name listed here goes to the function of that name in ``seenby_catalog``."""
 
-CATALOG_FUNCTIONS: frozenset[str] = REWRITTEN_FUNCTIONS | frozenset(
-    """
+_HARMLESS = """
     array_agg array_length array_lower array_position array_remove array_to_string array_upper
     btrim concat concat_ws count format generate_series generate_subscripts left length lower max min quote_ident
     quote_literal replace starts_with string_agg substring translate unnest upper
@@ -323,17 +323,20 @@ CATALOG_FUNCTIONS: frozenset[str] = REWRITTEN_FUNCTIONS | frozenset(
     pg_collation_is_visible pg_conversion_is_visible pg_function_is_visible pg_opclass_is_visible
     pg_operator_is_visible pg_opfamily_is_visible pg_statistics_obj_is_visible pg_ts_config_is_visible
     pg_ts_dict_is_visible pg_ts_parser_is_visible pg_ts_template_is_visible
-    """.split()
-)
+"""
+CATALOG_FUNCTIONS: frozenset[str] = REWRITTEN_FUNCTIONS | frozenset(_HARMLESS.split())
 """What a query over the catalogue alone may call. Never: pg_get_viewdef, pg_get_functiondef, statistics, locks."""
+
+_SCRIPTS = ("catalog.sql", "catalog_functions.sql", "catalog_shapes.sql")
 
 
 def catalog_sql() -> str:
     """SQL that makes ``seenby_catalog`` anew; run it at attach, as a superuser, in the platform's database, as one
     transaction. It needs the roles ``seenby_owner`` and ``seenby_grants`` and the table ``seenby.shape_schema``.
+    Making or dropping a shape (rows of that table) then keeps what is shown in step, at commit.
 
     Running it again replaces the schema; sessions with an open transaction that has read it make it wait.
     """
     relations = json.dumps([{"name": name, **asdict(relation)} for name, relation in RELATIONS.items()])
-    text = files("seenby.guard").joinpath("catalog.sql").read_text(encoding="utf-8")
-    return text.replace(":'relations'", f"$relations${relations}$relations$")
+    parts = [files("seenby.guard").joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS]
+    return "".join(parts).replace(":'relations'", f"$relations${relations}$relations$")
