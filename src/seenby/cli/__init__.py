@@ -17,6 +17,7 @@ app = App(
     version_flags=["--version"],
 )
 app.command("seenby.cli.demo:demo", name="demo", help="An embedded world with two regions, and a guided tour.")
+app.command("seenby.cli.grant:app", name="grant", help="Ask for access to people's data; approve, deny, revoke.")
 app.command("seenby.cli.reconcile:reconcile", name="reconcile", help="Who reached the data without Seenby?")
 
 

@@ -1,0 +1,86 @@
+"""The CLI's side of the control API: signed requests over the gateway's unix socket, errors as SeenbyError."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from seenby.errors import SeenbyError, Unavailable, UsageError
+from seenby.grants.signing import Verb, read_message, sign_grant
+from seenby.stores.directory import load_private_key
+
+TIMEOUT = 30.0
+READER = "seenby-reader"
+
+
+class ControlClient:
+    """Talks to one gateway as one member of staff.
+
+    Args:
+        socket: the gateway's control socket.
+        name: who asks.
+        key_file: their private key.
+
+    Raises:
+        Unavailable: no gateway listens there.
+        UsageError: the key cannot be used.
+    """
+
+    def __init__(self, socket: Path, name: str, key_file: Path) -> None:
+        self.name = name
+        self._key: Ed25519PrivateKey = load_private_key(key_file)
+        self._socket = socket
+        self._http = httpx2.Client(
+            transport=httpx2.HTTPTransport(uds=str(socket)), base_url="http://gateway", timeout=TIMEOUT
+        )
+        self.region = str(self._send("GET", "/healthz")["region"])
+
+    def read(self, path: str) -> Any:
+        """GET, signed with the time."""
+        at = int(time.time())
+        signature = self._key.sign(read_message(self.name, self.region, path, at))
+        return self._send("GET", path, headers={READER: f"{self.name} {at} {signature.hex()}"})
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """POST of a JSON object."""
+        return self._send("POST", path, json=body)
+
+    def sign(self, verb: Verb, grant_id: str, commit: bytes) -> str:
+        """This member's signature over a grant, in hex."""
+        return sign_grant(self._key, verb, self.region, grant_id, commit).hex()
+
+    def _send(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            answer = self._http.request(method, path, **options)
+            body = answer.json()
+        except httpx2.TransportError as error:
+            raise Unavailable(
+                f"no gateway answers at {self._socket}",
+                hint="start it with `seenby serve --config FILE`, and check [control] socket there",
+                detail=type(error).__name__,
+            ) from None
+        except ValueError:
+            raise Unavailable(f"what listens at {self._socket} is not a gateway of Seenby") from None
+        if answer.is_success:
+            return body
+        raise _error(answer.status_code, body if isinstance(body, dict) else {})
+
+
+def _error(status: int, body: dict[str, Any]) -> SeenbyError:
+    """The error that the gateway raised, as far as HTTP status and SQLSTATE tell them apart."""
+    told = {name: str(body.get(name, "")) for name in ("hint", "detail")}
+    for kind in _kinds(SeenbyError):
+        if (kind.http, kind.sqlstate) == (status, body.get("sqlstate")) and kind.__init__ is SeenbyError.__init__:
+            return kind(str(body.get("error", "")), **told)
+    return UsageError(str(body.get("error", f"the gateway answered {status}")), **told)
+
+
+def _kinds(kind: type[SeenbyError]) -> Iterator[type[SeenbyError]]:
+    yield kind
+    for under in kind.__subclasses__():
+        yield from _kinds(under)

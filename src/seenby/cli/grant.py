@@ -1,0 +1,342 @@
+"""``seenby grant``: ask for access to data, approve, deny, revoke, look."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shlex
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from seenby.cli.control_client import ControlClient
+from seenby.errors import ConfigError, SeenbyError, UsageError, VerificationError
+from seenby.grants.signing import Verb, verify_grant
+from seenby.grants.terms import decode_terms, grant_commit
+from seenby.grants.words import approvals, clock, scope, what, who, whom
+from seenby.model.classes import DataClass
+from seenby.model.grant import GrantTerms
+from seenby.model.people import Person
+from seenby.stores.config import load_config
+
+MINUTES = 30
+ROWS = 10_000
+PEOPLE = 1_000
+
+app = App(
+    name="grant",
+    help="Ask for access to people's data; approve, deny, revoke.",
+    help_epilogue="A grant names a purpose, kinds of data, people and a time. It works once as many approvers of the "
+    "people's region as the policy asks for have signed it, and ends by itself. All of it is in the region's log.",
+    default_parameter=Parameter(show_default=False),
+)
+
+As = Annotated[str, Parameter(name="--as", env_var="SEENBY_AS", help="Your name in the directory.")]
+Key = Annotated[Path, Parameter(name="--key", env_var="SEENBY_KEY", help="Your private key, a PEM file (mode 600).")]
+ConfigFile = Annotated[
+    Path | None, Parameter(name="--config", env_var="SEENBY_CONFIG", help="The region's seenby.toml.")
+]
+Socket = Annotated[Path | None, Parameter(name="--socket", help="The gateway's control socket, instead of --config.")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of text.")]
+Id = Annotated[str, Parameter(help="The grant's id, or its first digits.")]
+
+
+def _out() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
+def _client(name: str, key: Path, config: Path | None, socket: Path | None) -> ControlClient:
+    if socket is None and config is None:
+        raise UsageError("which gateway?", hint="give --config FILE (the region's seenby.toml), or --socket FILE")
+    return ControlClient(socket or load_config(config or "").control_socket, name, key)
+
+
+@app.command
+def request(
+    *,
+    as_: As,
+    key: Key,
+    purpose: str,
+    reference: str = "",
+    class_: Annotated[Sequence[DataClass], Parameter(name="--class", negative="")] = (),
+    column: Annotated[Sequence[str], Parameter(negative="")] = (),
+    person: Annotated[Sequence[str], Parameter(negative="")] = (),
+    region: Annotated[Sequence[str], Parameter(negative="")] = (),
+    minutes: int = 0,
+    seconds: int = 0,
+    begin: str = "",
+    max_people: int = 0,
+    max_rows: int = ROWS,
+    config: ConfigFile = None,
+    socket: Socket = None,
+    json_: Json = False,
+) -> None:
+    """Ask to see some data of some people for some time.
+
+    Example: seenby grant request --purpose support --reference T-1001 --class contact --person account:42
+
+    Parameters
+    ----------
+    purpose
+        One word of the organisation's list, as in support.
+    reference
+        The ticket, case or report that this is for. Needed for all but public data and content.
+    class_
+        A kind of data. Several: give it several times. Public columns of the same people are always included.
+    column
+        A single column, as in accounts.phone. May be given several times.
+    person
+        Whose data, as in account:42. May be given several times. Without it: everybody of the region.
+    region
+        The home region of these people. Default: the gateway's own.
+    minutes
+        For how long. Default: 30 minutes; a week is 10080.
+    seconds
+        Added to the minutes.
+    begin
+        From when on, as in 2026-11-22T14:00Z. Default: at once.
+    max_people
+        How many people may be shown in all. Default: as many as you name, else 1000.
+    max_rows
+        How many rows may be shown in all. Default: 10000.
+    """
+    client, out = _client(as_, key, config, socket), _out()
+    homes = sorted(set(region)) or [client.region]
+    people = sorted({str(Person.parse(text)) for text in person}) or None
+    wish = {
+        "principal": as_,
+        "id": secrets.token_hex(16),
+        "purpose": purpose,
+        "reference": reference,
+        "cells": [[name, homes] for name in sorted({*map(str, class_), *column})],
+        "people": people,
+        "not_before": _moment(begin),
+        "seconds": minutes * 60 + seconds or MINUTES * 60,
+        "max_people": max_people or (len(people) if people else PEOPLE),
+        "max_rows": max_rows,
+    }
+    if not wish["cells"]:
+        raise UsageError("what do you want to see?", hint="give --class CLASS (as in contact) or --column TABLE.COLUMN")
+    draft = client.post("/drafts", wish)
+    data = draft["terms"].encode()
+    terms = decode_terms(data)
+    _check_draft(terms, wish)
+    if not json_:
+        _print_scope(out, terms)
+    opening = secrets.token_bytes(32)
+    signature = client.sign(Verb.REQUEST, terms.id, grant_commit(opening, data))
+    view = client.post("/grants", {"terms": data.decode(), "opening": opening.hex(), "signature": signature})
+    if json_:
+        print(json.dumps(view))
+        return
+    if terms.approvals:
+        out.print(f"\nThe policy allows it after {approvals(terms)} signed. {escape(' '.join(draft['because']))}")
+    else:
+        out.print("\nThe policy allows it without approval.")
+    _print_next(out, view, config, socket)
+
+
+def _check_draft(terms: GrantTerms, wish: dict[str, Any]) -> None:
+    """Nobody signs what they did not ask for: everything that came back must be what was sent."""
+    back = {
+        "principal": terms.principal,
+        "id": terms.id,
+        "purpose": terms.purpose,
+        "reference": terms.reference,
+        "cells": [[cell.what, list(cell.regions)] for cell in terms.cells],
+        "people": None if terms.people is None else [str(person) for person in terms.people],
+        "not_before": terms.not_before if wish["not_before"] else 0,
+        "seconds": terms.not_after - terms.not_before,
+        "max_people": terms.max_people,
+        "max_rows": terms.max_rows,
+    }
+    if back != wish:
+        raise VerificationError("the gateway changed your request, so it was not signed", hint="tell whoever runs it")
+
+
+@app.command
+def approve(
+    id: Id, /, *, as_: As, key: Key, config: ConfigFile = None, socket: Socket = None, json_: Json = False
+) -> None:
+    """Sign what somebody asks for, as an approver of the people's region."""
+    _decide(Verb.APPROVE, id, as_, key, config, socket, json_)
+
+
+@app.command
+def deny(
+    id: Id, /, *, as_: As, key: Key, config: ConfigFile = None, socket: Socket = None, json_: Json = False
+) -> None:
+    """Refuse what somebody asks for, for good, as an approver of the people's region."""
+    _decide(Verb.DENY, id, as_, key, config, socket, json_)
+
+
+@app.command
+def revoke(
+    id: Id, /, *, as_: As, key: Key, config: ConfigFile = None, socket: Socket = None, json_: Json = False
+) -> None:
+    """End a grant now, as its requester or an approver: its sessions are cut, also in the middle of a result."""
+    _decide(Verb.REVOKE, id, as_, key, config, socket, json_)
+
+
+def _decide(
+    verb: Verb, grant_id: str, name: str, key: Path, config: Path | None, socket: Path | None, as_json: bool
+) -> None:
+    client, out = _client(name, key, config, socket), _out()
+    view = client.read(f"/grants/{grant_id}")
+    terms, commit = _checked(view)
+    if not as_json:
+        _print_scope(out, terms)
+    view = client.post(f"/grants/{terms.id}/{verb}", {"name": name, "signature": client.sign(verb, terms.id, commit)})
+    if as_json:
+        print(json.dumps(view))
+        return
+    out.print(f"\n{escape(name)} signed: {verb}.")
+    _print_next(out, view, config, socket)
+
+
+@app.command(name="list")
+def list_(*, as_: As, key: Key, config: ConfigFile = None, socket: Socket = None, json_: Json = False) -> None:
+    """The grants that you may see: your own, and those about the people whom you guard."""
+    views = _client(as_, key, config, socket).read("/grants")
+    if json_:
+        print(json.dumps(views))
+        return
+    if not views:
+        _out().print("No grants that you may see.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("grant", "state", "who", "why", "sees", "of whom", "until"):
+        table.add_column(name, no_wrap=name in {"grant", "state"})
+    for view in views:
+        terms, _ = _checked(view)
+        why = f"{terms.purpose} {terms.reference}"
+        row = (terms.id[:8], _state(view), terms.principal, why, what(terms), whom(terms), clock(terms.not_after))
+        table.add_row(*map(escape, row))
+    Console(highlight=False).print(table)
+
+
+@app.command
+def show(
+    id: Id, /, *, as_: As, key: Key, config: ConfigFile = None, socket: Socket = None, json_: Json = False
+) -> None:
+    """A grant in plain words, who signed it, and whether each signature holds."""
+    client, out = _client(as_, key, config, socket), _out()
+    view = client.read(f"/grants/{id}")
+    if json_:
+        print(json.dumps(view))
+        return
+    terms, commit = _checked(view)
+    _print_scope(out, terms)
+    out.print(f"  {'state':<10} {escape(_state(view))}")
+    out.print("\nSignatures, each over these terms (checked here, not believed):")
+    for signed in view["signatures"]:
+        signer = signed["name"] or "somebody who has left"
+        guards = f", guards {signed['region']}" if signed["region"] else ""
+        holds = "[green]holds[/]" if _holds(client.region, terms, commit, signed) else "[bold red]DOES NOT HOLD[/]"
+        out.print(f"  {signed['verb']:<10} {escape(signer)}{guards}, key {signed['key_id']}: {holds}")
+    for problem in view["problems"]:
+        out.print(f"  [bold red]problem[/]    {escape(problem)}")
+    _print_next(out, view, config, socket)
+
+
+@app.command
+def notices(*, as_: As, key: Key, config: ConfigFile = None, socket: Socket = None, json_: Json = False) -> None:
+    """What the region's protection officer must know: protected people asked for, and data that somebody changed."""
+    found = _client(as_, key, config, socket).read("/notices")
+    if json_:
+        print(json.dumps(found))
+        return
+    if not found:
+        _out().print("No notices.")
+    for notice in found:
+        about = f" (grant {notice['grant'][:8]})" if notice["grant"] else ""
+        _out().print(f"{clock(notice['at'])}  [bold]{escape(notice['kind'])}[/]: {escape(notice['text'])}{about}")
+
+
+def _checked(view: dict[str, Any]) -> tuple[GrantTerms, bytes]:
+    """Terms and commitment of an answer, computed here: what is signed is what was read."""
+    data = view["terms"].encode()
+    terms, commit = decode_terms(data), grant_commit(bytes.fromhex(view["opening"]), data)
+    if commit.hex() != view["commit"] or terms.id != view["id"]:
+        raise VerificationError("the gateway's answer does not fit together", hint="tell whoever runs it")
+    return terms, commit
+
+
+def _holds(region: str, terms: GrantTerms, commit: bytes, signed: dict[str, Any]) -> bool:
+    try:
+        key, signature = bytes.fromhex(signed["key"]), bytes.fromhex(signed["signature"])
+        verify_grant(key, signature, signed["verb"], region, terms.id, commit)
+    except SeenbyError:
+        return False
+    return True
+
+
+def _state(view: dict[str, Any]) -> str:
+    state, missing = str(view["state"]), view["missing"]
+    if missing:
+        needed = ", ".join(f"{number} of {region}" for region, number in missing.items())
+        return f"{state}: approvals missing: {needed}"
+    because = view["ended_because"] or view["blocked"]
+    return f"{state}: {because}" if because else state
+
+
+def _print_scope(out: Console, terms: GrantTerms) -> None:
+    out.print(f"Grant [bold]{terms.id}[/]")
+    for label, sentence in scope(terms):
+        out.print(f"  {label:<10} {escape(sentence)}")
+
+
+def _print_next(out: Console, view: dict[str, Any], config: Path | None, socket: Path | None) -> None:
+    """Where the grant stands, and the exact command that brings it on."""
+    terms, _ = _checked(view)
+    gateway = f"--config {shlex.quote(str(config))}" if config else f"--socket {shlex.quote(str(socket))}"
+    match view["state"]:
+        case "requested":
+            missing = view["missing"]
+            needed = ", ".join(f"{number} of {region}" for region, number in missing.items())
+            out.print(f"[bold]Waiting[/] for approvers: {needed}. Nothing can be seen before.")
+            out.print("next: each of them runs")
+            out.print(f"  seenby grant approve {terms.id} --as NAME --key FILE {escape(gateway)}")
+        case "approved":
+            blocked = view["blocked"] or f"it begins {clock(terms.not_before)}"
+            out.print(f"[bold]Approved[/], not active: {escape(blocked)}.")
+        case "active":
+            out.print(f"[bold green]Active[/] until {clock(terms.not_after)}, for {escape(who(terms))}.")
+            if (connection := _connection(terms, config)) is not None:
+                out.print(f"next: {escape(connection)}")
+        case state:
+            because = f": {view['ended_because']}" if view["ended_because"] else ""
+            out.print(f"[bold]It is {state}[/]{escape(because)}.")
+
+
+def _connection(terms: GrantTerms, config: Path | None) -> str | None:
+    """``psql 'host=... options=-cseenby.grant=ID'`` if the configuration is at hand and says where to go."""
+    try:
+        settings = load_config(config) if config else None
+    except ConfigError:
+        return None
+    if settings is None or not settings.listen.host:
+        return None
+    place = f"host={settings.listen.host} port={settings.listen.port} dbname={settings.database.dbname}"
+    return f"psql '{place} user={terms.principal} options=-cseenby.grant={terms.id}'"
+
+
+def _moment(text: str) -> int:
+    """ISO 8601 -> Unix seconds, "" -> 0. A time without a zone is UTC."""
+    if not text:
+        return 0
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a time", hint="write it as in 2026-11-22T14:00Z") from None
+    at = int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+    if at < time.time():
+        raise UsageError(f"{text} has passed", hint="leave --begin out to begin at once")
+    return at
