@@ -44,7 +44,8 @@ class Functions:
 
 
 _HIDDEN = """
-    aclitem cid cstring event_trigger fdw_handler gtsvector index_am_handler internal language_handler pg_brin_bloom_summary
+    aclitem cid cstring event_trigger fdw_handler gtsvector index_am_handler internal language_handler
+    pg_brin_bloom_summary
     pg_brin_minmax_multi_summary pg_ddl_command pg_dependencies pg_mcv_list pg_ndistinct pg_node_tree pg_snapshot
     refcursor regclass regcollation regconfig regdictionary regnamespace regoper regoperator regproc regprocedure
     regrole regtype table_am_handler tid trigger tsm_handler txid_snapshot xid xid8 xml
