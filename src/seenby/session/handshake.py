@@ -185,7 +185,7 @@ class Handshake:
         minor = message.version & 0xFFFF
         head = b""
         if minor not in {0, 2} or message.options:
-            head = backend.negotiate(2 if minor >= 2 else 0, message.options)
+            head = backend.negotiate(startup.PROTOCOL_3_2 if minor >= 2 else startup.PROTOCOL_3_0, message.options)
         mechanisms = [b"SCRAM-SHA-256-PLUS", b"SCRAM-SHA-256"] if self._secured else [b"SCRAM-SHA-256"]
         offer = b"".join(one + b"\0" for one in mechanisms) + b"\0"
         return Step(head + backend.authentication(backend.AUTH_SASL, offer))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from struct import Struct
+from struct import error as struct_error
+from typing import TypeVar
 
 from seenby.errors import ProtocolError, SeenbyError
 
@@ -13,6 +17,7 @@ ROW_DESCRIPTION, PARAMETER_DESCRIPTION, NO_DATA, DATA_ROW = b"TtnD"
 COMMAND_COMPLETE, EMPTY_QUERY, SUSPENDED, NOTIFICATION = b"CIsA"
 COPY_OUT, COPY_IN, COPY_BOTH, NEGOTIATE = b"HGWv"
 
+T = TypeVar("T")
 _head = Struct(">cI").pack
 _U16 = Struct(">H").unpack_from
 _I32 = Struct(">i").unpack_from
@@ -54,9 +59,12 @@ def key_data(pid: int, key: bytes) -> bytes:
     return message(b"K", pid.to_bytes(4, "big") + key)
 
 
-def negotiate(minor: int, options: tuple[str, ...]) -> bytes:
-    """NegotiateProtocolVersion: the newest minor version we speak, and the options we do not know."""
-    body = minor.to_bytes(4, "big") + len(options).to_bytes(4, "big")
+def negotiate(version: int, options: tuple[str, ...]) -> bytes:
+    """NegotiateProtocolVersion: the version to speak, major part too (0x00030002), and the options we do not know.
+
+    54.7 speaks of the minor version only; Postgres sends, and libpq expects, the whole number.
+    """
+    body = version.to_bytes(4, "big") + len(options).to_bytes(4, "big")
     return message(b"v", body + b"".join(option.encode() + b"\0" for option in options))
 
 
@@ -86,7 +94,7 @@ def _report(severity: str, code: str, error: SeenbyError, position: int) -> byte
         fields.append(f"H{error.hint}")
     if position:
         fields.append(f"P{position}")
-    return "\0".join(fields).encode(errors="replace") + b"\0\0"
+    return "\0".join(field.replace("\0", "\ufffd") for field in fields).encode(errors="replace") + b"\0\0"
 
 
 def row_description(fields: tuple[Field, ...], formats: tuple[int, ...] = ()) -> bytes:
@@ -102,6 +110,20 @@ def parameter_description(oids: tuple[int, ...]) -> bytes:
     return message(b"t", Struct(f">H{len(oids)}I").pack(len(oids), *oids))
 
 
+def _strict(read: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    """A message of Postgres that cannot be read is a ProtocolError, as a client's is."""
+
+    @wraps(read)
+    def checked(body: bytes) -> T:
+        try:
+            return read(body)
+        except (struct_error, ValueError):
+            raise ProtocolError("Postgres sent a message that is cut short or garbled") from None
+
+    return checked
+
+
+@_strict
 def read_row_description(body: bytes) -> tuple[Field, ...]:
     fields = []
     (count,) = _U16(body)
@@ -114,11 +136,13 @@ def read_row_description(body: bytes) -> tuple[Field, ...]:
     return tuple(fields)
 
 
+@_strict
 def read_parameter_description(body: bytes) -> tuple[int, ...]:
     (count,) = _U16(body)
     return Struct(f">{count}I").unpack_from(body, 2)
 
 
+@_strict
 def read_values(body: bytes) -> list[bytes | None]:
     """The values of one DataRow."""
     (count,) = _U16(body)
@@ -139,9 +163,10 @@ def read_values(body: bytes) -> list[bytes | None]:
 
 def read_report(body: bytes) -> dict[str, str]:
     """Fields of ErrorResponse or NoticeResponse by their letter: C SQLSTATE, M message (54.8)."""
-    return {part[:1].decode(): part[1:].decode(errors="replace") for part in body.split(b"\0") if part}
+    return {part[:1].decode(errors="replace"): part[1:].decode(errors="replace") for part in body.split(b"\0") if part}
 
 
+@_strict
 def read_parameter_status(body: bytes) -> tuple[str, str]:
     name, value = body.decode().split("\0")[:2]
     return name, value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from struct import Struct
+from struct import error as struct_error
 
 from seenby.errors import ProtocolError
 
@@ -38,7 +39,7 @@ class Bind:
 
 def text_of(body: bytes) -> str:
     """The text of a Query message. Raises ProtocolError when it is not one zero-terminated UTF-8 text."""
-    if body.find(b"\0") != len(body) - 1:
+    if not body or body.find(b"\0") != len(body) - 1:
         raise ProtocolError("the query text holds a zero byte or lacks the last one")
     return _decode(body[:-1])
 
@@ -49,8 +50,8 @@ def read_parse(body: bytes) -> Parse:
     try:
         (count,) = _U16(body, at)
         oids = Struct(f">{count}I").unpack_from(body, at + 2)
-    except Exception as error:
-        raise ProtocolError("a Parse message is cut short") from error
+    except struct_error:
+        raise ProtocolError("a Parse message is cut short") from None
     _ends(body, at + 2 + 4 * count)
     return Parse(name, _decode(text), oids)
 
@@ -63,15 +64,19 @@ def read_bind(body: bytes) -> Bind:
         (count,) = _U16(body, at)
         at += 2 + 2 * count
         (parameters,) = _U16(body, at)
+        if count > 1 and count != parameters:
+            raise ProtocolError(f"a Bind message has {count} parameter formats but {parameters} parameters")
         at += 2
         for _ in range(parameters):
             (size,) = _I32(body, at)
+            if size < -1:
+                raise ProtocolError("a Bind message has a value of negative length")
             at += 4 + (size if size > 0 else 0)
         values = body[start:at]
         (results,) = _U16(body, at)
         formats = Struct(f">{results}H").unpack_from(body, at + 2)
-    except Exception as error:
-        raise ProtocolError("a Bind message is cut short") from error
+    except struct_error:
+        raise ProtocolError("a Bind message is cut short") from None
     _ends(body, at + 2 + 2 * results)
     return Bind(portal, statement, values, parameters, formats)
 

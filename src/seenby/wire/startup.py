@@ -85,8 +85,8 @@ def _startup_message(version: int, body: bytes) -> StartupMessage:
     if not body.endswith(b"\0"):
         raise ProtocolError("the startup message does not end with a zero byte")
     fields = body[:-1].split(b"\0")
-    if fields.pop() != b"" or len(fields) % 2:
-        raise ProtocolError("the startup message holds a name without a value")
+    if fields.pop() != b"" or len(fields) % 2 or b"" in fields[::2]:
+        raise ProtocolError("the startup message holds a name without a value, or a value without a name")
     try:
         texts = [field.decode() for field in fields]
     except UnicodeDecodeError:
