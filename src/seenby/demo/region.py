@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
@@ -23,11 +24,10 @@ from seenby.datamap import parse
 from seenby.demo import generate
 from seenby.demo.people import write_secret
 from seenby.errors import Unavailable
-from seenby.guard import attach_sql
-from seenby.guard.catalog import catalog_sql
 from seenby.stores.cluster import BIN, Cluster, free_port
 from seenby.stores.directory import scram_verifier
 from seenby.stores.jsonlog import Reconciliation, read_lines
+from seenby.stores.userdb import attach
 
 PLATFORM, CONTROL = "platform", "seenby"
 OWNER = "platform_owner"
@@ -149,14 +149,7 @@ class Region:
 
     def _attach(self) -> None:
         datamap = parse((self.directory / "datamap.toml").read_text(), source="datamap.toml", region=self.name)
-        script = attach_sql(
-            datamap,
-            database=PLATFORM,
-            guard_verifier=scram_verifier(self.passwords["seenby_guard"]),
-            catalog=catalog_sql(),
-        )
-        with psycopg.connect(self.running.dsn(PLATFORM)) as connection:
-            connection.execute(script.encode())
+        asyncio.run(attach(self.running.dsn(PLATFORM), datamap, guard_password=self.passwords["seenby_guard"]))
 
     def _watch(self) -> None:
         """From the next session on, every statement of those who could bypass Seenby is in the database's log.
