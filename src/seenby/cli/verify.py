@@ -34,7 +34,7 @@ def verify(
     Parameters
     ----------
     directory
-        The public half of a ledger, or a copy of it.
+        A ledger, its public half, or a copy of that.
     key
         The log's verifier key, as in example.org/log+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k.
     json_
@@ -42,6 +42,8 @@ def verify(
     """
     if not directory.is_dir():
         raise NotFound(f"there is no directory {directory}", hint="give the public half of a ledger: LEDGER/public")
+    if not (directory / CHECKPOINT).exists() and (directory / "public" / CHECKPOINT).exists():
+        directory /= "public"
     verifier = VerifierKey.parse(key)
     console = Console(highlight=False, soft_wrap=True)
     started = time.monotonic()

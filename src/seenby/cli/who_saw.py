@@ -50,6 +50,8 @@ def who_saw(
         print(json.dumps({"person": name, "region": settings.region, "log": str(key), "seen": rows}, indent=2))
         return 0
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 200  # a pipe has no width; what reads it should not meet broken words
     if not rows:
         console.print(
             f"Nobody was shown data of {name} in region {settings.region}: no entry of the ledger names them."
@@ -58,7 +60,8 @@ def who_saw(
     console.print(_table(name, rows, auditor))
     pending = sum(not row["published"] for row in rows)
     console.print(
-        f"{len(rows)} times. Each row was checked: label, commitments, digests, and its place in the public log"
+        f"{'Once' if len(rows) == 1 else f'{len(rows)} times'}. "
+        "Each row was checked: label, commitments, digests, and its place in the public log"
         + (f" ({pending} not yet published: ask again in a second)." if pending else "."),
         soft_wrap=True,
     )
@@ -67,8 +70,12 @@ def who_saw(
 
 def _table(name: str, rows: list[dict[str, Any]], auditor: bool) -> Table:
     table = Table(title=f"Who saw data of {name}", title_justify="left")
-    for heading in ("when (UTC)", "purpose", "reference", "data", "columns", "how", "entry"):
+    for heading in ("when (UTC)", "purpose", "reference"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("data", "columns"):
         table.add_column(heading, overflow="fold")
+    for heading in ("how", "entry"):
+        table.add_column(heading, no_wrap=True)
     if auditor:
         table.add_column("who", overflow="fold")
         table.add_column("statement", overflow="fold")

@@ -73,7 +73,7 @@ def verify(paths: Iterable[str], read: Read, key: VerifierKey) -> Iterator[Step]
     yield _step(1, f"{checkpoint.origin}, size {checkpoint.size}, root {checkpoint.root.hex()[:16]}…")
 
     files = Files(paths, read, checkpoint)
-    yield _step(2, f"{files.missing()} files")
+    yield _step(2, _count(files.missing(), "file", "files"))
 
     log = _Log(checkpoint, key)
     blocks: list[bytes] = []
@@ -86,10 +86,13 @@ def verify(paths: Iterable[str], read: Read, key: VerifierKey) -> Iterator[Step]
             edge = hashes
         log.take(path, first, entries)
     files.hashes(blocks, edge)
-    yield _step(3, f"{checkpoint.size} entries")
+    yield _step(3, _count(checkpoint.size, "entry", "entries"))
 
     older = files.extra(key)
-    yield _step(4, f"{older} partial tiles of earlier checkpoints" if older else "")
+    yield _step(
+        4,
+        _count(older, "partial tile of an earlier checkpoint", "partial tiles of earlier checkpoints") if older else "",
+    )
 
     # The entries were looked at while they passed, but a fault in their bytes is told first.
     if log.malformed:
@@ -98,10 +101,11 @@ def verify(paths: Iterable[str], read: Read, key: VerifierKey) -> Iterator[Step]
     log.finish()
     if log.misplaced:
         raise log.misplaced
-    yield _step(6, f"{log.counts[PersonNamed]} times a person named")
+    yield _step(6, _count(log.counts[PersonNamed], "person entry", "person entries"))
     if log.unsigned:
         raise log.unsigned
-    yield _step(7, f"{log.grants.signatures} signatures on {len(log.grants.grants)} grants")
+    signatures, grants = log.grants.signatures, len(log.grants.grants)
+    yield _step(7, f"{_count(signatures, 'signature', 'signatures')} on {_count(grants, 'grant', 'grants')}")
 
 
 def _step(number: int, detail: str) -> Step:
@@ -191,12 +195,16 @@ class _Log:
 
     def counted(self) -> str:
         names = (
-            (Query, "queries"),
-            (Statistic, "statistics"),
-            (AttemptRefused, "refused attempts"),
-            (GrantActivated, "grants activated"),
+            (Query, "query", "queries"),
+            (Statistic, "statistic", "statistics"),
+            (AttemptRefused, "refused attempt", "refused attempts"),
+            (GrantActivated, "grant activated", "grants activated"),
         )
-        return ", ".join(f"{self.counts[kind]} {name}" for kind, name in names)
+        return ", ".join(_count(self.counts[kind], one, many) for kind, one, many in names if self.counts[kind])
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _at(index: int, path: str, error: VerificationError) -> VerificationError:
