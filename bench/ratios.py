@@ -38,7 +38,7 @@ def main() -> None:
     console = Console()
     with World() as world:
         console.print(f"building a world of {PEOPLE} people ...")
-        world.build(people=PEOPLE, seed=1, progress=lambda region, stage, done: None)
+        world.build(people=PEOPLE, seed=1, progress=lambda *_: None)
         world.start()
         grant = _grant(world)
         low, high = 1_000_000_001, 1_000_000_000 + PEOPLE // 2
@@ -50,7 +50,7 @@ def main() -> None:
         direct = {"PGHOST": str(region.running.sockets), "PGPORT": str(region.running.port), "PGUSER": OWNER,
                   "PGPASSWORD": region.passwords[OWNER]}  # fmt: skip
         through = {"PGHOST": str(region.socket_dir), "PGPORT": str(region.port), "PGUSER": "lena.koch",
-                   "PGPASSWORD": world.staff["lena.koch"].password, "PGOPTIONS": f"-c seenby.grant={grant}"}  # fmt: skip
+                   "PGOPTIONS": f"-c seenby.grant={grant}", "PGPASSWORD": world.staff["lena.koch"].password}  # fmt: skip
         rows = []
         for work in works:
             pairs = [(_pgbench(work, direct), _pgbench(work, through)) for _ in range(ROUNDS)]

@@ -19,6 +19,7 @@ app = App(
 app.command("seenby.cli.demo:demo", name="demo", help="An embedded world with two regions, and a guided tour.")
 app.command("seenby.cli.grant:app", name="grant", help="Ask for access to people's data; approve, deny, revoke.")
 app.command("seenby.cli.who_saw:who_saw", name="who-saw", help="Who saw this person's data, when and for what?")
+app.command("seenby.cli.serve:serve", name="serve", help="Run the gateway of one region.")
 app.command("seenby.cli.verify:verify", name="verify", help="Check a public log with nothing but its key.")
 app.command("seenby.cli.reconcile:reconcile", name="reconcile", help="Who reached the data without Seenby?")
 

@@ -247,7 +247,7 @@ def master_admin(tour: Narrator) -> str:
         tour,
         tour.grant(
             "eu", "root.ops", "request",
-            "--class", "public", "--region", "eu", "--purpose", "engineering", "--reference", "OPS-1", "--minutes", "10",
+            "--class", "public", "--region", "eu", "--purpose", "engineering", "--minutes", "10",
         ),
         "operators-see-nothing",
     )  # fmt: skip

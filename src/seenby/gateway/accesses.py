@@ -17,17 +17,15 @@ from seenby.stores.ledger import Ledger
 class AccessBook:
     """Looks up grants for sign-in, and tells sessions when one ends.
 
-    Args:
+    Attributes:
         on_end: called when an access has ended, to cut its sessions at once.
     """
 
-    def __init__(
-        self, service: GrantService, ledger: Ledger, catalog: Callable[[], Catalog], on_end: Callable[[], None]
-    ) -> None:
+    def __init__(self, service: GrantService, ledger: Ledger, catalog: Callable[[], Catalog]) -> None:
+        self.on_end: Callable[[], None] = lambda: None
         self._service = service
         self._ledger = ledger
         self._catalog = catalog
-        self._on_end = on_end
         self._accesses: dict[str, tuple[Access, ActiveGrant]] = {}
 
     def principal(self, name: str) -> Principal | None:
@@ -50,6 +48,13 @@ class AccessBook:
             access.plans.clear()
             access.version += 1
 
+    def close_all(self, error: SeenbyError) -> None:
+        """The data map no longer fits the database: no session goes on until somebody put that right."""
+        for access, _ in self._accesses.values():
+            access.ended = error
+        self._accesses.clear()
+        self.on_end()
+
     def _access(self, active: ActiveGrant) -> Access:
         found = self._accesses.get(active.terms.id)
         if found is not None and found[1] is active:
@@ -67,7 +72,7 @@ class AccessBook:
         def ended(error: SeenbyError) -> None:
             access.ended = error
             self._accesses.pop(active.terms.id, None)
-            self._on_end()
+            self.on_end()
 
         active.life.on_end(ended)
         return access

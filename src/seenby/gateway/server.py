@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from seenby.errors import ConfigError, GrantEnded, NoGrant, Refused, SeenbyError, Unavailable
 from seenby.gateway.connection import Connection
-from seenby.gateway.link import Address, Link, cancel
+from seenby.gateway.link import Address, Link
 from seenby.model.grant import GrantTerms
 from seenby.model.plan import RefusedPlan
 from seenby.model.principal import Principal

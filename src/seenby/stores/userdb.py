@@ -28,7 +28,6 @@ from seenby.model.grant import GrantTerms
 from seenby.model.people import Person
 from seenby.model.shape import Catalog, Shape
 
-CONNECTIONS_PER_GRANT = 20
 END_WITHIN_S = 10.0
 """How long ``end`` waits for backends that were told to go. They go when they next look, mostly at once."""
 
@@ -66,10 +65,12 @@ class UserDatabase:
     Args:
         dsn: libpq connection string for seenby_guard.
         datamap: checked against the database by ``load_catalog``.
+        connections_per_grant: CONNECTION LIMIT of every grant's role.
     """
 
-    def __init__(self, dsn: str, datamap: DataMap) -> None:
+    def __init__(self, dsn: str, datamap: DataMap, *, connections_per_grant: int = 100) -> None:
         self._dsn = dsn
+        self._connections_per_grant = connections_per_grant
         self._datamap = datamap
         self._lock = asyncio.Lock()
         self._connection: psycopg.AsyncConnection[Any] | None = None
@@ -316,7 +317,7 @@ class UserDatabase:
                 )
             return
         salt = secrets.token_bytes(16)
-        for statement in lifecycle.create_role(role, verifier(password, salt), made.role, CONNECTIONS_PER_GRANT):
+        for statement in lifecycle.create_role(role, verifier(password, salt), made.role, self._connections_per_grant):
             await _run(connection, statement)
         if people:
             async with self._as_owner(connection):

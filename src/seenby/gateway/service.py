@@ -1,0 +1,155 @@
+"""One region, assembled: keys, ledger, databases, grants, control API, gateway.
+
+``seenby serve`` runs this, and so do the tests, with a clock of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from seenby import datamap as maps
+from seenby.datamap import DataMap
+from seenby.errors import ConfigError, Unavailable
+from seenby.gateway.accesses import AccessBook
+from seenby.gateway.control_api import control_app, serve_control
+from seenby.gateway.enforce import MappedPeople, NewestCatalog, PostgresEnforcer
+from seenby.gateway.grants import GrantService
+from seenby.gateway.server import Gateway
+from seenby.stores.config import Config
+from seenby.stores.control import Control
+from seenby.stores.directory import DirectoryFile
+from seenby.stores.keystore import KeyStore
+from seenby.stores.ledger import Ledger
+from seenby.stores.policies import load_policies
+from seenby.stores.userdb import UserDatabase
+
+log = structlog.get_logger()
+
+CATALOG_SECONDS = 0.5
+"""A changed schema is noticed within a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Everything that runs for one region. ``failed`` raises when a part of it ends by itself."""
+
+    config: Config
+    ledger: Ledger
+    keystore: KeyStore
+    database: UserDatabase
+    enforcer: PostgresEnforcer
+    grants: GrantService
+    gateway: Gateway
+    failed: asyncio.Future[None]
+
+
+@asynccontextmanager
+async def running(config: Config, clock: Callable[[], float] = time.time) -> AsyncIterator[Region]:
+    """Starts a region and stops it in the opposite order. Raises SeenbyError when something is not there."""
+    async with AsyncExitStack() as stack:
+        region = await _assemble(config, clock, stack)
+        await region.gateway.start()
+        stack.push_async_callback(region.gateway.stop)
+        yield region
+
+
+async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExitStack) -> Region:
+    keystore = KeyStore.open(config.keys_dir)
+    stack.callback(keystore.close)
+    ledger = Ledger.open(config.ledger_dir, region=config.region, origin=config.origin, keystore=keystore, clock=clock)
+    stack.push_async_callback(ledger.close)
+    (config.state / "log.vkey").write_text(f"{ledger.verifier_key}\n")
+    datamap = read_datamap(config)
+    database = UserDatabase(config.database.dsn(), datamap, connections_per_grant=config.limits.connections_per_grant)
+    stack.push_async_callback(database.close)
+    catalog = NewestCatalog(database, await database.load_catalog())
+    control = await Control.open(config.control_dsn)
+    stack.push_async_callback(control.close)
+    secret = gateway_secret(config.keys_dir / "gateway.secret")
+    refresh = asyncio.Event()
+    enforcer = PostgresEnforcer(database, secret, refresh.set)
+    service = GrantService(
+        region=config.region,
+        ledger=ledger,
+        control=control,
+        directory=DirectoryFile(config.directory_file),
+        policies=load_policies(config.policies_dir),
+        people=MappedPeople(database, datamap),
+        enforcer=enforcer,
+        clock=clock,
+    )
+    book = AccessBook(service, ledger, catalog)
+    gateway = Gateway(config, ledger=ledger, grants=book, catalog=catalog, secret=secret, clock=clock)
+    book.on_end = gateway.cut_ended
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    stack.callback(failed.cancel)
+    await service.start()
+    _run_beside(stack, failed, service.run())
+    _run_beside(stack, failed, _watch_catalog(catalog, book, refresh))
+    _run_beside(stack, failed, serve_control(control_app(service, clock), config.control_socket))
+    return Region(config, ledger, keystore, database, enforcer, service, gateway, failed)
+
+
+def read_datamap(config: Config) -> DataMap:
+    """The data map of a region. Raises ConfigError with file, table and column."""
+    try:
+        text = config.datamap_file.read_text()
+    except OSError as error:
+        raise ConfigError(f"cannot read the data map {config.datamap_file}: {error.strerror}") from None
+    return maps.parse(text, source=str(config.datamap_file), region=config.region)
+
+
+def gateway_secret(path: Path) -> bytes:
+    """32 random bytes in a file of mode 0600, made at the first start."""
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(os.urandom(32))
+    secret = path.read_bytes()
+    if len(secret) != 32 or path.stat().st_mode & 0o077:
+        raise ConfigError(f"{path} must hold 32 bytes that only its owner can read", hint=f"chmod 600 {path}")
+    return secret
+
+
+async def _watch_catalog(catalog: NewestCatalog, book: AccessBook, at_once: asyncio.Event) -> None:
+    """Reads the catalogue again when the schema changed."""
+    while True:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(at_once.wait(), CATALOG_SECONDS)
+        at_once.clear()
+        try:
+            if await catalog.refresh():
+                book.catalog_changed()
+        except Unavailable as error:
+            log.warning("catalog", error=error.message)
+        except ConfigError as error:
+            log.error("catalog", error=error.message, hint=error.hint)
+            book.close_all(error)
+
+
+def _run_beside(stack: AsyncExitStack, failed: asyncio.Future[None], work: Coroutine[Any, Any, None]) -> None:
+    """A task that ends with the region. If it ends before, ``failed`` says so: half a gateway is none."""
+    task = asyncio.ensure_future(work)
+
+    def ended(done: asyncio.Task[None]) -> None:
+        if not done.cancelled() and not failed.done():
+            failed.set_exception(done.exception() or Unavailable("a part of the gateway ended"))
+
+    task.add_done_callback(ended)
+
+    async def stop() -> None:
+        task.remove_done_callback(ended)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(stop)
