@@ -34,7 +34,7 @@ def strip_rows(data: bytes, at: int, end: int, keys: tuple[set[bytes], ...], out
         (position after the last row taken, number of rows).
 
     Raises:
-        ProtocolError: a row has fewer columns than there are keys.
+        ProtocolError: a row has fewer columns than there are keys, or is shorter than they say.
     """
     if not keys:
         return _pass_rows(data, at, end, out)
@@ -47,18 +47,21 @@ def strip_rows(data: bytes, at: int, end: int, keys: tuple[set[bytes], ...], out
         stop = at + 1 + length
         if stop > end:
             break
-        if columns < count:
-            raise ProtocolError("Postgres sent a row without its person keys")
         cut = at + 7
         for found in keys:
+            if cut + 4 > stop:
+                raise _without_keys()
             (size,) = _I32(data, cut)
             cut += 4
             if size >= 0:
                 found.add(data[cut : cut + size])
                 cut += size
+        if cut > stop or columns < count:
+            raise _without_keys()
         out.append(_pack(_ROW, length - (cut - at - 7), columns - count) + data[cut:stop])
         at = stop
         rows += 1
+    _check_rest(data, at, end)
     return at, rows
 
 
@@ -76,11 +79,24 @@ def _strip_one(data: bytes, at: int, end: int, found: set[bytes], out: list[byte
             cut += size
         elif size == 0:
             add(b"")
+        if cut > stop or not columns:
+            raise _without_keys()
         append(pack(_ROW, length + at + 7 - cut, columns - 1))
         append(data[cut:stop])
         at = stop
         rows += 1
+    _check_rest(data, at, end)
     return at, rows
+
+
+def _check_rest(data: bytes, at: int, end: int) -> None:
+    """What stopped the loop must not be a whole row too short for a key: nobody would ever take it."""
+    if end - at >= 5 and data[at] == _ROW and at + 1 + _U32(data, at + 1)[0] <= end:
+        raise _without_keys()
+
+
+def _without_keys() -> ProtocolError:
+    return ProtocolError("Postgres sent a row without its person keys")
 
 
 def _pass_rows(data: bytes, at: int, end: int, out: list[bytes]) -> tuple[int, int]:
