@@ -55,6 +55,14 @@ def account_id(region: str, number: int) -> int:
     return REGION_NUMBERS[region] * 10**9 + number
 
 
+def check_people(people: int) -> None:
+    """Raises UsageError unless a region can have so many."""
+    if not FEWEST_PEOPLE <= people <= MOST_PEOPLE:
+        raise UsageError(
+            f"{people} people a region is outside {FEWEST_PEOPLE}..{MOST_PEOPLE}", hint="choose another --people"
+        )
+
+
 def load(
     conninfo: str, *, region: str, people: int, seed: int, today: datetime, owner: str, progress: OnProgress
 ) -> dict[str, int]:
@@ -74,10 +82,7 @@ def load(
     Raises:
         UsageError: too few or too many people.
     """
-    if not FEWEST_PEOPLE <= people <= MOST_PEOPLE:
-        raise UsageError(
-            f"{people} people a region is outside {FEWEST_PEOPLE}..{MOST_PEOPLE}", hint="choose another --people"
-        )
+    check_people(people)
     tables, keys = _sections(_text("schema.sql"))
     functions, steps, cast = _steps(_filled(region, people, seed, today))
     # Autocommit would end the transaction in which the tables are new, and with it the shortcut past the WAL.

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -17,18 +18,16 @@ from seenby.errors import UsageError
 
 MARKER = ".seenby-demo"
 PREFIX = "seenby-demo-"
-PID_FILES = ("*/pg/data/postmaster.pid", "*/gateway.pid")
-KILL_SECONDS = 10.0
+PATIENCE_SECONDS = 10.0
 
 
 def fresh_folder() -> tuple[Path, IO[str]]:
     """A new folder among the system's temporary files, held. Removes what killed demos of this user left there."""
     for marker in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{MARKER}"):
-        with suppress(OSError):
+        with suppress(OSError, UsageError):
             if marker.stat().st_uid == os.geteuid() and (lock := _lock(marker)):
                 with lock:
-                    end_processes(marker.parent)
-                    shutil.rmtree(marker.parent)
+                    remove_folder(marker.parent)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
     return folder, _hold(folder)
 
@@ -44,8 +43,7 @@ def emptied_folder(folder: Path) -> IO[str]:
         if lock is None:
             raise UsageError(f"a demo is running in {folder}", hint="stop it, or choose another --dir")
         with lock:
-            end_processes(folder)
-            shutil.rmtree(folder)
+            remove_folder(folder)
     elif folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="choose another --dir")
     elif folder.exists() and any(folder.iterdir()):
@@ -75,35 +73,51 @@ def _lock(marker: Path) -> IO[str] | None:
 
 
 def end_processes(folder: Path) -> None:
-    """Ends the databases and gateways whose pid files lie in a world's folder, and waits until they are gone."""
-    pids = [pid for pattern in PID_FILES for file in folder.glob(pattern) if (pid := _pid_of(file, folder))]
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGQUIT)  # both lead their own group; for PostgreSQL: immediate shutdown
-    deadline = time.monotonic() + KILL_SECONDS
-    for pid in pids:
-        while _command(pid):
-            if time.monotonic() > deadline:
+    """Ends the databases and gateways that run out of a world's folder, and waits until they are gone."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    told: set[int] = set()
+    while running := _servers(folder):
+        for pid, command in running.items():
+            # An immediate shutdown reaches PostgreSQL's children, too.
+            gently = Path(command[0]).name == "postgres" and time.monotonic() < deadline
+            if pid not in told or not gently:
                 with suppress(ProcessLookupError):
-                    os.killpg(pid, signal.SIGKILL)
-            time.sleep(0.02)
+                    os.kill(pid, signal.SIGQUIT if gently else signal.SIGKILL)
+            told.add(pid)
+        time.sleep(0.02)
 
 
-def _pid_of(file: Path, folder: Path) -> int:
-    """The pid that a file names, 0 unless that process's command line names the folder (pids are used again)."""
-    try:
-        pid = int(file.read_text().split()[0])
-    except (OSError, ValueError, IndexError):
-        return 0
-    return pid if str(folder) in _command(pid) else 0
+def remove_folder(folder: Path) -> None:
+    """Ends what runs out of a world's folder, and deletes it. Raises UsageError if something keeps it there."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while folder.exists():
+        end_processes(folder)
+        # A helper of a killed initdb does not name the folder; it writes on for a moment, until it notices.
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            if time.monotonic() > deadline:
+                raise UsageError(f"{folder} cannot be removed", hint="remove it by hand")
+            time.sleep(0.05)
 
 
-def _command(pid: int) -> str:
-    """Its command line, "" when there is no such process (or only a zombie of it)."""
+def _servers(folder: Path) -> dict[int, list[str]]:
+    """pid -> command line of every database server, its helpers, and every gateway that names the folder."""
+    found = {}
+    for pid, command in _processes():
+        server = Path(command[0]).name in {"postgres", "initdb", "pg_ctl"} or "serve" in command
+        if server and any(word.startswith(f"{folder}/") for word in command[1:]):
+            found[pid] = command
+    return found
+
+
+def _processes() -> Iterator[tuple[int, list[str]]]:
     if Path("/proc/self/cmdline").exists():  # Linux, where a small image may lack ps(1); proc_pid_cmdline(5)
-        try:
-            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            return ""
-    found = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], check=False, capture_output=True, text=True)
-    return "" if "<defunct>" in found.stdout else found.stdout.strip()
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if words := (entry / "cmdline").read_bytes().decode(errors="replace").split("\0"):
+                    yield int(entry.name), words
+        return
+    listed = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,command="], check=True, capture_output=True, text=True)
+    for line in listed.stdout.splitlines():
+        pid, _, command = line.strip().partition(" ")
+        yield int(pid), command.split()

@@ -205,7 +205,6 @@ class Region:
                 cwd=self.directory,
                 start_new_session=True,  # a Ctrl-C is for the demo, which then ends the gateway in its own order
             )
-        (self.directory / "gateway.pid").write_text(f"{self.gateway.pid}\n")
         deadline = time.monotonic() + GATEWAY_START_SECONDS
         while not _listens(self.port):
             if self.gateway.poll() is not None or time.monotonic() > deadline:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -13,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 
 from seenby.demo.certificates import write_certificates
-from seenby.demo.generate import REGION_NUMBERS
-from seenby.demo.leftovers import emptied_folder, end_processes, fresh_folder
+from seenby.demo.generate import REGION_NUMBERS, check_people
+from seenby.demo.leftovers import emptied_folder, fresh_folder, remove_folder
 from seenby.demo.people import Cast, Member, directory_toml, hire
 from seenby.demo.region import Region
 
@@ -61,7 +60,12 @@ class World:
             people: accounts in all; the regions share them evenly.
             seed: the same seed gives the same people on the same day.
             today: default: now.
+
+        Raises:
+            UsageError: too few or too many people.
+            Unavailable: a server did not start, or was stopped meanwhile.
         """
+        check_people(people // len(self.regions))
         now = datetime.now(UTC)
         self.staff = hire(self.directory / "staff")
         (self.directory / "directory.toml").write_text(directory_toml(self.staff))
@@ -96,8 +100,7 @@ class World:
         with _deaf():
             for region in self.regions.values():
                 region.stop()
-            end_processes(self.directory)  # a server whose start was interrupted is not known to its region
-            shutil.rmtree(self.directory, ignore_errors=True)
+            remove_folder(self.directory)  # and a server whose start was interrupted: its region does not know it
             self._lock.close()
 
     def __enter__(self) -> World:
