@@ -1,0 +1,60 @@
+"""The path of one text: parsed, each statement decided, plans in order."""
+
+from __future__ import annotations
+
+from seenby.errors import SeenbyError
+from seenby.model.plan import ControlKind, ControlPlan, Plan, RefusedPlan
+from seenby.model.shape import Catalog, Shape
+from seenby.sql import catalogq, rules, statements
+from seenby.sql.parse import Statement, parse, too_complex
+from seenby.sql.read import Reader, Views
+
+
+def analyse(text: str, shape: Shape | None, catalog: Catalog, *, cap: int) -> tuple[Plan, ...]:
+    """One plan per statement of ``text``, in order; never empty, never raises for what a user may write.
+
+    Args:
+        shape: the views of the grant; None: no grant is active, so every table is closed.
+        catalog: of the database.
+        cap: people whom the grant may still see; companion queries stop at one more.
+    """
+    try:
+        parsed = parse(text)
+    except SeenbyError as error:
+        return (RefusedPlan(error, text, attempt=False),)
+    if not parsed:
+        return (ControlPlan(ControlKind.EMPTY, ""),)
+    views = None if shape is None else _views(shape, catalog)
+    return tuple(_decide(statement, views, catalog, cap) for statement in parsed)
+
+
+_RECENT: dict[tuple[int, int], Views] = {}
+_MAX_RECENT = 64
+
+
+def _views(shape: Shape, catalog: Catalog) -> Views:
+    """``Views`` of a shape, kept while it is in use. It holds both, so their identities stay theirs."""
+    key = (id(shape), id(catalog))
+    views = _RECENT.get(key)
+    if views is None:
+        while len(_RECENT) >= _MAX_RECENT:
+            del _RECENT[next(iter(_RECENT))]
+        views = _RECENT[key] = Views(shape, catalog)
+    return views
+
+
+def _decide(statement: Statement, views: Views | None, catalog: Catalog, cap: int) -> Plan:
+    kind = statements.kind(statement.node)
+    try:
+        if kind != "select_stmt":
+            return statements.decide(statement.node, kind, () if views is None else views.shape.search_path)
+        select = statement.node.select_stmt
+        plan = catalogq.decide(select, statement.text, catalog, granted=views is not None)
+        if plan is not None:
+            return plan
+        reader = Reader(views, catalog)
+        return rules.decide(rules.Case(reader.statement(select), reader, cap))
+    except SeenbyError as error:
+        return RefusedPlan(error, statement.text, attempt=kind not in statements.ABOUT_THE_SESSION)
+    except RecursionError:
+        return RefusedPlan(too_complex(), statement.text)

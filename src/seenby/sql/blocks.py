@@ -1,0 +1,121 @@
+"""What one SELECT is made of, once every name in it is resolved: the values between reading, deciding and rewriting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from postgast import pg_query_pb2 as pb
+
+from seenby.sql.scope import Column, Key, Relation, Scope
+
+
+@dataclass(slots=True, eq=False)
+class Join:
+    """One JOIN of a FROM clause. ``kind`` starts as written and becomes what the join amounts to (outer.py).
+
+    ``left`` and ``right`` are the relations of the sides, as bits; ``lower`` the joins directly inside.
+    """
+
+    kind: pb.JoinType.ValueType
+    left: int
+    right: int
+    node: pb.JoinExpr
+    lower: tuple[Join, ...] = ()
+    conjuncts: list[Conjunct] = field(default_factory=list)
+
+    @property
+    def nullable(self) -> int:
+        """The relations that it may fill with NULL."""
+        return {pb.JOIN_LEFT: self.right, pb.JOIN_RIGHT: self.left, pb.JOIN_FULL: self.left | self.right}.get(
+            self.kind, 0
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Conjunct:
+    """One AND-ed condition of WHERE (``join`` None) or of a join.
+
+    Attributes:
+        node: the expression; None for an equality that USING implies.
+        bits: the relations that it names.
+        total: it cannot raise an error, whatever the data.
+        strict: the columns (by identity) and relations (bits, negative) that keep it from being true when NULL; only
+            filled in where a join or a subquery with outer joins is near.
+        equal: both columns, if it is ``a.x = b.y``.
+        pins: the person key that it fixes, if it is ``key = constant`` or ``key = $1``.
+    """
+
+    node: pb.Node | None
+    refs: list[Column]
+    bits: int
+    total: bool
+    join: Join | None
+    strict: frozenset[int] = frozenset()
+    equal: tuple[Column, Column] | None = None
+    pins: Key | None = None
+
+    @property
+    def strict_bits(self) -> int:
+        bits = 0
+        for part in self.strict:
+            if part < 0:
+                bits |= -part
+        return bits
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """One SELECT without its set operations: FROM, conditions, output.
+
+    Attributes:
+        select: its tree; for VALUES the tree with the lists.
+        joins: every JOIN of FROM, outermost last.
+        roots: the joins that FROM lists directly.
+        obstacles: what keeps the person keys from travelling through it, in words.
+        delicate: a join, or a subquery with outer joins, stands in FROM: strictness of conditions matters.
+        exact: its outer joins add nobody who is not in a row of it (outer.py).
+    """
+
+    select: pb.SelectStmt
+    scope: Scope
+    relations: list[Relation] = field(default_factory=list)
+    joins: list[Join] = field(default_factory=list)
+    roots: list[Join] = field(default_factory=list)
+    conjuncts: list[Conjunct] = field(default_factory=list)
+    outputs: list[Column] = field(default_factory=list)
+    obstacles: list[str] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+    delicate: bool = False
+    exact: bool = True
+    aggregated: bool = False
+
+    @property
+    def persons(self) -> bool:
+        return any(relation.keys for relation in self.relations)
+
+
+@dataclass(slots=True, eq=False)
+class Query:
+    """A SELECT with its set operations.
+
+    Attributes:
+        select: where WITH, ORDER BY and LIMIT stand.
+        blocks: the leaves of the set operations, left to right.
+        selects: every node of that tree.
+        operation: "" for one block, "UNION ALL" if nothing else is used, otherwise one of the others.
+        limited: it has LIMIT or OFFSET.
+        ordinals: constants of ORDER BY that count output columns.
+    """
+
+    select: pb.SelectStmt
+    blocks: list[Block]
+    selects: list[pb.SelectStmt]
+    outputs: list[Column]
+    operation: str = ""
+    limited: bool = False
+    obstacles: list[str] = field(default_factory=list)
+    ordinals: list[pb.A_Const] = field(default_factory=list)
+
+    @property
+    def persons(self) -> bool:
+        return any(block.persons for block in self.blocks)

@@ -1,0 +1,125 @@
+"""Person keys travel as columns: from the hidden columns of the views, through every block, to the output.
+
+A block passes keys on if it is plain select-project-join, a set operation if it is UNION ALL; there a branch without
+such a key gives NULL. Between blocks they are the last columns, in the outermost output the first ones.
+"""
+
+from __future__ import annotations
+
+from postgast import pg_query_pb2 as pb
+
+from seenby.sql import tree
+from seenby.sql.blocks import Block, Conjunct, Query
+from seenby.sql.scope import Column, Key
+
+# Equal values of these types print equally, so that an equality of two keys makes one of them redundant:
+# bigint, smallint, integer, uuid (pg_type.dat). Not text: a collation may call two spellings equal.
+_PRINTS_EQUAL = ({20, 21, 23}, {2950})
+
+Slots = list[list[Key | None]]
+"""Per key column of the output, the key of each block (None: it has no such key)."""
+
+
+def distinct_keys(block: Block) -> list[Key]:
+    """The keys of the block's relations, without those that another key of the same row always equals.
+
+    ``accounts a JOIN devices d ON d.account_id = a.id`` needs one key: both name the same person.
+    """
+    keys = [key for relation in block.relations for key in relation.keys]
+    if len(keys) < 2:
+        return keys
+    order = {id(key): place for place, key in enumerate(keys)}
+    outer_bits = 0
+    for one in block.joins:
+        outer_bits |= one.nullable
+    for conjunct in block.conjuncts:
+        pair = _equal_keys(conjunct)
+        if pair is None:
+            continue
+        first, second = sorted(pair, key=lambda key: order[id(key)])
+        join = conjunct.join
+        if join is not None and join.nullable:
+            # ON holds wherever the optional side is there, so its key repeats the other side's.
+            if first.relation.bit & join.nullable:
+                first, second = second, first
+            if first.relation.bit & join.nullable or not second.relation.bit & join.nullable:
+                continue
+        whole_row = not (first.relation.bit | second.relation.bit) & outer_bits
+        keep, drop = first.root, second.root if whole_row else second
+        if keep is not drop and drop.same is None:
+            drop.same = keep
+            keep.uses = [*keep.uses, *drop.uses]
+    return [key for key in keys if key.same is None]
+
+
+def _equal_keys(conjunct: Conjunct) -> tuple[Key, Key] | None:
+    if conjunct.equal is None:
+        return None
+    left, right = conjunct.equal
+    if left.pin is None or right.pin is None or left.pin is right.pin or left.pin.kind != right.pin.kind:
+        return None
+    if not any(left.type_oid in same and right.type_oid in same for same in _PRINTS_EQUAL):
+        return None
+    return left.pin, right.pin
+
+
+def slots(query: Query) -> Slots:
+    """The key columns of ``query``: per kind as many as the block with the most of them needs."""
+    kinds: dict[str, list[list[Key | None]]] = {}
+    for place, block in enumerate(query.blocks):
+        seen: dict[str, int] = {}
+        for key in block.keys:
+            columns = kinds.setdefault(key.kind, [])
+            number = seen[key.kind] = seen.get(key.kind, 0) + 1
+            if number > len(columns):
+                columns.append([None] * len(query.blocks))
+            columns[number - 1][place] = key
+    return [column for columns in kinds.values() for column in columns]
+
+
+def append_keys(query: Query) -> list[Key]:
+    """Makes ``query`` give its keys as its last columns. Returns them; the relation over it makes its own of them."""
+    found = slots(query)
+    keys = []
+    for number, column in enumerate(found, 1):
+        name = f"seenby$k{number}"
+        uses = [use for key in column if key is not None for use in key.uses]
+        one = next(key for key in column if key is not None)
+        keys.append(Key(one.kind, one.relation, name, uses))
+        for place, (block, key) in enumerate(zip(query.blocks, column, strict=True)):
+            _append(block, key, name if place == 0 else "")
+    for output in query.outputs:
+        output.pin = _outer_pin(output, query, found, keys)
+    return keys
+
+
+def _outer_pin(output: Column, query: Query, found: Slots, keys: list[Key]) -> Key | None:
+    if output.pin is None or len(query.blocks) > 1:
+        return None
+    return next((key for key, (inner,) in zip(keys, found, strict=True) if inner is output.pin.root), None)
+
+
+def _append(block: Block, key: Key | None, name: str) -> None:
+    if block.select.values_lists:
+        for row in block.select.values_lists:
+            row.list.items.append(tree.null_text())
+    else:
+        block.select.target_list.append(key_target(key, name))
+
+
+def key_target(key: Key | None, name: str = "") -> pb.Node:
+    return tree.null_target(name) if key is None else tree.column_target(key.relation.alias, key.name, name)
+
+
+def prepend_keys(query: Query, found: Slots) -> None:
+    """Makes the outermost query give its keys first; positions in ORDER BY move."""
+    for block, keys in zip(query.blocks, zip(*found, strict=True), strict=True):
+        if block.select.values_lists:
+            for row in block.select.values_lists:
+                for _ in keys:
+                    row.list.items.insert(0, tree.null_text())
+        else:
+            for place, key in enumerate(keys):
+                block.select.target_list.insert(place, key_target(key))
+    for constant in query.ordinals:
+        constant.ival.ival += len(found)

@@ -1,0 +1,259 @@
+"""One expression: every name resolved, every function, type and operator checked, masked columns kept out.
+
+Default deny: a kind of expression without a method here is refused. Names are changed in place where the text would
+mean something else against the shape's views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from google.protobuf.message import Message
+from postgast import pg_query_pb2 as pb
+
+from seenby.errors import Unsupported
+from seenby.model.shape import Catalog
+from seenby.sql import functions
+from seenby.sql.scope import EMPTY, Column, Scope, masked_use, whole_row
+
+_TIMESTAMPS = frozenset({1082, 1114, 1184})  # date, timestamp, timestamptz (pg_type.dat)
+
+
+class Expressions:
+    """Reads expressions of one statement.
+
+    After ``read`` returns, ``refs`` holds the columns that were named and ``total`` whether evaluating cannot fail. The
+    other attributes gather over many expressions until somebody resets them.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._scope = EMPTY
+        self._use = ""
+        self.refs: list[Column] = []
+        self.total = True
+        self.parameters = 0  # the highest $n so far
+        self._named: int = 0  # how many parameters were met
+        self.aggregate = False
+        self.window = False
+        self.series = ""  # a function that returns a set
+
+    def read(self, node: pb.Node, scope: Scope, use: str) -> list[Column]:
+        """Checks ``node``; ``use`` says where it stands, in words, as in ``WHERE``. Returns the columns it names."""
+        self._scope = scope
+        self._use = use
+        self.refs = []
+        self.total = True
+        self._walk(node)
+        return self.refs
+
+    def _walk(self, node: pb.Node) -> None:
+        kind = node.WhichOneof("node")
+        if kind is None or kind == "a_const":
+            return
+        method = _METHODS.get(kind)
+        if method is None:
+            raise Unsupported(
+                f"{_IN_WORDS.get(kind, kind.replace('_', ' '))} in {self._use} cannot be attributed to people yet",
+                hint=_INSTEAD.get(
+                    kind, "write it with joins, functions and operators, or fetch the columns themselves"
+                ),
+            )
+        method(self, getattr(node, kind))
+
+    def _all(self, nodes: Iterable[pb.Node]) -> None:
+        for node in nodes:
+            self._walk(node)
+
+    def _column(self, ref: pb.ColumnRef) -> None:
+        column = self.resolve(ref, self._scope)
+        if column.masked:
+            raise masked_use(column.masked, self._use)
+        if not column.total:
+            self.total = False
+        self.refs.append(column)
+
+    @staticmethod
+    def resolve(ref: pb.ColumnRef, scope: Scope) -> Column:
+        """The column that ``ref`` means. ``schema.table.column`` loses its schema: our view stands elsewhere."""
+        fields = ref.fields
+        parts = [part.string.sval for part in fields]
+        if fields[-1].WhichOneof("node") == "a_star":
+            raise whole_row(parts[-2] if len(parts) > 1 else "*")
+        if len(parts) == 1:
+            column = scope.lookup(parts[0])
+        elif len(parts) == 2:
+            column = scope.qualified(parts[0], parts[1])
+        elif len(parts) == 3:
+            column = scope.qualified(parts[1], parts[2], parts[0])
+            del fields[0]
+        else:
+            raise Unsupported("a column cannot be qualified with a database", hint="write schema.table.column at most")
+        return column
+
+    def _parameter(self, ref: pb.ParamRef) -> None:
+        self._named += 1
+        self.parameters = max(self.parameters, ref.number)
+
+    def _operator(self, expr: pb.A_Expr) -> None:
+        name = functions.check_operator(expr.name)
+        known, named = len(self.refs), self._named
+        if expr.HasField("lexpr"):
+            self._walk(expr.lexpr)
+        self._walk(expr.rexpr)
+        if not self.total:
+            return
+        kind = expr.kind
+        if kind in {pb.AEXPR_LIKE, pb.AEXPR_ILIKE}:
+            self.total = _pattern_cannot_fail(expr.rexpr)
+        elif kind in {pb.AEXPR_OP, pb.AEXPR_OP_ANY, pb.AEXPR_OP_ALL}:
+            # Without columns and parameters the planner computes it, whatever the data: all or no rows fail.
+            self.total = name in functions.TOTAL_OPERATORS or (len(self.refs) == known and self._named == named)
+            if name in {"~~", "!~~", "~~*", "!~~*"}:
+                self.total = self.total and _pattern_cannot_fail(expr.rexpr)
+        elif kind == pb.AEXPR_SIMILAR:
+            self.total = False
+
+    def _boolean(self, expr: pb.BoolExpr) -> None:
+        self._all(expr.args)
+
+    def _argument(self, expr: pb.NullTest | pb.BooleanTest | pb.NamedArgExpr) -> None:
+        self._walk(expr.arg)
+
+    def _arguments(self, expr: pb.CoalesceExpr | pb.MinMaxExpr | pb.RowExpr) -> None:
+        self._all(expr.args)
+
+    def _items(self, items: pb.List) -> None:
+        self._all(items.items)
+
+    def _elements(self, expr: pb.A_ArrayExpr) -> None:
+        self._all(expr.elements)
+
+    def _case(self, expr: pb.CaseExpr) -> None:
+        if expr.HasField("arg"):
+            self._walk(expr.arg)
+        for when in expr.args:
+            self._walk(when.case_when.expr)
+            self._walk(when.case_when.result)
+        if expr.HasField("defresult"):
+            self._walk(expr.defresult)
+
+    def _cast(self, cast: pb.TypeCast) -> None:
+        type_name = functions.check_type(cast.type_name, self._catalog.types)
+        self._all(cast.type_name.typmods)
+        known, named = len(self.refs), self._named
+        arg = cast.arg
+        self._walk(arg)
+        inner = arg.WhichOneof("node")
+        if inner in {"a_const", "param_ref"} or type_name in functions.TEXT_TYPES:
+            return
+        if len(self.refs) == known and self._named == named:
+            return
+        a_date = type_name == "date" and inner == "column_ref" and self.refs[-1].type_oid in _TIMESTAMPS
+        self.total = self.total and a_date
+
+    def _collate(self, expr: pb.CollateClause) -> None:
+        functions.check_collation(expr.collname)
+        self._walk(expr.arg)
+
+    def _value_function(self, _: pb.SQLValueFunction) -> None:
+        """CURRENT_DATE and its like: the same value for the whole transaction."""
+
+    def _subscript(self, expr: pb.A_Indirection) -> None:
+        self._walk(expr.arg)
+        for part in expr.indirection:
+            if part.WhichOneof("node") != "a_indices":
+                # (x).f can mean a function call f(x).
+                raise Unsupported("(value).field cannot be used here", hint="use a function, or x->>'field' for JSON")
+            if part.a_indices.HasField("lidx"):
+                self._walk(part.a_indices.lidx)
+            if part.a_indices.HasField("uidx"):
+                self._walk(part.a_indices.uidx)
+
+    def _call(self, call: pb.FuncCall) -> None:
+        catalog = self._catalog
+        name = functions.check_function(call, catalog.functions)
+        if call.func_variadic:
+            raise Unsupported("VARIADIC is not used here", hint="pass the arguments one by one")
+        known, named = len(self.refs), self._named
+        before, outer_use = self.total, self._use
+        if call.HasField("over"):
+            self.window = True
+            self._use = "a window function"
+            self.window_parts(call.over)
+        elif name in catalog.aggregates:
+            self.aggregate = True
+            self._use = "an aggregate"
+        elif name in catalog.set_returning:
+            self.series = name
+        self._all(call.args)
+        for item in call.agg_order:
+            self._walk(item.sort_by.node)
+        if call.HasField("agg_filter"):
+            self._walk(call.agg_filter)
+        self._use = outer_use
+        total = name in functions.TOTAL or (len(self.refs) == known and self._named == named)
+        if name in functions.TOTAL_OF_FIELD and call.args:
+            first = call.args[0]
+            total = first.a_const.sval.sval.lower() in functions.DATE_FIELDS
+        self.total = before and self.total and total
+
+    def window_parts(self, window: pb.WindowDef) -> None:
+        """PARTITION BY, ORDER BY and the frame of a window."""
+        self._all(window.partition_clause)
+        for item in window.order_clause:
+            self._walk(item.sort_by.node)
+        if window.HasField("start_offset"):
+            self._walk(window.start_offset)
+        if window.HasField("end_offset"):
+            self._walk(window.end_offset)
+
+    def read_window(self, window: pb.WindowDef, scope: Scope) -> list[Column]:
+        """A window of the WINDOW clause."""
+        self._scope, self._use, self.refs = scope, "a window function", []
+        self.window_parts(window)
+        return self.refs
+
+
+def _pattern_cannot_fail(pattern: pb.Node) -> bool:
+    """LIKE fails when it meets a pattern's lone backslash at the end."""
+    if pattern.WhichOneof("node") != "a_const":
+        return False
+    text = pattern.a_const.sval.sval
+    return (len(text) - len(text.rstrip("\\"))) % 2 == 0
+
+
+_METHODS: dict[str, Callable[[Expressions, Message], None]] = {
+    "column_ref": Expressions._column,
+    "param_ref": Expressions._parameter,
+    "a_expr": Expressions._operator,
+    "bool_expr": Expressions._boolean,
+    "null_test": Expressions._argument,
+    "boolean_test": Expressions._argument,
+    "named_arg_expr": Expressions._argument,
+    "coalesce_expr": Expressions._arguments,
+    "min_max_expr": Expressions._arguments,
+    "row_expr": Expressions._arguments,
+    "list": Expressions._items,
+    "a_array_expr": Expressions._elements,
+    "case_expr": Expressions._case,
+    "type_cast": Expressions._cast,
+    "collate_clause": Expressions._collate,
+    "sqlvalue_function": Expressions._value_function,
+    "a_indirection": Expressions._subscript,
+    "func_call": Expressions._call,
+}
+
+_IN_WORDS = {
+    "sub_link": "a subquery",
+    "grouping_func": "GROUPING",
+    "grouping_set": "GROUPING SETS, ROLLUP or CUBE",
+    "set_to_default": "DEFAULT",
+    "xml_expr": "an XML expression",
+    "xml_serialize": "XMLSERIALIZE",
+    "current_of_expr": "CURRENT OF",
+}
+_INSTEAD = {
+    "sub_link": "write it as a JOIN with the table",
+    "grouping_set": "run one query per grouping",
+}

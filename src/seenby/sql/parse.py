@@ -1,0 +1,76 @@
+"""Text -> Postgres's own parse trees, and back.
+
+The grammar is PostgreSQL 18's, through libpg_query; trees are its protobuf messages (``pg_query.proto``). They are
+parsed once, changed in place, and printed again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError
+from postgast import PgQueryError
+from postgast import deparse as _deparse
+from postgast import parse as _parse
+from postgast import pg_query_pb2 as pb
+
+from seenby.errors import Internal, SyntaxFailed, TooComplex
+
+SPLIT_HINT = "split the statement; a long list can be a parameter, as in  id = ANY($1)"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a text: its tree, and the words it was written in."""
+
+    node: pb.Node
+    text: str
+
+
+def parse(text: str) -> list[Statement]:
+    """All statements of ``text``.
+
+    Raises SyntaxFailed with Postgres's own message and position, TooComplex for trees too deep to be decoded.
+    """
+    if "\0" in text:
+        # libpg_query takes a C string: it would not see what follows.
+        raise SyntaxFailed("a statement cannot contain a zero byte", hint="remove the zero byte")
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:
+        raise SyntaxFailed("the statement is not valid UTF-8", hint="send UTF-8") from None
+    try:
+        tree = _parse(text)
+    except PgQueryError as error:
+        if error.message.startswith(("stack depth limit", "memory exhausted")):
+            raise too_complex() from None
+        # The position counts bytes from 1; clients expect characters.
+        position = len(encoded[: error.cursorpos - 1].decode(errors="ignore")) + 1 if error.cursorpos > 0 else 0
+        raise SyntaxFailed(error.message, position=position) from None
+    except DecodeError:
+        raise too_complex() from None
+    if len(tree.stmts) == 1:
+        return [Statement(tree.stmts[0].stmt, text)]
+    statements = []
+    for raw in tree.stmts:
+        start = raw.stmt_location
+        end = start + raw.stmt_len if raw.stmt_len else len(encoded)
+        statements.append(Statement(raw.stmt, encoded[start:end].decode(errors="replace").strip()))
+    return statements
+
+
+def deparse(select: pb.SelectStmt) -> str:
+    """The tree as SQL text."""
+    tree = pb.ParseResult()
+    tree.stmts.add().stmt.select_stmt.CopyFrom(select)
+    try:
+        printed: str = _deparse(tree)
+    except PgQueryError as error:
+        if error.message.startswith("stack depth limit"):
+            raise too_complex() from None
+        raise Internal("a rewritten statement could not be printed", detail=error.message) from None
+    return printed
+
+
+def too_complex() -> TooComplex:
+    return TooComplex("the statement is nested deeper than the analysis can follow", hint=SPLIT_HINT)

@@ -1,0 +1,148 @@
+"""How a query is answered: the first rule that takes it. A new rule is one function in ``RULES``.
+
+=========  ==========================================================================  =============================
+rule       takes                                                                       people are found by
+=========  ==========================================================================  =============================
+nobody     tables about nobody, or none                                                nothing to find
+exact      select-project-join and UNION ALL; ORDER BY; LIMIT with constant OFFSET     keys in every row
+upper      the same under aggregates, DISTINCT, windows, other set operations; outer   a companion query in the same
+           joins with a condition on the optional side                                 snapshot
+=========  ==========================================================================  =============================
+
+What no rule takes has been refused before, where the reader met it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from postgast import pg_query_pb2 as pb
+
+from seenby.errors import Unsupported
+from seenby.model.plan import Bound, OutputKey, QueryPlan
+from seenby.sql import carry
+from seenby.sql.blocks import Query
+from seenby.sql.companion import companion
+from seenby.sql.parse import deparse
+from seenby.sql.read import Reader
+from seenby.sql.scope import Key, Shown
+
+MAX_INT = 2**31 - 1  # what an integer constant of the parser holds
+COUNTED = "Aggregates count only the rows that this grant shows."
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A statement that was read, and the cap on people."""
+
+    query: Query
+    reader: Reader
+    cap: int
+
+
+def decide(case: Case) -> QueryPlan:
+    for column in case.query.outputs:
+        column.use()
+    for rule in RULES:
+        plan = rule(case)
+        if plan is not None:
+            return plan
+    raise Unsupported("this statement cannot be attributed to people yet", hint="write it with joins and UNION ALL")
+
+
+def nobody(case: Case) -> QueryPlan | None:
+    if case.query.persons:
+        return None
+    return _plan(case, deparse(case.query.select), Bound.NOBODY)
+
+
+def exact(case: Case) -> QueryPlan | None:
+    query = case.query
+    if query.obstacles or not all(block.exact for block in query.blocks):
+        return None
+    offset = _take_offset(query.select)
+    found = carry.slots(query)
+    carry.prepend_keys(query, found)
+    sql = deparse(query.select)
+    keys = tuple(OutputKey(_kind(column), _shown([key for key in column if key])) for column in found)
+    return _plan(case, sql, Bound.EXACT, keys=keys, companion=_companion(case, found), offset=offset)
+
+
+def upper(case: Case) -> QueryPlan | None:
+    query = case.query
+    found = carry.slots(query)
+    parts = _shown([key for column in found for key in column if key])
+    sql = deparse(query.select)
+    notices = (COUNTED,) if any(block.aggregated for block in query.blocks) else ()
+    return _plan(case, sql, Bound.UPPER, companion=_companion(case, found), parts=parts, notices=notices)
+
+
+Rule = Callable[[Case], QueryPlan | None]
+RULES: tuple[Rule, ...] = (nobody, exact, upper)
+
+
+def _plan(
+    case: Case,
+    sql: str,
+    bound: Bound,
+    *,
+    keys: tuple[OutputKey, ...] = (),
+    companion: str | None = None,
+    parts: tuple[Shown, ...] = (),
+    offset: int = 0,
+    notices: tuple[str, ...] = (),
+) -> QueryPlan:
+    relations = case.reader.relations
+    used = {shown for relation in relations for shown in relation.uses}
+    return QueryPlan(
+        sql=sql,
+        bound=bound,
+        visible=len(case.query.outputs),
+        keys=keys,
+        companion=companion,
+        parts=parts,
+        tables=tuple(sorted({relation.index.label for relation in relations if relation.index})),
+        columns=tuple(sorted({label for label, _ in used})),
+        classes=tuple(sorted({data_class for _, data_class in used})),
+        offset=offset,
+        notices=notices,
+        pinned=any(one.pins for block in case.reader.blocks for one in block.conjuncts),
+        parameters=case.reader.expressions.parameters,
+    )
+
+
+def _companion(case: Case, found: carry.Slots) -> str:
+    return companion(case.query, found, case.reader.blocks, case.cap)
+
+
+def _kind(column: list[Key | None]) -> str:
+    return next(key.kind for key in column if key is not None)
+
+
+def _shown(keys: list[Key]) -> tuple[Shown, ...]:
+    return tuple(sorted({shown for key in keys for use in key.uses for shown in use}))
+
+
+def _take_offset(select: pb.SelectStmt) -> int:
+    """``LIMIT n OFFSET k`` becomes ``LIMIT k+n``: the first k rows decide too, so they are attributed, then dropped."""
+    if not select.HasField("limit_offset"):
+        return 0
+    offset = _constant(select.limit_offset)
+    count = _constant(select.limit_count) if select.HasField("limit_count") else 0
+    if offset is None or count is None or min(offset, count) < 0 or offset + count > MAX_INT:
+        raise Unsupported(
+            "OFFSET needs plain numbers here, because the skipped rows are recorded too",
+            hint="write LIMIT and OFFSET as numbers, or continue after the last key: WHERE id > ... LIMIT ...",
+        )
+    select.ClearField("limit_offset")
+    if count:
+        select.limit_count.a_const.ival.ival += offset
+    return offset
+
+
+def _constant(node: pb.Node) -> int | None:
+    if node.WhichOneof("node") == "a_const" and node.a_const.WhichOneof("val") == "ival":
+        number: int = node.a_const.ival.ival
+        return number
+    return None

@@ -1,0 +1,118 @@
+"""The closed list of statements: SELECT, transaction control, SHOW and a few SETs. Every other kind is refused by name.
+
+A transaction is always REPEATABLE READ READ ONLY: the companion query must see what the query sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from postgast import pg_query_pb2 as pb
+
+from seenby.errors import ParameterFixed, Refused, SeenbyError, Unsupported
+from seenby.model.plan import ControlKind, ControlPlan
+from seenby.sql import functions, settings
+from seenby.sql.scope import own_name
+
+BEGIN_SQL = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+ABOUT_THE_SESSION = functions.words("""
+    transaction_stmt variable_set_stmt variable_show_stmt deallocate_stmt discard_stmt prepare_stmt execute_stmt
+    declare_cursor_stmt fetch_stmt close_portal_stmt constraints_set_stmt check_point_stmt
+    """)
+"""Refusing one of these is no attempt at anybody's data."""
+
+_NOT_YET = {
+    "explain_stmt": ("EXPLAIN", "run the query itself; plans and estimates tell of rows outside the grant"),
+    "copy_stmt": ("COPY", "run the SELECT itself; psql's \\g FILE or \\o FILE writes its result to a file"),
+    "declare_cursor_stmt": ("DECLARE CURSOR", "run the SELECT itself; most drivers can stream its result"),
+    "fetch_stmt": ("FETCH and MOVE", "run the SELECT itself; most drivers can stream its result"),
+    "close_portal_stmt": ("CLOSE", "no cursors are open"),
+    "prepare_stmt": ("PREPARE", "let the driver prepare (extended protocol), or run the SELECT itself"),
+    "execute_stmt": ("EXECUTE", "let the driver prepare (extended protocol), or run the SELECT itself"),
+    "discard_stmt": ("DISCARD", "open a new connection instead"),
+    "return_stmt": ("RETURN", "use SELECT"),
+    "plassign_stmt": ("an assignment", "use SELECT"),
+    "set_operation_stmt": ("a set operation", "use SELECT"),
+}
+
+_WRITES = {
+    "insert_stmt": "INSERT", "update_stmt": "UPDATE", "delete_stmt": "DELETE", "merge_stmt": "MERGE",
+    "truncate_stmt": "TRUNCATE", "create_table_as_stmt": "CREATE TABLE AS", "refresh_mat_view_stmt": "REFRESH",
+    "create_stmt": "CREATE TABLE", "index_stmt": "CREATE INDEX", "view_stmt": "CREATE VIEW", "drop_stmt": "DROP",
+    "create_seq_stmt": "CREATE SEQUENCE", "alter_seq_stmt": "ALTER SEQUENCE", "alter_table_stmt": "ALTER TABLE",
+    "rename_stmt": "ALTER ... RENAME", "comment_stmt": "COMMENT", "define_stmt": "CREATE",
+}  # fmt: skip
+
+_FORBIDDEN = {
+    "listen_stmt": "LISTEN", "notify_stmt": "NOTIFY", "unlisten_stmt": "UNLISTEN", "do_stmt": "DO", "call_stmt": "CALL",
+    "lock_stmt": "LOCK", "load_stmt": "LOAD", "vacuum_stmt": "VACUUM and ANALYZE", "cluster_stmt": "CLUSTER",
+    "reindex_stmt": "REINDEX", "check_point_stmt": "CHECKPOINT", "grant_stmt": "GRANT and REVOKE",
+    "grant_role_stmt": "GRANT and REVOKE", "constraints_set_stmt": "SET CONSTRAINTS",
+    "alter_system_stmt": "ALTER SYSTEM",
+}  # fmt: skip
+
+_ONLY = "use SELECT; a grant shows data, it changes nothing and runs no code"
+
+
+def kind(node: pb.Node) -> str:
+    """What libpg_query calls the statement, as in ``select_stmt``."""
+    return node.WhichOneof("node") or "nothing"
+
+
+def decide(node: pb.Node, kind: str, search_path: Sequence[str]) -> ControlPlan:
+    """The plan of anything that is not a SELECT. Raises for everything that is not on the list."""
+    if kind == "transaction_stmt":
+        return _transaction(node.transaction_stmt)
+    if kind == "variable_show_stmt":
+        return settings.show(node.variable_show_stmt)
+    if kind == "variable_set_stmt":
+        return settings.change(node.variable_set_stmt, search_path)
+    if kind == "deallocate_stmt":
+        name = node.deallocate_stmt.name
+        return ControlPlan(ControlKind.DEALLOCATE, "DEALLOCATE" if name else "DEALLOCATE ALL", name=name)
+    raise _refusal(kind)
+
+
+def _refusal(kind: str) -> SeenbyError:
+    if kind in _NOT_YET:
+        name, hint = _NOT_YET[kind]
+        return Unsupported(f"{name} is not answered here", hint=hint)
+    if kind in _WRITES:
+        return Refused(f"{_WRITES[kind]} changes the database; a grant only reads", hint=_ONLY)
+    name = _FORBIDDEN.get(kind) or kind.removesuffix("_stmt").replace("_", " ").upper()
+    return Refused(f"{name} is not on the list of statements that a grant may run", hint=_ONLY)
+
+
+def _transaction(statement: pb.TransactionStmt) -> ControlPlan:
+    name = own_name(statement.savepoint_name)
+    quoted = settings.identifier(name)
+    if statement.chain:
+        raise Unsupported("AND CHAIN is not used here", hint="end the transaction, then begin a new one")
+    match statement.kind:
+        case pb.TRANS_STMT_BEGIN | pb.TRANS_STMT_START:
+            _check_modes(statement.options)
+            tag = "BEGIN" if statement.kind == pb.TRANS_STMT_BEGIN else "START TRANSACTION"
+            return ControlPlan(ControlKind.BEGIN, tag, BEGIN_SQL)
+        case pb.TRANS_STMT_COMMIT:
+            return ControlPlan(ControlKind.COMMIT, "COMMIT", "COMMIT")
+        case pb.TRANS_STMT_ROLLBACK:
+            return ControlPlan(ControlKind.ROLLBACK, "ROLLBACK", "ROLLBACK")
+        case pb.TRANS_STMT_SAVEPOINT:
+            return ControlPlan(ControlKind.SAVEPOINT, "SAVEPOINT", f"SAVEPOINT {quoted}", name)
+        case pb.TRANS_STMT_RELEASE:
+            return ControlPlan(ControlKind.RELEASE, "RELEASE", f"RELEASE SAVEPOINT {quoted}", name)
+        case pb.TRANS_STMT_ROLLBACK_TO:
+            return ControlPlan(ControlKind.ROLLBACK_TO, "ROLLBACK", f"ROLLBACK TO SAVEPOINT {quoted}", name)
+    raise Refused("prepared transactions are not used here", hint="use BEGIN and COMMIT")
+
+
+def _check_modes(options: Sequence[pb.Node]) -> None:
+    """BEGIN may ask for less than it gets: never for writing, never for SERIALIZABLE."""
+    for mode, value in settings.modes(options):
+        if mode == "transaction_read_only" and value == "0":
+            raise ParameterFixed("a grant only reads: READ WRITE is not possible", hint="leave READ WRITE out")
+        if mode == "transaction_isolation" and value == "serializable":
+            raise ParameterFixed(
+                "transactions here are REPEATABLE READ; SERIALIZABLE is not possible", hint="leave SERIALIZABLE out"
+            )
