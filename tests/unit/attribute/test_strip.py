@@ -1,4 +1,4 @@
-"""strip_rows against a reference so slow that it is obvious: parse every row, drop the first k values, build it anew."""
+"""strip_rows against a reference so slow that it is obvious: parse each row, drop the first k values, build it anew."""
 
 from __future__ import annotations
 
