@@ -36,6 +36,7 @@ class Grant:
     Attributes:
         data: the canonical terms.
         blocked: why it is approved and still not activated, "" if nothing stands against it.
+        cut: set when it is about to end, before the log is asked; nothing activates it from then on.
         lock: held while anything about it changes.
     """
 
@@ -46,6 +47,7 @@ class Grant:
     standing: Standing = field(default_factory=Standing)
     active: ActiveGrant | None = None
     blocked: str = ""
+    cut: SeenbyError | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property

@@ -304,8 +304,9 @@ class GrantService:
 
     def _cut(self, grant: Grant, because: str) -> None:
         """Ends the sessions of this process now, without waiting for anything."""
+        grant.cut = grant.cut or ended_error(grant.terms, because)
         if grant.active is not None:
-            grant.active.life.end(ended_error(grant.terms, because))
+            grant.active.life.end(grant.cut)
 
     async def _stop(self, grant: Grant, because: str) -> None:
         """Sessions, then the role in the database; a database that is away is asked again until it obeys."""
@@ -338,7 +339,7 @@ class GrantService:
     def _is_due(self, grant: Grant) -> bool:
         """Approved and its time has come; or active in the log, and a restart or a failure took it from us."""
         waiting = grant.state in {GrantState.APPROVED, GrantState.ACTIVE} and grant.active is None
-        return waiting and not grant.blocked and self._clock() >= grant.terms.not_before
+        return waiting and not grant.blocked and grant.cut is None and self._clock() >= grant.terms.not_before
 
     async def _activate_if_due(self, grant: Grant) -> None:
         if not self._is_due(grant) or self._why_over(grant) is not None:
@@ -358,7 +359,7 @@ class GrantService:
             await self.truth.notify("not enclosed", f"{error.message} {error.detail}".strip(), grant.terms.id)
             return
         named = tuple((approver.name, approver.unit) for approver in approvers)
-        grant.active = ActiveGrant(grant.terms, made.shape, made.role, made.password, named, Life())
+        grant.active = ActiveGrant(grant.terms, made.shape, made.role, made.password, named, Life(grant.cut))
 
     async def _still_agreed(self, grant: Grant) -> list[Principal]:
         """The approvers; ``grant.blocked`` says why, if today's policy and directory no longer carry the grant."""

@@ -259,9 +259,31 @@ def test_revocation_works_when_the_ledger_does_not(play: Play) -> None:
         await office.ledger.close()
         with pytest.raises(SeenbyError, match="ledger"):
             await office.revoke(terms, ADA)
+        await office.service.tick()
         assert active is not None
         assert active.life.ended
         assert not office.database.enclosed
+        assert not office.service.active_for("sam")
+
+    play(scenario)
+
+
+def test_revoked_while_it_is_being_activated(play: Play) -> None:
+    async def scenario(office: Office) -> None:
+        office.database.gate = asyncio.Event()
+        terms = wish()
+        activating = asyncio.create_task(office.activate(terms, SAM))
+        while not office.database.log_before:
+            await asyncio.sleep(0.001)
+        revoking = asyncio.create_task(office.revoke(terms, SAM))
+        await asyncio.sleep(0)
+        office.database.gate.set()
+        while not activating.done():
+            await asyncio.sleep(0)
+            assert not office.service.active_for("sam")
+        await revoking
+        assert not office.database.enclosed
+        assert office.names()[-2:] == ["GrantActivated", "GrantRevoked"]
 
     play(scenario)
 

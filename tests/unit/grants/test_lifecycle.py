@@ -31,7 +31,7 @@ def requested(terms: GrantTerms = TERMS, by: Principal = SAM) -> entries.GrantRe
     )
 
 
-SIGNED = {
+SIGNED: dict[Verb, type[entries.GrantApproved] | type[entries.GrantDenied] | type[entries.GrantRevoked]] = {
     Verb.APPROVE: entries.GrantApproved,
     Verb.DENY: entries.GrantDenied,
     Verb.REVOKE: entries.GrantRevoked,
@@ -64,15 +64,15 @@ def standing(*log: entries.Entry, terms: GrantTerms = TERMS, keys: list[entries.
 
 
 def test_the_whole_life() -> None:
-    log = [requested()]
+    log: list[entries.Entry] = [requested()]
     assert standing(*log).state is GrantState.REQUESTED
-    log.append(decided(Verb.APPROVE, ADA))  # type: ignore[arg-type]  # a list of entries of several kinds
+    log.append(decided(Verb.APPROVE, ADA))
     assert standing(*log).state is GrantState.REQUESTED
-    log.append(decided(Verb.APPROVE, BEN))  # type: ignore[arg-type]
+    log.append(decided(Verb.APPROVE, BEN))
     assert standing(*log).state is GrantState.APPROVED
-    log.append(activated())  # type: ignore[arg-type]
+    log.append(activated())
     assert standing(*log).state is GrantState.ACTIVE
-    log.append(ended(entries.EndReason.WINDOW))  # type: ignore[arg-type]
+    log.append(ended(entries.EndReason.WINDOW))
     over = standing(*log)
     assert (over.state, over.ended_because, over.problems) == (GrantState.EXPIRED, "its time is over", ())
 
