@@ -7,7 +7,9 @@ parsed once, changed in place, and printed again.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError
 from postgast import PgQueryError
 from postgast import deparse as _deparse
@@ -61,15 +63,49 @@ def parse(text: str) -> list[Statement]:
 
 def deparse(select: pb.SelectStmt) -> str:
     """The tree as SQL text."""
-    tree = pb.ParseResult()
-    tree.stmts.add().stmt.select_stmt.CopyFrom(select)
     try:
-        printed: str = _deparse(tree)
+        printed: str = _deparse(cast("pb.ParseResult", _Lone(select)))
     except PgQueryError as error:
         if error.message.startswith("stack depth limit"):
             raise too_complex() from None
         raise Internal("a rewritten statement could not be printed", detail=error.message) from None
     return printed
+
+
+class _Lone:
+    """A ParseResult with one SELECT, encoded around it: copying the tree into a message costs as much as parsing."""
+
+    __slots__ = ("_select",)
+
+    def __init__(self, select: pb.SelectStmt) -> None:
+        self._select = select
+
+    def SerializeToString(self) -> bytes:  # what the printer calls
+        data: bytes = self._select.SerializeToString()
+        for tag in _WRAPPING:
+            data = tag + _varint(len(data)) + data
+        return data
+
+
+def _varint(number: int) -> bytes:
+    """Protocol Buffers encoding: seven bits a byte, low bits first."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _tag(field: FieldDescriptor) -> bytes:
+    return _varint(field.number << 3 | 2)  # wire type 2: length, then bytes
+
+
+_WRAPPING = (
+    _tag(pb.Node.DESCRIPTOR.fields_by_name["select_stmt"]),
+    _tag(pb.RawStmt.DESCRIPTOR.fields_by_name["stmt"]),
+    _tag(pb.ParseResult.DESCRIPTOR.fields_by_name["stmts"]),
+)
 
 
 def too_complex() -> TooComplex:
