@@ -1,6 +1,7 @@
 """A relay that does to catalogue queries what the gateway does to them, crudely, by regular expressions.
 
-With it real clients can be shown ``seenby_catalog`` without the gateway. It rewrites the text of Query ('Q') and Parse ('P'); everything else passes as it is.
+With it real clients can be shown ``seenby_catalog`` without the gateway. It rewrites the text of Query ('Q') and Parse
+('P'); everything else passes as it is.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import socket
 import struct
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 from seenby.guard.catalog import CATALOG_VIEWS, INFORMATION_SCHEMA_VIEWS, REWRITTEN_FUNCTIONS
 
@@ -57,27 +59,32 @@ class Relay:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.socket(socket.AF_UNIX)
-            server.connect(str(self.upstream))
-            threading.Thread(target=self._to_server, args=(client, server), daemon=True).start()
-            threading.Thread(target=_copy, args=(server, client), daemon=True).start()
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
-    def _to_server(self, client: socket.socket, server: socket.socket) -> None:
-        with client.makefile("rb") as stream:
-            try:
-                head = stream.read(4)
-                server.sendall(head + stream.read(struct.unpack("!i", head)[0] - 4))  # StartupMessage
-                while kind := stream.read(1):
-                    body = stream.read(struct.unpack("!i", stream.read(4))[0] - 4)
-                    if kind == b"Q":
-                        body = self._text(body[:-1]) + b"\0"
-                    elif kind == b"P":
-                        name, text, rest = body.split(b"\0", 2)
-                        body = name + b"\0" + self._text(text) + b"\0" + rest
-                    server.sendall(kind + struct.pack("!i", len(body) + 4) + body)
-            except OSError:
-                pass
-        _shut(server)
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.socket(socket.AF_UNIX) as server:
+            server.connect(str(self.upstream))
+            back = threading.Thread(target=_copy, args=(server, client), daemon=True)
+            back.start()
+            with client.makefile("rb") as stream:
+                try:
+                    self._forward(stream, server)
+                except OSError:
+                    pass  # one side is gone, so the other must go
+            _shut(server)
+            back.join()
+
+    def _forward(self, stream: BinaryIO, server: socket.socket) -> None:
+        head = stream.read(4)
+        server.sendall(head + stream.read(struct.unpack("!i", head)[0] - 4))  # StartupMessage
+        while kind := stream.read(1):
+            body = stream.read(struct.unpack("!i", stream.read(4))[0] - 4)
+            if kind == b"Q":
+                body = self._text(body[:-1]) + b"\0"
+            elif kind == b"P":
+                name, text, rest = body.split(b"\0", 2)
+                body = name + b"\0" + self._text(text) + b"\0" + rest
+            server.sendall(kind + struct.pack("!i", len(body) + 4) + body)
 
     def _text(self, text: bytes) -> bytes:
         self.sent.append(text.decode())
@@ -91,7 +98,6 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
     except OSError:
         pass
     _shut(target)
-    source.close()
 
 
 def _shut(target: socket.socket) -> None:

@@ -112,19 +112,21 @@ CREATE FUNCTION seenby_catalog.to_regclass(text) RETURNS regclass STABLE
         (SELECT c.oid::regclass FROM seenby_catalog.pg_class c JOIN seenby_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE ARRAY[n.nspname, c.relname]::text[] = parse_ident($1) AND c.relkind <> 'i')
     END;
--- Arrays, modifiers and names of several words are the business of the real to_regtype: try the name as it is, then in
--- the real schema of each shown schema in the path, then with the schema's name replaced (row types of views).
+-- Built-in types have names of several words, synonyms and modifiers: the real to_regtype's business. It is not asked for
+-- a name with a schema, because it would tell whether there is such a schema (permission denied).
 CREATE FUNCTION seenby_catalog.to_regtype(text) RETURNS regtype STABLE
     RETURN COALESCE(
-        (SELECT oid::regtype FROM seenby_catalog.pg_type WHERE oid = pg_catalog.to_regtype($1)),
-        (SELECT t.oid::regtype FROM unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY p(name, i)
-            JOIN seenby_catalog.shown_schema s ON s.nspname = p.name
-            JOIN seenby_catalog.pg_type t ON t.oid = pg_catalog.to_regtype(format('%I.%s', s.shows_as, $1))
-            ORDER BY p.i LIMIT 1),
-        (SELECT t.oid::regtype FROM seenby_catalog.shown_schema s
-            JOIN seenby_catalog.pg_type t ON t.oid = pg_catalog.to_regtype(
-                format('%I.%s', s.nspname, substr($1, length(quote_ident(s.shows_as)) + 2)))
-            WHERE starts_with($1, quote_ident(s.shows_as) || '.') LIMIT 1)
+        (SELECT oid::regtype FROM seenby_catalog.pg_type
+            WHERE $1 ~ '^[^.]*$|^(pg_catalog|information_schema)\.' AND oid = pg_catalog.to_regtype($1) AND oid < 16384),
+        (SELECT CASE WHEN w.base = $1 THEN t.oid ELSE NULLIF(t.typarray, 0) END::regtype
+            FROM (SELECT regexp_replace($1, '\s*\[\d*\]\s*$', '') AS base) w
+            CROSS JOIN LATERAL (SELECT CASE
+                WHEN w.base ~ '^\s*("([^"]|"")+"|[[:alpha:]_][\w$]*)(\.("([^"]|"")+"|[[:alpha:]_][\w$]*))?\s*$'
+                THEN parse_ident(w.base) END AS name) p
+            JOIN seenby_catalog.pg_type t ON t.typname = p.name[cardinality(p.name)] AND t.oid >= 16384
+            JOIN seenby_catalog.pg_namespace n ON n.oid = t.typnamespace
+            WHERE CASE cardinality(p.name) WHEN 1 THEN seenby_catalog.pg_type_is_visible(t.oid) ELSE n.nspname = p.name[1] END
+            LIMIT 1)
     );
 
 CREATE FUNCTION seenby_catalog.regclass(oid) RETURNS text STABLE

@@ -19,7 +19,7 @@ CREATE TABLE accounts (
     tags text[] NOT NULL DEFAULT '{default_hidden}',
     home place,
     active years,
-    balance numeric(12, 2) NOT NULL CONSTRAINT check_hidden CHECK (balance > -12345678),
+    balance numeric(12, 2) NOT NULL CONSTRAINT check_hidden CHECK (balance > -87650001),
     created_at timestamptz(3) NOT NULL DEFAULT now()
 );
 CREATE TABLE videos (
@@ -61,7 +61,7 @@ COMMENT ON FUNCTION lower(text) IS 'comment_hidden';
 COMMENT ON DATABASE platform IS 'comment_hidden';
 COMMENT ON ROLE postgres IS 'comment_hidden';
 SET LOCAL client_min_messages = error;  -- wal_level = minimal: "publications not usable yet"
-CREATE PUBLICATION publication_hidden FOR TABLE videos WHERE (id > 12345678);
+CREATE PUBLICATION publication_hidden FOR TABLE videos WHERE (id > 87650001);
 CREATE FUNCTION event_hidden() RETURNS event_trigger LANGUAGE plpgsql AS 'begin end';
 CREATE EVENT TRIGGER event_hidden ON ddl_command_end EXECUTE FUNCTION event_hidden();
 ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO role_hidden;

@@ -24,3 +24,8 @@ CREATE VIEW seenby_v_0123456789abcdef.internal_hidden AS SELECT 1 AS one;
 CREATE VIEW seenby_v_otherhidden.messages_hidden AS SELECT id, body FROM public.messages_hidden;
 GRANT SELECT ON seenby_v_0123456789abcdef.accounts, seenby_v_0123456789abcdef.videos TO seenby_s_0123456789abcdef;
 GRANT SELECT ON seenby_v_otherhidden.messages_hidden TO seenby_s_otherhidden;
+RESET ROLE;
+ALTER ROLE seenby_g_mine SET search_path = seenby_v_0123456789abcdef;
+INSERT INTO accounts (handle, email, mood, tags, home, active, balance, created_at) VALUES
+    ('ann', 'ann@example.org', 'loud', '{a,b}', ('High St', 7), '[2020,2024)', 1.50, '2026-11-01 10:00:00+00');
+INSERT INTO videos VALUES (1, 1, 'first', 30);
