@@ -40,6 +40,9 @@ class ControlClient:
         )
         self.region = str(self._send("GET", "/healthz")["region"])
 
+    def close(self) -> None:
+        self._http.close()
+
     def read(self, path: str) -> Any:
         """GET, signed with the time."""
         at = int(time.time())

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvloop
@@ -44,9 +45,9 @@ async def _serve(config: Config) -> None:
         loop.add_signal_handler(number, stop.set)
     async with running(config) as region:
         log.info("serving", region=config.region, port=region.gateway.port, sockets=config.listen.socket_dir)
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({stopping, region.failed}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
+        waiting: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait()), region.failed]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        waiting[0].cancel()
         if region.failed.done():
             region.failed.result()
         log.info("stopping", region=config.region)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import traceback
 from collections.abc import Awaitable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import structlog
@@ -115,6 +117,11 @@ class Connection(asyncio.Protocol):
         self._transport.write(greeting)
 
     def _carry(self, outcome: Outcome) -> None:
+        if outcome.fault is not None:
+            # Where, never what: the message of an exception may hold a value.
+            frames = traceback.extract_tb(outcome.fault.__traceback__)
+            place = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames[-6:]]
+            log.error("session-failed", kind=type(outcome.fault).__name__, place=place)
         for ticket, item in outcome.records:
             self._gateway.ledger.submit(item, partial(self._recorded, ticket))
         for attribution in outcome.attributions:

@@ -206,7 +206,13 @@ class Handshake:
         if mechanism not in known or int.from_bytes(rest[:4], "big") != len(rest) - 4:
             raise ProtocolError("the client chose a sign-in that was not offered")
         try:
-            self._scram.set_client_first(rest[4:].decode())
+            first = rest[4:].decode()
+            # libpq sends "n,,n=,r=...": the name is the startup message's (PostgreSQL documentation, 54.3.1). scramp
+            # insists on a name, so it gets one; the proof is over what the client really sent.
+            header, empty, nonce = first.partition(",n=,")
+            self._scram.set_client_first(f"{header},n=-,{nonce}" if empty else first)
+            if empty:
+                self._scram.client_first_bare = f"n=,{nonce}"
             answer = self._scram.get_server_first()
         except (ScramException, UnicodeDecodeError):
             raise AuthFailed("the sign-in failed") from None

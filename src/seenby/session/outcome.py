@@ -11,11 +11,13 @@ from seenby.model.disclosure import QueryDisclosure, RefusedAttempt
 class Attribution:
     """Run ``companion`` on a connection of its own: a run-time error told something about these people.
 
-    The driver answers with ``Session.attributed(ticket, people or None)``.
+    ``oids`` are the parameters' types as the failed statement had them; ``values`` as in Bind. The driver answers
+    with ``Session.attributed(ticket, people or None)``.
     """
 
     ticket: int
     companion: str
+    oids: tuple[int, ...]
     values: bytes
 
 
@@ -29,6 +31,7 @@ class Outcome:
         to_server: bytes for Postgres; the driver opens the link when there are any and no link is there.
         to_client: bytes that may be shown now: whatever they show is durably recorded.
         close: end both sides after sending ``to_client``.
+        fault: what ended the session, if it was our own mistake; for the gateway's log.
     """
 
     records: list[tuple[int, QueryDisclosure | RefusedAttempt]] = field(default_factory=list)
@@ -36,3 +39,4 @@ class Outcome:
     to_server: list[bytes] = field(default_factory=list)
     to_client: list[bytes] = field(default_factory=list)
     close: bool = False
+    fault: Exception | None = None
