@@ -208,6 +208,11 @@ class Generator:
     ) -> tuple[Block, list[Out], Scope]:
         sources, scope = self.sources(depth, ctes)
         where = tuple(self.condition(scope, 2) for _ in range(self.random.choice((0, 0, 1, 1, 1, 2, 3))))
+        if any(isinstance(source, Join) for source in sources) and self.chance(0.15):
+            # The idiom of the anti-join, where a row is hidden by somebody else's.
+            keys = [text for text, _ in scope.references("int") if text.endswith(KEYS)]
+            if keys:
+                where = (*where[:1], f"{self.random.choice(keys)} IS NULL")
         if types is not None:
             items, columns = self.typed_items(scope, types)
             return Block(items, sources, where), columns, scope

@@ -134,6 +134,11 @@ def user_text(query: Query) -> str:
     return TOKEN.sub(lambda match: match[2] or match[1], _query(query))
 
 
+def printed(query: Query) -> str:
+    """The query with its tokens, for a caller that replaces them itself."""
+    return _query(query)
+
+
 def world_text(query: Query, visible: int) -> str:
     """Rows ``(rank, c1 .. cn)`` of the query without LIMIT and OFFSET in world ``"~w".m``.
 
