@@ -13,11 +13,11 @@ A forbid overrides every permit, and without a permit nothing is allowed (https:
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import cedarpy
@@ -75,7 +75,7 @@ Verdict = Allowed | Denied
 
 
 class Policies:
-    """The rules of some files, checked. Immutable; equal files have an equal ``digest``.
+    """The rules of some files, checked. Immutable.
 
     Args:
         files: name -> text of every ``.cedar`` file; rules are reported in this order.
@@ -100,7 +100,6 @@ class Policies:
         if not self._rules:
             raise ConfigError("the policy has no rules", hint="put .cedar files into the folder, or leave it out")
         self._policies = cedarpy.PolicySet.from_str("\n".join(files.values()))
-        self.digest = hashlib.sha256(json.dumps([schema, *files.items()]).encode()).hexdigest()
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -248,7 +247,7 @@ def _rules_of(name: str, text: str, schema: cedarpy.Schema) -> Iterable[Rule]:
     """The rules of one file. Each is parsed and validated by itself, so that an error has a line."""
     starts = [match.start() for match in _RULE_START.finditer(text)]
     head = text[: starts[0]] if starts else text
-    pieces = [(start, text[start:end]) for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    pieces = [(start, text[start:end]) for start, end in pairwise([*starts, len(text)])]
     for number, (start, piece) in enumerate([(0, head), *pieces]):
         place = f"{name}:{text.count(chr(10), 0, start) + 1}"
         try:
