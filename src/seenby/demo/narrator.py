@@ -50,9 +50,9 @@ class Narrator:
         self.console.print(f"  {text}", highlight=False)
 
     def psql(self, region: str, name: str, query: str, *, grant: str = "") -> Said:
-        """Runs psql as a member of staff, through the region's gateway, over TLS with SCRAM."""
+        """Runs psql as a member of staff, through the region's gateway, with SCRAM."""
         member = self.world.staff[name]
-        conninfo = self.world.regions[region].connection(name, grant=grant)
+        conninfo = self.world.regions[region].connection(name, grant=grant, tls=False)
         self._prompt(f"{name} @ {region}", "psql", query)
         command = [str(BIN / "psql"), "-X", "-v", "ON_ERROR_STOP=1", "-P", "pager=off", conninfo, "-c", query]
         return self._run(command, {"PGPASSWORD": member.password})

@@ -239,18 +239,20 @@ class Region:
         if self.cluster is not None:
             self.cluster.stop(immediate=True)
 
-    def connection(self, user: str, *, grant: str = "") -> str:
-        """A libpq connection string to the gateway over TLS, without the password."""
+    def connection(self, user: str, *, grant: str = "", tls: bool = True) -> str:
+        """A libpq connection string to the gateway, without the password: TCP with TLS, or its unix socket.
+
+        The embedded wheel's own psql is built without TLS; drivers such as psycopg bring their own libpq, with it.
+        """
         ca = self.directory.parent / "ca.crt"
+        place = f"host=localhost sslmode=verify-full sslrootcert={ca}" if tls else f"host={self.socket_dir}"
         options = f" options='-c seenby.grant={grant}'" if grant else ""
-        return (
-            f"host=localhost port={self.port} dbname={PLATFORM} user={user} sslmode=verify-full sslrootcert={ca}"
-            f"{options}"
-        )
+        return f"{place} port={self.port} dbname={PLATFORM} user={user}{options}"
 
     def psql(self, user: str, password: str, *, grant: str = "") -> str:
-        """A command line to paste."""
-        return f"PGPASSWORD={shlex.quote(password)} {BIN / 'psql'} {shlex.quote(self.connection(user, grant=grant))}"
+        """A command line to paste, with the embedded wheel's psql."""
+        target = self.connection(user, grant=grant, tls=False)
+        return f"PGPASSWORD={shlex.quote(password)} {BIN / 'psql'} {shlex.quote(target)}"
 
 
 def _listens(port: int) -> bool:
