@@ -91,9 +91,10 @@ class World:
         write_certificates(self.directory / "ca.crt", {r.name: r.directory / "tls" for r in self.regions.values()}, now)
 
     def start(self) -> None:
-        """Starts the gateways. Raises Unavailable if one does not come up."""
+        """Starts the gateways that do not run. Raises Unavailable if one does not come up."""
         for region in self.regions.values():
-            region.start_gateway()
+            if region.gateway is None:
+                region.start_gateway()
 
     def stop(self) -> None:
         """Ends every process that this world started, and removes its folder. A second Ctrl-C does not cut it short."""

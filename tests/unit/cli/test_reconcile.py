@@ -124,6 +124,18 @@ def test_the_gateways_own_connection_is_no_finding_the_same_role_from_psql_is(
     assert "does not say that it is the gateway" in session["why"]
 
 
+def test_a_gateway_that_starts_works_and_stops_is_no_finding(
+    eu: Region, now: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    eu.start_gateway()
+    try:
+        code, report = until(lambda: json_of(capsys, eu, since=now), lambda report: report["own"])
+    finally:
+        eu.stop_gateway()
+    assert (code, report["foreign"]) == (0, [])
+    assert report["own"] > 0
+
+
 def test_guessing_a_password_is_an_attempt_not_a_connection(
     eu: Region, now: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from seenby.demo.leftovers import MARKER, PREFIX, emptied_folder, fresh_folder
 from seenby.demo.world import World
-from seenby.errors import UsageError
+from seenby.errors import Unavailable, UsageError
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("world")]
 
@@ -86,6 +86,23 @@ def test_a_killed_demo_is_cleaned_up_by_the_next_one_in_its_folder(demo: StartDe
         assert processes(folder) == []
         assert [path.name for path in world.directory.iterdir()] == [MARKER]
     assert not folder.exists()
+
+
+def test_a_gateway_ends_with_its_world_and_one_that_cannot_start_says_why(tmp_path: Path) -> None:
+    folder = tmp_path / "world"
+    with World(folder, durable=False) as world:
+        world.build(people=200, seed=1, progress=lambda _region, _stage, _done: None)
+        world.regions["eu"].start_gateway()
+        gateway = world.regions["eu"].gateway
+        assert gateway is not None
+        assert gateway.poll() is None
+        config = world.regions["us"].config_file
+        config.write_text(config.read_text().replace("[listen]", "[lisen]"))
+        with pytest.raises(Unavailable, match="region us did not start") as caught:
+            world.start()
+        assert "lisen" in caught.value.detail
+    assert gateway.poll() is not None
+    assert processes(folder) == []
 
 
 def test_what_killed_demos_left_among_temporary_files_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
