@@ -67,7 +67,7 @@ class Narrator:
         """`seenby grant VERB` signed by ``name``."""
         config = str(self.world.regions[region].config_file)
         member = self.world.staff[name]
-        signed = ("--as", name, "--key", str(member.key_file)) if verb != "notices" else ()
+        signed = ("--as", name, "--key", str(member.key_file))
         return self.seenby(
             f"{name} @ {region}",
             "grant", verb, *arguments, *signed, "--config", config,

@@ -247,7 +247,9 @@ class Gateway:
         assert access is not None
         role, password = self.grants.secret(access.terms.id)
         path = ", ".join(f'"{one}"' for one in view_schemas(access))
-        return await Link.open(self.address, role, password, {**settings, "search_path": path})
+        # The client's own application name is in the record; in Postgres it would tell other grants who works now.
+        own = {name: value for name, value in settings.items() if name != "application_name"}
+        return await Link.open(self.address, role, password, {**own, "search_path": path})
 
     async def run_companion(self, session: Session, attribution: Attribution) -> list[str]:
         """Who took part in a statement that failed. Raises SeenbyError when that cannot be said."""
