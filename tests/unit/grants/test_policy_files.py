@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -22,9 +21,8 @@ def load(*texts: str) -> Policies:
 
 
 def forbid(condition: str) -> str:
-    return (
-        f'@id("no")\n@says("No.")\nforbid (principal, action == Action::"request", resource)\nwhen {{ {condition} }};\n'
-    )
+    head = '@id("no")\n@says("No.")\nforbid (principal, action == Action::"request", resource)'
+    return f"{head}\nwhen {{ {condition} }};\n"
 
 
 def test_the_set_that_ships_loads_and_is_the_default() -> None:
@@ -89,7 +87,6 @@ def test_an_organisation_writes_its_own_numbers(tmp_path: Path) -> None:
     verdict = mine.decide_request(wish(approvals=3), SAM, FACTS)
     assert isinstance(verdict, Allowed)
     assert verdict.approvals == 3
-    assert mine.digest != load_policies().digest
 
 
 def test_no_number_of_approvals_is_enough() -> None:
@@ -104,9 +101,3 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
         load_policies(tmp_path / "nowhere")
     with pytest.raises(ConfigError, match="no rules"):
         load_policies(tmp_path)
-
-
-def test_the_same_files_decide_the_same_way() -> None:
-    assert load(PERMIT).digest == load(PERMIT).digest != load(PERMIT, "// more\n").digest
-    assert load(PERMIT).decide_request(wish(), SAM, FACTS) == Allowed(0)
-    assert load(PERMIT).decide_request(replace(wish(), people=None), SAM, FACTS) == Allowed(0)
