@@ -176,7 +176,7 @@ def cut_off(tour: Narrator) -> str:
     grant = request(
         tour, "eu", "lena.koch",
         "--class", "public", "--region", "eu", "--purpose", "research", "--reference", "R-3", "--minutes", "60",
-        "--max-rows", "100000000",
+        "--max-people", "100000000", "--max-rows", "100000000000",
     )  # fmt: skip
     lasted, rows, words = stream_until_revoked(tour, grant)
     tour.say(f"The stream had shown {rows} rows when the grant was revoked; it was cut {lasted:.2f} s later: {words}")
@@ -219,6 +219,7 @@ def stream_until_revoked(tour: Narrator, grant: str) -> tuple[float, int, str]:
                     thread.start()
         except psycopg.Error as error:
             cut, words = time.monotonic(), str(error).strip().splitlines()[0]
+    tour.expect(rows >= 1000, f"the stream shows rows before it is revoked, not: {words}")
     thread.join()
     tour.expect(cut > 0, "the stream is cut")
     # The command returns after the cut: what counts began at the latest when it returned, so this errs against us.
