@@ -116,10 +116,11 @@ class Link:
         values = [value.encode() for value in params]
         return _answer(self._pg.exec_params(text.encode(), values, types[: len(values)] or None))
 
-    def describe(self, text: str) -> tuple[int, tuple[int, ...]]:
-        """(number of columns, types of the parameters), as Parse and Describe tell; (0, ()) if Parse fails."""
-        if self._pg.prepare(b"", text.encode()).status != pq.ExecStatus.COMMAND_OK:
-            return 0, ()
+    def describe(self, text: str) -> tuple[int, tuple[int, ...]] | str:
+        """(number of columns, types of the parameters), as Parse and Describe tell; the SQLSTATE if Parse fails."""
+        prepared = self._pg.prepare(b"", text.encode())
+        if prepared.status != pq.ExecStatus.COMMAND_OK:
+            return _answer(prepared).state
         described = self._pg.describe_prepared(b"")
         return described.nfields, tuple(described.param_type(n) for n in range(described.nparams))
 
@@ -150,7 +151,10 @@ class Judge:
 
     def carry_out(self, plan: QueryPlan, params: tuple[str, ...]) -> Run:
         """Companion and main query in one snapshot, keys taken off, OFFSET's rows dropped after attribution."""
-        types = self.reader.describe(plan.sql)[1] if params else ()
+        parsed = self.reader.describe(plan.sql)
+        if isinstance(parsed, str):  # wrong in itself: the gateway sends nothing but Parse
+            return Run(Answer(parsed), frozenset())
+        _, types = parsed
         companion: Answer | None = None
         self.reader.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         if plan.bound is Bound.UPPER and plan.companion is not None:
@@ -178,9 +182,11 @@ class Judge:
         """Raises OracleFailure if what ``analyse`` makes of the case breaks I2, I4 or I5."""
         plan = self._planned(case, analyse)
         if isinstance(plan, RefusedPlan):
-            if case.expect is Expect.ANSWER and self.copied.run(case.text, case.params).state != plan.error.state:
-                raise OracleFailure("refused", plan.error.message)
-            return Verdict(case.why or "an error in any form", "refused")
+            if case.expect is Expect.ANSWER and not outer_below(case.query):
+                if self.copied.run(case.text, case.params).state != plan.error.state:
+                    raise OracleFailure("refused", plan.error.message)
+                return Verdict("an error in any form", "refused")
+            return Verdict(case.why or shape_of(case.query), "refused")
         if case.expect is Expect.REFUSE:
             raise OracleFailure("answered", f"{case.why}: {plan.sql}")
         run = self.carry_out(plan, case.params)
@@ -230,7 +236,8 @@ class Judge:
         if (case.query.limit or case.query.offset) and plan.bound is Bound.EXACT and not truth.state:
             missing, disclosed = self._deleted_changes_limited(case, run)
         else:
-            disclosed = self._disclosed(case, len(truth.names) or self.copied.describe(case.text)[0])
+            parsed = self.copied.describe(case.text)
+            disclosed = self._disclosed(case, parsed[0]) if isinstance(parsed, tuple) else frozenset()
             missing = disclosed - run.people
         if missing:
             raise OracleFailure(
@@ -239,8 +246,6 @@ class Judge:
         return Verdict(label, outcome, len(disclosed), len(run.people), bool(truth.state))
 
     def _disclosed(self, case: Case, width: int) -> frozenset[Person]:
-        if not width:  # wrong before it reads a row
-            return frozenset()
         digests = self.digests(case, width)
         return frozenset(
             person
@@ -347,8 +352,8 @@ def shape_of(query: Query) -> str:
         shape = "aggregate"
     elif any(block.distinct for block in blocks):
         shape = "distinct"
-    elif any(isinstance(node, Join) and node.kind.split()[0] in {"LEFT", "RIGHT", "FULL"} for node in nodes):
-        shape = "outer join"
+    elif any(map(_is_outer, nodes)):
+        shape = "outer join below" if outer_below(query) else "outer join"
     elif not blocks:
         shape = "union all"
     elif query.ctes or any(isinstance(node, Derived | Named) for node in nodes):
@@ -364,13 +369,9 @@ def _nodes(query: Query) -> Iterable[Node]:
     for cte in query.ctes:
         yield from _nodes(cte.query)
     if isinstance(query.body, Block):
-        pending = list(query.body.sources)
-        while pending:
-            node = pending.pop()
+        for node in (node for source in query.body.sources for node in _joined(source)):
             yield node
-            if isinstance(node, Join):
-                pending += [node.left, node.right]
-            elif isinstance(node, Derived):
+            if isinstance(node, Derived):
                 yield from _nodes(node.query)
     else:
         for branch in query.body.branches:
@@ -391,9 +392,27 @@ def minimise(judge: Judge, case: Case, analyse: Analyse, kind: str, tries: int =
             return case
 
 
+def outer_below(query: Query) -> bool:
+    """Whether an outer join stands in a derived table, a CTE or a branch of UNION ALL: not always answered yet."""
+    top = query.body.sources if isinstance(query.body, Block) else ()
+    return sum(map(_is_outer, _nodes(query))) > sum(_is_outer(node) for source in top for node in _joined(source))
+
+
+def _is_outer(node: Node) -> bool:
+    return isinstance(node, Join) and node.kind.split()[0] in {"LEFT", "RIGHT", "FULL"}
+
+
+def _joined(node: Node) -> Iterable[Node]:
+    yield node
+    if isinstance(node, Join):
+        yield from _joined(node.left)
+        yield from _joined(node.right)
+
+
 def _fails(judge: Judge, case: Case, analyse: Analyse, kind: str) -> bool:
     try:
-        if judge.copied.run(case.text, case.params).state and kind != "error":
+        state = judge.copied.run(case.text, case.params).state
+        if state and (kind != "error" or not state.startswith("22")):  # class 22: data; others: no longer a query
             return False
         judge.judge(case, analyse)
     except OracleFailure as failure:

@@ -304,6 +304,8 @@ def smaller(value: object) -> Iterator[Any]:
                 yield replace(value, **{part.name: False if old is True else None})
             else:
                 for less in smaller(old):
+                    if less == () and part.name in {"items", "branches"}:
+                        continue
                     yield replace(value, **{part.name: less})
 
 
@@ -313,4 +315,5 @@ def shrunk(case: Case) -> Iterator[Case]:
         return
     for query in sorted(cast("Iterator[Query]", smaller(case.query)), key=lambda query: len(user_text(query))):
         if isinstance(query, Query):
-            yield replace(case, query=query)
+            query, params = compact(query, case.params)
+            yield replace(case, query=query, params=params)

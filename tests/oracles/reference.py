@@ -255,9 +255,9 @@ def _one_row(node: Node, mistake: Mistake | None) -> Iterator[tuple[Base, bool, 
         case Base(table):
             if BY_NAME[table].keys:
                 yield node, False, replace(node, spelling=ONE_ROW)
-        case Derived(query):
-            for base, nullable, inner in _witnesses(query, mistake):
-                yield base, nullable, replace(node, query=inner)
+        case Derived():
+            for base, nullable, query in _witnesses(node.query, mistake):
+                yield base, nullable, replace(node, query=query)
         case Join(kind, left, right):
             side = kind.split()[0]
             for base, nullable, inner in _one_row(left, mistake):

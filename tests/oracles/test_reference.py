@@ -29,9 +29,10 @@ def cases(seed: str) -> Iterator[Case]:
 
 
 def judged(judge: Judge, case: Case, mistake: Mistake | None) -> None:
-    visible, _ = judge.copied.describe(case.text)
-    if not visible:  # wrong in itself: nothing to plan
+    parsed = judge.copied.describe(case.text)
+    if isinstance(parsed, str):  # wrong in itself: nothing to plan
         return
+    visible, _ = parsed
 
     def analyse(text: str) -> tuple[Plan, ...]:
         return (plan(case, visible, mistake),)
