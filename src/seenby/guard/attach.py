@@ -10,7 +10,7 @@ from __future__ import annotations
 from seenby.datamap import DataMap
 from seenby.guard import names
 from seenby.guard.catalog import catalog_sql
-from seenby.guard.functions import GUARD_NEEDS, TAKEN_FROM_PUBLIC
+from seenby.guard.functions import GUARD_NEEDS, taken_from_public
 from seenby.guard.quote import ident, literal, literals, qualified
 
 FIRST_USER_OID = 16384
@@ -112,7 +112,7 @@ def _functions() -> str:
 DO $$ DECLARE f regprocedure; BEGIN
   FOR f IN SELECT p.oid FROM pg_proc p
            JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname <> 'seenby_catalog'
-           WHERE prokind <> 'p' AND (prosecdef AND p.oid >= {FIRST_USER_OID} OR proname ~ {literal(TAKEN_FROM_PUBLIC)})
+           WHERE prokind <> 'p' AND (prosecdef AND p.oid >= {FIRST_USER_OID} OR {taken_from_public("proname")})
              AND has_function_privilege('{names.GRANTS}', p.oid, 'EXECUTE') LOOP
     EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO {names.PLATFORM}', f);

@@ -52,6 +52,11 @@ def add_people(role: str, people: Sequence[Person]) -> str:
     return f"INSERT INTO {names.SCOPE} (role, kind, person) VALUES {values}"
 
 
+def people_of(role: str) -> str:
+    """For seenby_owner: (kind, person)."""
+    return f"SELECT kind, person FROM {names.SCOPE} WHERE role = {literal(role)}"
+
+
 def odd_keys(base_type: str, keys: Sequence[str]) -> str:
     """Lists keys that Postgres would print otherwise (``042``), which would never match. Fails for what is no key."""
     return f"SELECT k FROM unnest(ARRAY[{literals(keys)}]::text[]) k WHERE k::{base_type}::text <> k"

@@ -12,7 +12,7 @@ from seenby.datamap import DataMap
 from seenby.errors import ConfigError
 from seenby.guard import names
 from seenby.guard.attach import FIRST_USER_OID
-from seenby.guard.functions import TAKEN_FROM_PUBLIC
+from seenby.guard.functions import taken_from_public
 from seenby.guard.quote import literal, qualified
 
 
@@ -66,12 +66,15 @@ FROM pg_init_privs i JOIN pg_class c ON c.oid = i.objoid AND i.classoid = 'pg_cl
 WHERE c.oid < {FIRST_USER_OID} AND c.relkind IN ('r', 'v') AND has_table_privilege({everybody}, c.oid, 'SELECT')
   AND NOT EXISTS (SELECT FROM aclexplode(i.initprivs) a WHERE a.grantee = 0 AND a.privilege_type = 'SELECT')
 UNION ALL
-SELECT CASE WHEN p.prosecdef THEN 'everybody may run a SECURITY DEFINER function'
-            ELSE 'everybody may run a function that attaching takes away' END,
-       p.oid::regprocedure::text, 'run the attach script again'
+SELECT 'everybody may run a SECURITY DEFINER function', p.oid::regprocedure::text, 'run the attach script again'
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname <> 'seenby_catalog'
-  AND (p.prosecdef AND p.oid >= {FIRST_USER_OID} OR p.proname ~ {literal(TAKEN_FROM_PUBLIC)})
+WHERE p.oid >= {FIRST_USER_OID} AND p.prosecdef AND n.nspname <> 'seenby_catalog'
+  AND has_function_privilege({everybody}, p.oid, 'EXECUTE')
+UNION ALL
+SELECT 'everybody may run a function that attaching takes away', p.oid::regprocedure::text,
+       'run the attach script again'
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE {taken_from_public("p.proname")} AND n.nspname <> 'seenby_catalog'
   AND has_function_privilege({everybody}, p.oid, 'EXECUTE')
 UNION ALL
 SELECT 'everybody may run a function of superusers', p.oid::regprocedure::text,
@@ -141,8 +144,9 @@ WHERE m.member IN (SELECT oid FROM ours UNION ALL SELECT {everybody}::regrole)
 UNION ALL
 SELECT 'a role of a grant has a privilege of its own', format('%s on %s', o.rolname,
          pg_describe_object(d.classid, d.objid, d.objsubid)), format('DROP OWNED BY %I, as superuser', o.rolname)
-FROM pg_shdepend d JOIN ours o ON o.oid = d.refobjid AND d.refclassid = 'pg_authid'::regclass
-WHERE d.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())) AND d.deptype IN ('a', 'o')
+FROM pg_shdepend d JOIN pg_roles o ON o.oid = d.refobjid
+WHERE d.refclassid = 'pg_authid'::regclass AND (d.refobjid IN (SELECT oid FROM ours)) IS TRUE
+  AND d.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())) AND d.deptype IN ('a', 'o')
   AND NOT (d.classid = 'pg_namespace'::regclass
            AND d.objid IN (SELECT oid FROM pg_namespace WHERE starts_with(nspname, '{names.VIEW_PREFIX}')))
   AND NOT (d.classid = 'pg_class'::regclass

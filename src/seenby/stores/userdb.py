@@ -315,6 +315,13 @@ class UserDatabase:
                     f"role {role} exists, but with another shape than this grant's",
                     hint="end the grant's role and activate it again: the schema or the data map changed",
                 )
+            async with self._as_owner(connection):
+                there = await _rows(connection, lifecycle.people_of(role))
+            if set(there) != {(person.kind, person.key) for person in people}:
+                raise ConfigError(
+                    f"role {role} exists, but for other people than this grant's",
+                    hint="one role serves one grant: choose another name",
+                )
             return
         salt = secrets.token_bytes(16)
         for statement in lifecycle.create_role(role, verifier(password, salt), made.role, self._connections_per_grant):
