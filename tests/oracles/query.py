@@ -313,7 +313,7 @@ def shrunk(case: Case) -> Iterator[Case]:
     """Simpler cases, the boldest cuts first. Sort columns are numbers, so items go only when no Sort needs them."""
     if case.raw:
         return
-    for query in sorted(cast("Iterator[Query]", smaller(case.query)), key=lambda query: len(user_text(query))):
-        if isinstance(query, Query):
-            query, params = compact(query, case.params)
-            yield replace(case, query=query, params=params)
+    queries = [query for query in smaller(case.query) if isinstance(query, Query)]
+    for smallest in sorted(queries, key=lambda query: len(user_text(query))):
+        query, params = compact(smallest, case.params)
+        yield replace(case, query=query, params=params)
