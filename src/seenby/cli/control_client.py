@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -35,13 +35,26 @@ class ControlClient:
         self.name = name
         self._key: Ed25519PrivateKey = load_private_key(key_file)
         self._socket = socket
+        if not socket.is_socket():
+            raise self._nobody()
         self._http = httpx2.Client(
             transport=httpx2.HTTPTransport(uds=str(socket)), base_url="http://gateway", timeout=TIMEOUT
         )
-        self.region = str(self._send("GET", "/healthz")["region"])
+        try:
+            self.region = str(self._send("GET", "/healthz")["region"])
+        except SeenbyError:
+            self.close()
+            raise
 
     def close(self) -> None:
+        """Ends the connection."""
         self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def read(self, path: str) -> Any:
         """GET, signed with the time."""
@@ -61,17 +74,19 @@ class ControlClient:
         try:
             answer = self._http.request(method, path, **options)
             body = answer.json()
-        except httpx2.TransportError as error:
-            raise Unavailable(
-                f"no gateway answers at {self._socket}",
-                hint="start it with `seenby serve --config FILE`, and check [control] socket there",
-                detail=type(error).__name__,
-            ) from None
+        except httpx2.TransportError:
+            raise self._nobody() from None
         except ValueError:
             raise Unavailable(f"what listens at {self._socket} is not a gateway of Seenby") from None
         if answer.is_success:
             return body
         raise _error(answer.status_code, body if isinstance(body, dict) else {})
+
+    def _nobody(self) -> Unavailable:
+        return Unavailable(
+            f"no gateway answers at {self._socket}",
+            hint="start it with `seenby serve --config FILE`, and check [control] socket there",
+        )
 
 
 def _error(status: int, body: dict[str, Any]) -> SeenbyError:

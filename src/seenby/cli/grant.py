@@ -107,37 +107,39 @@ def request(
     max_rows
         How many rows may be shown in all. Default: 10000.
     """
-    client, out = _client(as_, key, config, socket), _out()
-    homes = sorted(set(region)) or [client.region]
-    people = sorted({str(Person.parse(text)) for text in person}) or None
-    wish = {
-        "principal": as_,
-        "id": secrets.token_hex(16),
-        "purpose": purpose,
-        "reference": reference,
-        "cells": [[name, homes] for name in sorted({*map(str, class_), *column})],
-        "people": people,
-        "not_before": _moment(begin),
-        "seconds": minutes * 60 + seconds or MINUTES * 60,
-        "max_people": max_people or (len(people) if people else PEOPLE),
-        "max_rows": max_rows,
-    }
-    if not wish["cells"]:
-        raise UsageError("what do you want to see?", hint="give --class CLASS (as in contact) or --column TABLE.COLUMN")
-    draft = client.post("/drafts", wish)
-    data = draft["terms"].encode()
-    terms = decode_terms(data)
-    _check_draft(terms, wish)
-    if not json_:
-        _print_scope(out, terms)
-    opening = secrets.token_bytes(32)
-    signature = client.sign(Verb.REQUEST, terms.id, grant_commit(opening, data))
-    view = client.post("/grants", {"terms": data.decode(), "opening": opening.hex(), "signature": signature})
+    with _client(as_, key, config, socket) as client:
+        people = sorted({str(Person.parse(text)) for text in person}) or None
+        wish = {
+            "principal": as_,
+            "id": secrets.token_hex(16),
+            "purpose": purpose,
+            "reference": reference,
+            "cells": [[name, sorted(set(region)) or [client.region]] for name in sorted({*map(str, class_), *column})],
+            "people": people,
+            "not_before": _moment(begin),
+            "seconds": minutes * 60 + seconds or MINUTES * 60,
+            "max_people": max_people or (len(people) if people else PEOPLE),
+            "max_rows": max_rows,
+        }
+        if not wish["cells"]:
+            raise UsageError(
+                "what do you want to see?", hint="give --class CLASS (as in contact) or --column TABLE.COLUMN"
+            )
+        draft = client.post("/drafts", wish)
+        data = draft["terms"].encode()
+        terms = decode_terms(data)
+        _check_draft(terms, wish)
+        out = _out()
+        if not json_:
+            _print_scope(out, terms)
+        opening = secrets.token_bytes(32)
+        signature = client.sign(Verb.REQUEST, terms.id, grant_commit(opening, data))
+        view = client.post("/grants", {"terms": data.decode(), "opening": opening.hex(), "signature": signature})
     if json_:
         print(json.dumps(view))
         return
     if terms.approvals:
-        out.print(f"\nThe policy allows it after {approvals(terms)} signed. {escape(' '.join(draft['because']))}")
+        out.print(f"\nThe policy allows it once {approvals(terms)} have signed. {escape(' '.join(draft['because']))}")
     else:
         out.print("\nThe policy allows it without approval.")
     _print_next(out, view, config, socket)
@@ -188,12 +190,14 @@ def revoke(
 def _decide(
     verb: Verb, grant_id: str, name: str, key: Path, config: Path | None, socket: Path | None, as_json: bool
 ) -> None:
-    client, out = _client(name, key, config, socket), _out()
-    view = client.read(f"/grants/{grant_id}")
-    terms, commit = _checked(view)
-    if not as_json:
-        _print_scope(out, terms)
-    view = client.post(f"/grants/{terms.id}/{verb}", {"name": name, "signature": client.sign(verb, terms.id, commit)})
+    out = _out()
+    with _client(name, key, config, socket) as client:
+        view = client.read(f"/grants/{grant_id}")
+        terms, commit = _checked(view)
+        if not as_json:
+            _print_scope(out, terms)
+        signed = {"name": name, "signature": client.sign(verb, terms.id, commit)}
+        view = client.post(f"/grants/{terms.id}/{verb}", signed)
     if as_json:
         print(json.dumps(view))
         return
@@ -204,7 +208,8 @@ def _decide(
 @app.command(name="list")
 def list_(*, as_: As, key: Key, config: ConfigFile = None, socket: Socket = None, json_: Json = False) -> None:
     """The grants that you may see: your own, and those about the people whom you guard."""
-    views = _client(as_, key, config, socket).read("/grants")
+    with _client(as_, key, config, socket) as client:
+        views = client.read("/grants")
     if json_:
         print(json.dumps(views))
         return
@@ -227,12 +232,13 @@ def show(
     id: Id, /, *, as_: As, key: Key, config: ConfigFile = None, socket: Socket = None, json_: Json = False
 ) -> None:
     """A grant in plain words, who signed it, and whether each signature holds."""
-    client, out = _client(as_, key, config, socket), _out()
-    view = client.read(f"/grants/{id}")
+    with _client(as_, key, config, socket) as client:
+        view = client.read(f"/grants/{id}")
     if json_:
         print(json.dumps(view))
         return
     terms, commit = _checked(view)
+    out = _out()
     _print_scope(out, terms)
     out.print(f"  {'state':<10} {escape(_state(view))}")
     out.print("\nSignatures, each over these terms (checked here, not believed):")
@@ -249,7 +255,8 @@ def show(
 @app.command
 def notices(*, as_: As, key: Key, config: ConfigFile = None, socket: Socket = None, json_: Json = False) -> None:
     """What the region's protection officer must know: protected people asked for, and data that somebody changed."""
-    found = _client(as_, key, config, socket).read("/notices")
+    with _client(as_, key, config, socket) as client:
+        found = client.read("/notices")
     if json_:
         print(json.dumps(found))
         return
