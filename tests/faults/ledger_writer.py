@@ -1,0 +1,52 @@
+"""A process that writes a ledger as fast as it can and says on stdout what was acknowledged. Somebody will kill it.
+
+Usage: ledger_writer.py DIRECTORY FIRST [FILE_SIZE_LIMIT]. Number n is the grant id of the n-th disclosure; a line "n" on
+stdout means: done(None) was called for it. "failed" means: done(LedgerFailed).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import sys
+from pathlib import Path
+
+from seenby.errors import LedgerFailed
+from seenby.model.disclosure import EntryBound, QueryDisclosure, Shown
+from tests.fixtures.ledgers import PART, RECORD, open_ledger
+
+AT_ONCE = 24
+
+
+async def main(directory: Path, first: int) -> None:
+    ledger = open_ledger(directory, publish_after=0.005, segment_bytes=100_000)
+    os.write(1, b"open\n")
+    number = first
+    ended = asyncio.get_running_loop().create_future()
+
+    def submit() -> None:
+        nonlocal number
+        mine, number = number, number + 1
+        people = tuple(Shown(f"account:{mine % 50 + n * 50 + mine // 400 * 200}", PART) for n in range(mine % 4))
+        item = QueryDisclosure(RECORD, people, 0, True, EntryBound.EXACT, mine.to_bytes(16, "big"), 1)
+
+        def done(error: BaseException | None) -> None:
+            if error is None:
+                os.write(1, b"%d\n" % mine)
+                submit()
+            elif isinstance(error, LedgerFailed) and not ended.done():
+                os.write(1, b"failed\n")
+                ended.set_result(None)
+
+        ledger.submit(item, done)
+
+    for _ in range(AT_ONCE):
+        submit()
+    await ended
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 3:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

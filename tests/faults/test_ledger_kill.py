@@ -1,0 +1,150 @@
+"""kill -9 of the ledger's writer at random moments: nothing acknowledged is lost, no checkpoint is contradicted."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from seenby.stores.journal import JournalReader, Record
+from seenby.stores.records import public_reader, who_saw
+from seenby.tlog.checkpoint import Checkpoint, open_checkpoint
+from seenby.tlog.entries import Query, decode
+from seenby.tlog.tree import Frontier, leaf_hash
+from seenby.tlog.verify import verify
+from tests.fixtures.ledgers import open_ledger, with_ledger
+
+ROUNDS = 150 if os.environ.get("SEENBY_CAMPAIGN") == "long" else 7
+WRITER = Path(__file__).with_name("ledger_writer.py")
+ROOT = Path(__file__).parents[2]
+
+
+class Run:
+    """A writer process, what it acknowledged, and every checkpoint that stood in public meanwhile."""
+
+    def __init__(self, directory: Path, first: int, limit: int | None = None) -> None:
+        arguments = [str(directory), str(first), *([str(limit)] if limit else [])]
+        self.process = subprocess.Popen(
+            [sys.executable, str(WRITER), *arguments],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        self.acknowledged: set[int] = set()
+        self.checkpoints: set[bytes] = set()
+        self.failed = False
+        self._public = directory / "ledger" / "public" / "checkpoint"
+        self._started = threading.Event()
+        self._threads = [threading.Thread(target=self._listen), threading.Thread(target=self._watch)]
+        for thread in self._threads:
+            thread.start()
+        assert self._started.wait(30)
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line == b"failed\n":
+                self.failed = True
+            elif line == b"open\n":
+                self._started.set()
+            elif line.endswith(b"\n"):
+                self.acknowledged.add(int(line))
+        self._started.set()
+
+    def _watch(self) -> None:
+        while self.process.poll() is None:
+            if self._public.exists():
+                self.checkpoints.add(self._public.read_bytes())
+            time.sleep(0.001)
+
+    def end(self, *, kill: bool) -> None:
+        if kill:
+            self.process.kill()
+        self.process.wait(30)
+        for thread in self._threads:
+            thread.join()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.checkpoints.add(self._public.read_bytes())
+
+
+def journal(directory: Path) -> list[Record]:
+    reader = JournalReader(directory / "ledger" / "private" / "journal")
+    return [record for group in reader.groups() for record in group]
+
+
+def numbers(records: list[Record]) -> list[int]:
+    """The numbers of the disclosures in the journal."""
+    return [int.from_bytes(record.private[:16], "big") for record in records if record.entry[1] == Query.KIND]
+
+
+def check(directory: Path, acknowledged: set[int], notes: set[bytes]) -> None:
+    """After a restart: everything acknowledged is in the public log, which continues every checkpoint ever seen."""
+
+    async def nothing(_: object) -> None:
+        return
+
+    with_ledger(directory, nothing)
+    ledger = directory / "ledger"
+    keystore = open_ledger(directory)._keystore
+    key = keystore.verifier_key("eu.test/ledger")
+    public = ledger / "public"
+    paths = [path.relative_to(public).as_posix() for path in public.rglob("*") if path.is_file()]
+    assert len(list(verify(paths, public_reader(public), key))) == 7
+    records = journal(directory)
+    found = numbers(records)
+    assert acknowledged <= set(found)
+    assert len(found) == len(set(found))
+    checkpoints: dict[int, list[Checkpoint]] = {}
+    for note in notes:
+        checkpoint = open_checkpoint(note, key)
+        checkpoints.setdefault(checkpoint.size, []).append(checkpoint)
+    frontier = Frontier()
+    seen = 0
+    for record in records:
+        decode(record.entry)
+        frontier.append(leaf_hash(record.entry))
+        for checkpoint in checkpoints.get(frontier.size, ()):
+            assert checkpoint.root == frontier.root()
+            seen += 1
+    assert seen == len(notes)
+    assert open_checkpoint((public / "checkpoint").read_bytes(), key).size == len(records)
+    # No key is lost that an entry needs: every row opens and its labels count from 0 without a gap.
+    for person in ("account:1", "account:51", "account:101", "account:201"):
+        who_saw(person, ledger, "eu", key, keystore)
+
+
+def test_kill_at_random_moments(tmp_path: Path) -> None:
+    generator = random.Random(int(os.environ["SEENBY_SEED"]))
+    acknowledged: set[int] = set()
+    checkpoints: set[bytes] = set()
+    first = 0
+    for _ in range(ROUNDS):
+        run = Run(tmp_path, first)
+        time.sleep(generator.random() ** 2 * 0.5)
+        run.end(kill=True)
+        assert not run.failed
+        acknowledged |= run.acknowledged
+        checkpoints |= run.checkpoints
+        found = numbers(journal(tmp_path))
+        assert run.acknowledged <= set(found)
+        first = max([first, *found]) + 1
+    assert len(acknowledged) > ROUNDS
+    assert len(checkpoints) > ROUNDS
+    check(tmp_path, acknowledged, checkpoints)
+
+
+@pytest.mark.parametrize("limit", [40_000, 70_001])
+def test_a_full_disk(tmp_path: Path, limit: int) -> None:
+    """No file may grow beyond the limit: a real write that takes a part and then fails."""
+    run = Run(tmp_path, 0, limit)
+    run.end(kill=False)
+    assert run.failed
+    assert run.acknowledged <= set(numbers(journal(tmp_path)))
+    assert len(run.acknowledged) > 3
+    check(tmp_path, run.acknowledged, run.checkpoints)
