@@ -86,10 +86,9 @@ class Catalog:
         catalog_views: names of the ``pg_catalog`` relations that ``seenby_catalog`` serves in a filtered form; a
             query that names ``pg_catalog.x`` or bare ``x`` reads ``seenby_catalog.x`` instead.
         catalog_functions: further functions that a query over ``catalog_views`` alone may call.
-        catalog_rewrites: functions and reg* types of which ``seenby_catalog`` has its own version; in a query over the
-            catalog a call of one, or a cast to one, becomes ``seenby_catalog.<name>(...)``.
         rewritten_functions: catalog functions that take the oid of any object and would print its text; a call of
-            ``pg_catalog.f`` or bare ``f`` becomes ``seenby_catalog.f``, wherever it stands.
+            ``pg_catalog.f`` or bare ``f`` becomes ``seenby_catalog.f``, wherever it stands. So does a cast to a reg*
+            type listed here: ``x::regclass`` becomes ``seenby_catalog.regclass(x)``.
         tables: every table of the platform's schemas: (schema, table) -> column names (for precise refusals).
         server_version: as ``SHOW server_version`` prints it.
     """
@@ -104,5 +103,4 @@ class Catalog:
     catalog_functions: frozenset[str]
     tables: dict[tuple[str, str], tuple[str, ...]] = field(hash=False)
     server_version: str = "18.0"
-    catalog_rewrites: frozenset[str] = frozenset()
     rewritten_functions: frozenset[str] = frozenset()

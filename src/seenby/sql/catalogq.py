@@ -1,7 +1,7 @@
 """Queries over the catalog, and queries over nothing: any shape, because they show nobody's data.
 
 ``psql``'s ``\\d``, drivers that look up types, ``SELECT 1``. A relation of the catalog becomes the one of the same name
-in ``seenby_catalog``, which shows what the grant may know; some functions and casts do too (Catalog.catalog_rewrites).
+in ``seenby_catalog``, which shows what the grant may know; so do some functions and casts.
 Default deny again: a kind of node that is not listed here is refused.
 
     SELECT c.oid::regclass FROM pg_catalog.pg_class c WHERE c.relname OPERATOR(pg_catalog.~) '^(accounts)$'
@@ -19,11 +19,11 @@ from seenby.errors import NoGrant, Refused, SyntaxFailed, Unsupported
 from seenby.model.plan import Bound, QueryPlan
 from seenby.model.shape import Catalog
 from seenby.sql import functions
+from seenby.sql.expressions import enclose
 from seenby.sql.figure import output_name
-from seenby.sql.parse import deparse
+from seenby.sql.functions import SERVED
+from seenby.sql.parse import check_printed, deparse
 from seenby.sql.scope import own_name
-
-SERVED = "seenby_catalog"
 
 _NODES = functions.words("""
     SelectStmt ResTarget ColumnRef String AStar RangeVar Alias RangeSubselect RangeFunction JoinExpr WithClause
@@ -50,7 +50,9 @@ def decide(select: pb.SelectStmt, text: str, catalog: Catalog, *, granted: bool)
     rewriter.message(select)
     for var in served:
         _serve(var)
-    return QueryPlan(deparse(select), Bound.NOBODY, visible, catalog_only=bool(served), parameters=rewriter.parameters)
+    text = deparse(select)
+    check_printed(text, select)
+    return QueryPlan(text, Bound.NOBODY, visible, catalog_only=bool(served), parameters=rewriter.parameters)
 
 
 def _may_concern(select: pb.SelectStmt, text: str) -> bool:
@@ -156,8 +158,16 @@ class _Rewriter:
                 continue
             for one in value if field.is_repeated else (value,):
                 self.message(one)
-        if isinstance(message, pb.Node) and message.WhichOneof("node") == "type_cast":
-            self._cast(message)
+        match message:
+            case pb.Node() if message.WhichOneof("node") == "type_cast":
+                self._cast(message)
+            case pb.A_Expr() if message.kind not in {pb.AEXPR_OP, pb.AEXPR_NULLIF, pb.AEXPR_DISTINCT}:
+                for operand in (message.lexpr, message.rexpr, *message.rexpr.list.items):
+                    enclose(operand)
+            case pb.NullTest() | pb.BooleanTest():
+                enclose(message.arg)
+            case pb.TypeCast() if message.arg.WhichOneof("node") != "a_expr":
+                enclose(message.arg)
 
     def _select(self, select: pb.SelectStmt) -> None:
         if select.HasField("into_clause"):
@@ -180,12 +190,12 @@ class _Rewriter:
     def _call(self, call: pb.FuncCall) -> None:
         catalog = self._catalog
         name = functions.check_function(call, catalog.functions, catalog.catalog_functions)
-        if name in catalog.catalog_rewrites:
+        if name in catalog.rewritten_functions:
             call.funcname[0].string.sval = SERVED
 
     def _cast(self, node: pb.Node) -> None:
         name = node.type_cast.type_name.names[-1].string.sval
-        if name not in self._catalog.catalog_rewrites or node.type_cast.type_name.array_bounds:
+        if name not in self._catalog.rewritten_functions or node.type_cast.type_name.array_bounds:
             return
         call = pb.FuncCall()
         for part in (SERVED, name):

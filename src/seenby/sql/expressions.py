@@ -14,16 +14,26 @@ from postgast import pg_query_pb2 as pb
 from seenby.errors import Unsupported
 from seenby.model.shape import Catalog
 from seenby.sql import functions
+from seenby.sql.functions import SERVED
 from seenby.sql.scope import EMPTY, Column, Scope, masked_use, whole_row
 
+_TRUTH_VALUES = frozenset({"bool_expr", "null_test", "boolean_test"})
+_OPERATORS = _TRUTH_VALUES | {"a_expr", "collate_clause", "a_indirection"}
+_BETWEEN = frozenset({pb.AEXPR_BETWEEN, pb.AEXPR_NOT_BETWEEN, pb.AEXPR_BETWEEN_SYM, pb.AEXPR_NOT_BETWEEN_SYM})
+_PRINTED_BARE = {"t": "true", "f": "false"}  # 't'::bool is printed as true, which has another column name
 _TIMESTAMPS = frozenset({1082, 1114, 1184})  # date, timestamp, timestamptz (pg_type.dat)
 
 
 class Expressions:
     """Reads expressions of one statement.
 
-    After ``read`` returns, ``refs`` holds the columns that were named and ``total`` whether evaluating cannot fail. The
-    other attributes gather over many expressions until somebody resets them.
+    After ``read`` returns, ``refs`` holds the columns that were named, ``total`` whether evaluating cannot fail, and
+    ``renamed`` whether the printed text might get another column name. The other attributes gather over many
+    expressions until somebody resets them.
+
+    libpg_query prints some operands without the parentheses that they need: ``(a AND b) IS NULL`` comes out as
+    ``a AND b IS NULL``. A truth value in such a place is put into COALESCE(...), which changes nothing else, and
+    ``doubtful`` asks for the printed text to be parsed again and compared.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -37,6 +47,8 @@ class Expressions:
         self.aggregate = False
         self.window = False
         self.series = ""  # a function that returns a set
+        self.renamed = False
+        self.doubtful = False
 
     def read(self, node: pb.Node, scope: Scope, use: str) -> list[Column]:
         """Checks ``node``; ``use`` says where it stands, in words, as in ``WHERE``. Returns the columns it names."""
@@ -44,6 +56,7 @@ class Expressions:
         self._use = use
         self.refs = []
         self.total = True
+        self.renamed = False
         self._walk(node)
         return self.refs
 
@@ -60,6 +73,13 @@ class Expressions:
                 ),
             )
         method(self, getattr(node, kind))
+
+    def _bare(self, node: pb.Node) -> None:
+        """An operand that is printed without parentheses."""
+        self._walk(node)
+        if node.WhichOneof("node") in _OPERATORS:
+            self.doubtful = True
+            self.renamed = enclose(node) or self.renamed
 
     def _all(self, nodes: Iterable[pb.Node]) -> None:
         for node in nodes:
@@ -98,12 +118,22 @@ class Expressions:
     def _operator(self, expr: pb.A_Expr) -> None:
         name = functions.check_operator(expr.name)
         known, named = len(self.refs), self._named
-        if expr.HasField("lexpr"):
-            self._walk(expr.lexpr)
-        self._walk(expr.rexpr)
+        kind = expr.kind
+        if kind in {pb.AEXPR_OP, pb.AEXPR_NULLIF, pb.AEXPR_DISTINCT}:
+            if expr.HasField("lexpr"):
+                self._walk(expr.lexpr)
+            self._walk(expr.rexpr)
+        else:
+            self._bare(expr.lexpr)
+            if kind in _BETWEEN:
+                for bound in expr.rexpr.list.items:
+                    self._bare(bound)
+            elif kind in {pb.AEXPR_LIKE, pb.AEXPR_ILIKE, pb.AEXPR_NOT_DISTINCT}:
+                self._bare(expr.rexpr)
+            else:
+                self._walk(expr.rexpr)
         if not self.total:
             return
-        kind = expr.kind
         if kind in {pb.AEXPR_LIKE, pb.AEXPR_ILIKE}:
             self.total = _pattern_cannot_fail(expr.rexpr)
         elif kind in {pb.AEXPR_OP, pb.AEXPR_OP_ANY, pb.AEXPR_OP_ALL}:
@@ -117,7 +147,10 @@ class Expressions:
     def _boolean(self, expr: pb.BoolExpr) -> None:
         self._all(expr.args)
 
-    def _argument(self, expr: pb.NullTest | pb.BooleanTest | pb.NamedArgExpr) -> None:
+    def _test(self, expr: pb.NullTest | pb.BooleanTest) -> None:
+        self._bare(expr.arg)
+
+    def _argument(self, expr: pb.NamedArgExpr) -> None:
         self._walk(expr.arg)
 
     def _arguments(self, expr: pb.CoalesceExpr | pb.MinMaxExpr | pb.RowExpr) -> None:
@@ -143,8 +176,13 @@ class Expressions:
         self._all(cast.type_name.typmods)
         known, named = len(self.refs), self._named
         arg = cast.arg
-        self._walk(arg)
         inner = arg.WhichOneof("node")
+        if inner == "a_expr":  # printed as CAST(... AS ...)
+            self._walk(arg)
+        else:
+            self._bare(arg)
+        if type_name == "bool" and arg.a_const.sval.sval in _PRINTED_BARE:
+            arg.a_const.sval.sval = _PRINTED_BARE[arg.a_const.sval.sval]
         if inner in {"a_const", "param_ref"} or type_name in functions.TEXT_TYPES:
             return
         if len(self.refs) == known and self._named == named:
@@ -154,13 +192,14 @@ class Expressions:
 
     def _collate(self, expr: pb.CollateClause) -> None:
         functions.check_collation(expr.collname)
-        self._walk(expr.arg)
+        self._bare(expr.arg)
 
     def _value_function(self, _: pb.SQLValueFunction) -> None:
         """CURRENT_DATE and its like: the same value for the whole transaction."""
 
     def _subscript(self, expr: pb.A_Indirection) -> None:
-        self._walk(expr.arg)
+        self._bare(expr.arg)
+        self.doubtful = self.doubtful or expr.arg.WhichOneof("node") not in {"column_ref", "param_ref"}
         for part in expr.indirection:
             if part.WhichOneof("node") != "a_indices":
                 # (x).f can mean a function call f(x).
@@ -192,6 +231,8 @@ class Expressions:
         if call.HasField("agg_filter"):
             self._walk(call.agg_filter)
         self._use = outer_use
+        if name in catalog.rewritten_functions:
+            call.funcname[0].string.sval = SERVED
         total = name in functions.TOTAL or (len(self.refs) == known and self._named == named)
         if name in functions.TOTAL_OF_FIELD and call.args:
             first = call.args[0]
@@ -215,6 +256,21 @@ class Expressions:
         return self.refs
 
 
+def enclose(node: pb.Node) -> bool:
+    """Puts an operand that is a truth value into COALESCE(...), and says whether it did."""
+    kind = node.WhichOneof("node")
+    if kind == "a_expr":
+        expr = node.a_expr
+        comparison = expr.kind == pb.AEXPR_OP and expr.name[-1].string.sval in functions.COMPARISONS
+        enclosed = comparison or expr.kind not in {pb.AEXPR_OP, pb.AEXPR_NULLIF}
+    else:
+        enclosed = kind in _TRUTH_VALUES
+    if enclosed:
+        inner = pb.Node.FromString(node.SerializeToString())
+        node.coalesce_expr.args.append(inner)
+    return enclosed
+
+
 def _pattern_cannot_fail(pattern: pb.Node) -> bool:
     """LIKE fails when it meets a pattern's lone backslash at the end."""
     if pattern.WhichOneof("node") != "a_const":
@@ -228,8 +284,8 @@ _METHODS: dict[str, Callable[[Expressions, Message], None]] = {
     "param_ref": Expressions._parameter,
     "a_expr": Expressions._operator,
     "bool_expr": Expressions._boolean,
-    "null_test": Expressions._argument,
-    "boolean_test": Expressions._argument,
+    "null_test": Expressions._test,
+    "boolean_test": Expressions._test,
     "named_arg_expr": Expressions._argument,
     "coalesce_expr": Expressions._arguments,
     "min_max_expr": Expressions._arguments,

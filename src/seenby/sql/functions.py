@@ -72,6 +72,13 @@ TEXT_TYPES = frozenset({"text", "varchar", "bpchar", "name"})
 """Casts to these cannot fail."""
 
 
+SERVED = "seenby_catalog"
+"""The schema with our own version of the catalog, and of functions that would tell too much of it."""
+
+_PG_CATALOG = pb.Node()
+_PG_CATALOG.string.sval = "pg_catalog"
+
+
 def name_of(parts: Sequence[pb.Node], what: str) -> str:
     """The last part of a possibly qualified name. Refuses every schema but ``pg_catalog``."""
     if len(parts) == 1 or (len(parts) == 2 and parts[0].string.sval == "pg_catalog"):
@@ -99,9 +106,9 @@ def check_function(call: pb.FuncCall, allowed: Collection[str], *more: Collectio
         hint = f"did you mean {near[0]}?" if near else "compute it in the client from the columns you may see"
         raise UnknownFunction(f"function {name} is not on the list of functions that a query may call", hint=hint)
     if len(parts) == 1:
-        qualifier = pb.Node()
-        qualifier.string.sval = "pg_catalog"
-        parts.insert(0, qualifier)
+        parts.insert(0, _PG_CATALOG)
+    # (x AT TIME ZONE 'UTC')::date would be printed without its parentheses.
+    call.funcformat = pb.COERCE_EXPLICIT_CALL
     return name
 
 
@@ -111,6 +118,8 @@ def check_type(type_name: pb.TypeName, allowed: Collection[str]) -> str:
     if type_name.setof or type_name.pct_type:
         raise Unsupported(f"type {name} cannot be written like this here", hint="name a plain type")
     if name in allowed:
+        if name == "bpchar" and not type_name.typmods:
+            del type_name.names[:-1]  # pg_catalog.bpchar would be printed as char, which is char(1)
         return name
     if name in REG_TYPES:
         raise Refused(

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import cast
 
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from postgast import PgQueryError
 from postgast import deparse as _deparse
 from postgast import parse as _parse
 from postgast import pg_query_pb2 as pb
 
-from seenby.errors import Internal, SyntaxFailed, TooComplex
+from seenby.errors import Internal, SyntaxFailed, TooComplex, Unsupported
 
 SPLIT_HINT = "split the statement; a long list can be a parameter, as in  id = ANY($1)"
 
@@ -70,6 +70,35 @@ def deparse(select: pb.SelectStmt) -> str:
             raise too_complex() from None
         raise Internal("a rewritten statement could not be printed", detail=error.message) from None
     return printed
+
+
+def check_printed(text: str, select: pb.SelectStmt) -> None:
+    """Parses ``text`` again. Raises Unsupported if it does not say what the tree says."""
+    try:
+        again = _parse(text).stmts[0].stmt.select_stmt
+    except (PgQueryError, DecodeError):
+        again = pb.SelectStmt()
+    _forget_places(again)
+    printed = pb.SelectStmt.FromString(select.SerializeToString())
+    _forget_places(printed)
+    if again != printed:
+        raise Unsupported(
+            "an expression of the statement cannot be written down again without doubt",
+            hint="split the expression with the most parentheses: compute its parts in a subquery",
+        )
+
+
+def _forget_places(message: Message) -> None:
+    """Clears all positions in the text."""
+    for field, value in message.ListFields():
+        if field.name in _PLACES:
+            message.ClearField(field.name)
+        elif field.message_type is not None:
+            for one in value if field.is_repeated else (value,):
+                _forget_places(one)
+
+
+_PLACES = frozenset({"location", "list_start", "list_end", "rexpr_list_start", "rexpr_list_end"})
 
 
 class _Lone:

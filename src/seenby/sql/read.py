@@ -272,6 +272,8 @@ class Reader:
             else:
                 name = own_name(target.name) or output_name(value)
                 refs = self.expressions.read(value, block.scope, "an expression")
+                if self.expressions.renamed and not target.name:
+                    target.name = name
                 block.outputs.append(Column(name, name, total=self.expressions.total, plain=False, sources=tuple(refs)))
             expanded.append(node)
         if stars:

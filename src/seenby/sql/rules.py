@@ -24,7 +24,7 @@ from seenby.model.plan import Bound, OutputKey, QueryPlan
 from seenby.sql import carry
 from seenby.sql.blocks import Query
 from seenby.sql.companion import companion
-from seenby.sql.parse import deparse
+from seenby.sql.parse import check_printed, deparse
 from seenby.sql.read import Reader
 from seenby.sql.scope import Key, Shown
 
@@ -54,7 +54,7 @@ def decide(case: Case) -> QueryPlan:
 def nobody(case: Case) -> QueryPlan | None:
     if case.query.persons:
         return None
-    return _plan(case, deparse(case.query.select), Bound.NOBODY)
+    return _plan(case, _printed(case), Bound.NOBODY)
 
 
 def exact(case: Case) -> QueryPlan | None:
@@ -64,7 +64,7 @@ def exact(case: Case) -> QueryPlan | None:
     offset = _take_offset(query.select)
     found = carry.slots(query)
     carry.prepend_keys(query, found)
-    sql = deparse(query.select)
+    sql = _printed(case)
     keys = tuple(OutputKey(_kind(column), _shown([key for key in column if key])) for column in found)
     return _plan(case, sql, Bound.EXACT, keys=keys, companion=_companion(case, found), offset=offset)
 
@@ -73,7 +73,7 @@ def upper(case: Case) -> QueryPlan | None:
     query = case.query
     found = carry.slots(query)
     parts = _shown([key for column in found for key in column if key])
-    sql = deparse(query.select)
+    sql = _printed(case)
     notices = (COUNTED,) if any(block.aggregated for block in query.blocks) else ()
     return _plan(case, sql, Bound.UPPER, companion=_companion(case, found), parts=parts, notices=notices)
 
@@ -110,6 +110,13 @@ def _plan(
         pinned=any(one.pins for block in case.reader.blocks for one in block.conjuncts),
         parameters=case.reader.expressions.parameters,
     )
+
+
+def _printed(case: Case) -> str:
+    text = deparse(case.query.select)
+    if case.reader.expressions.doubtful:
+        check_printed(text, case.query.select)
+    return text
 
 
 def _companion(case: Case, found: carry.Slots) -> str:

@@ -140,15 +140,10 @@ class Relation:
         seen = index.columns.get(name)
         if seen is not None:
             label = f"{index.label}.{name}"
-            column = Column(
-                name,
-                name,
-                self,
-                self.bit,
-                label if seen.treatment is Treatment.MASK else "",
-                type_oid=seen.type_oid,
-                shown=(label, seen.data_class),
-            )
+            masked = seen.treatment is Treatment.MASK
+            column = Column(name, name, self, self.bit, label if masked else "", type_oid=seen.type_oid)
+            if not masked or seen.partial:
+                column.shown = (label, seen.data_class)
             for place, key in enumerate(index.view.keys):
                 if key.pins == name and not column.masked:
                     column.pin = self.keys[place]

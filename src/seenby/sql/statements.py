@@ -108,11 +108,12 @@ def _transaction(statement: pb.TransactionStmt) -> ControlPlan:
 
 
 def _check_modes(options: Sequence[pb.Node]) -> None:
-    """BEGIN may ask for less than it gets: never for writing, never for SERIALIZABLE."""
+    """BEGIN may say what it gets anyway, and nothing else."""
     for mode, value in settings.modes(options):
-        if mode == "transaction_read_only" and value == "0":
+        if mode == "transaction_read_only" and value != "1":
             raise ParameterFixed("a grant only reads: READ WRITE is not possible", hint="leave READ WRITE out")
-        if mode == "transaction_isolation" and value == "serializable":
+        if mode == "transaction_isolation" and value != "repeatable read":
             raise ParameterFixed(
-                "transactions here are REPEATABLE READ; SERIALIZABLE is not possible", hint="leave SERIALIZABLE out"
+                f"transactions here are REPEATABLE READ, {value.upper()} is not possible",
+                hint="leave the isolation level out",
             )
