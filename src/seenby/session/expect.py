@@ -33,25 +33,44 @@ class Item:
         """Postgres answered with an error instead."""
         session.emit(backend.error_response(server_errors.run_time_error(fields)))
 
+    def unmake(self, session: Session) -> None:
+        """An earlier item failed: the client must not find the statement or portal that it asked for here."""
+
     def dropped(self, session: Session) -> None:
-        """An earlier item failed: this one will not be answered."""
+        """An earlier item failed, and Postgres will not answer this one."""
+        self.unmake(session)
 
 
 class Local(Item):
-    """Our own answer, in its place among Postgres's. ``data`` may be a function, called when its turn comes."""
+    """Our own answer, in its place among Postgres's. ``data`` may be a function, called when its turn comes.
 
-    __slots__ = ("attempt", "data")
+    ``ticket`` is the one of a refused attempt, which is recorded before its refusal is told, or 0.
+    """
 
-    def __init__(self, data: bytes | Callable[[], bytes], attempt: bytes = b"") -> None:
+    __slots__ = ("data", "ticket", "undo")
+
+    def __init__(
+        self, data: bytes | Callable[[], bytes], ticket: int = 0, undo: Callable[[], object] | None = None
+    ) -> None:
         self.data = data
-        self.attempt = attempt
+        self.ticket = ticket
+        self.undo = undo
 
     def tell(self, session: Session) -> None:
-        """An attempt is recorded before its refusal is told."""
         data = self.data if isinstance(self.data, bytes) else self.data()
-        if self.attempt:
-            session.record_attempt(self.attempt)
-        session.emit(data)
+        if self.ticket:
+            session.outbox.hold(self.ticket, data)
+        else:
+            session.emit(data)
+
+    def unmake(self, session: Session) -> None:  # noqa: ARG002
+        if self.undo is not None:
+            self.undo()
+
+    def dropped(self, session: Session) -> None:
+        self.unmake(session)
+        if self.ticket:
+            session.outbox.hold(self.ticket)
 
 
 class Poison(Local):
@@ -66,12 +85,11 @@ class Poison(Local):
 class Prepared(Item):
     """Parse and Describe: ``1``, ``t``, then ``T`` or ``n``."""
 
-    __slots__ = ("name", "statement", "tell")
+    __slots__ = ("statement", "tell")
 
-    def __init__(self, statement: ServerStatement, *, tell: bool, name: bytes | None = None) -> None:
+    def __init__(self, statement: ServerStatement, *, tell: bool) -> None:
         self.statement = statement
         self.tell = tell
-        self.name = name
 
     def on(self, session: Session, kind: int, body: bytes) -> bool:
         if kind == backend.PARSE_COMPLETE:
@@ -81,10 +99,13 @@ class Prepared(Item):
         if kind == backend.PARAMETER_DESCRIPTION:
             self.statement.parameters = backend.read_parameter_description(body)
             return False
-        if kind == backend.ROW_DESCRIPTION:
-            self.statement.fields = backend.read_row_description(body)[self.statement.hidden :]
-        elif kind != backend.NO_DATA:
+        if kind != backend.ROW_DESCRIPTION:
             return super().on(session, kind, body)
+        fields = backend.read_row_description(body)
+        if len(fields) != self.statement.width:
+            # Keys are cut off by position: one column more or less, and they would not be the keys.
+            raise ProtocolError("Postgres describes other columns than the analysis found")
+        self.statement.fields = fields[self.statement.hidden :]
         self.statement.described = True
         session.described(self.statement)
         return True
@@ -93,19 +114,31 @@ class Prepared(Item):
         self.dropped(session)
         session.emit(backend.error_response(server_errors.parse_error(fields)))
 
+    def unmake(self, session: Session) -> None:
+        session.forget_names(self.statement)
+
     def dropped(self, session: Session) -> None:
-        session.forget(self.statement, self.name)
+        session.forget(self.statement)
 
 
 class Acknowledged(Item):
     """One message without a body: ``2`` (Bind) or ``3`` (Close)."""
 
-    __slots__ = ("data", "kind", "tell")
+    __slots__ = ("data", "kind", "tell", "undo")
 
-    def __init__(self, data: bytes, *, tell: bool) -> None:
+    def __init__(self, data: bytes, *, tell: bool, undo: Callable[[], object] | None = None) -> None:
         self.kind = data[0]
         self.data = data
         self.tell = tell
+        self.undo = undo
+
+    def failed(self, session: Session, fields: dict[str, str]) -> None:
+        self.unmake(session)
+        super().failed(session, fields)
+
+    def unmake(self, session: Session) -> None:  # noqa: ARG002
+        if self.undo is not None:
+            self.undo()
 
     def on(self, session: Session, kind: int, body: bytes) -> bool:
         if kind != self.kind:
@@ -136,10 +169,11 @@ class Command(Item):
 class Companion(Item):
     """Bind and Execute of the companion query: ``2``, rows of (kind, key), ``C``."""
 
-    __slots__ = ("results",)
+    __slots__ = ("_bound", "results")
 
     def __init__(self, results: Results) -> None:
         self.results = results
+        self._bound = False
 
     def on(self, session: Session, kind: int, body: bytes) -> bool:
         if kind == backend.DATA_ROW:
@@ -148,22 +182,29 @@ class Companion(Item):
                 self.results.result.upper.append(f"{person_kind.decode()}:{key.decode()}")
             return False
         if kind == backend.BIND_COMPLETE:
+            self._bound = True
             return False
         if kind != backend.COMMAND_COMPLETE:
             return super().on(session, kind, body)
         return True
 
     def failed(self, session: Session, fields: dict[str, str]) -> None:
-        self.results.failed(session, fields)
+        if self._bound:
+            self.results.failed(session, fields)
+        else:
+            super().failed(session, fields)  # a parameter that is no integer says nothing about rows
 
 
 class Ready(Item):
-    """The answer to Sync."""
+    """The answer to the Sync that ended ``batch``: what the client sent since the Sync before."""
 
-    __slots__ = ()
+    __slots__ = ("batch",)
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
 
     def on(self, session: Session, kind: int, body: bytes) -> bool:
         if kind != backend.READY:
             return super().on(session, kind, body)
-        session.ready(body.decode())
+        session.ready(body.decode(), self.batch)
         return True

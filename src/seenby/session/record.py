@@ -32,9 +32,10 @@ def instant(seconds: float) -> str:
 class RecordTemplate:
     """A query record with three holes, and the per-person parts that go with its plan."""
 
-    __slots__ = ("_parts", "_pieces", "_plan")
+    __slots__ = ("_parts", "_pieces", "_plan", "text")
 
     def __init__(self, facts: Mapping[str, object], plan: QueryPlan, text: str) -> None:
+        self.text = text
         self._plan = plan
         self._parts: dict[int, bytes] = {}
         record = {

@@ -30,7 +30,7 @@ _BOUNDS = {
 class Results(Item):
     """The answer to Execute of a query: ``D``*, then ``C``, ``s`` or ``I``."""
 
-    __slots__ = ("_bytes", "_discard", "_out", "_rows", "heading", "result")
+    __slots__ = ("_bytes", "_out", "_rows", "heading", "result")
 
     def __init__(self, result: Result, heading: bytes = b"") -> None:
         self.result = result
@@ -38,7 +38,6 @@ class Results(Item):
         self._out: list[bytes] = []
         self._rows = 0
         self._bytes = 0
-        self._discard = False
 
     def take_rows(self, session: Session, data: bytes, at: int, end: int) -> int:
         """Takes all whole DataRows at ``at``. Returns the position after them."""
@@ -60,13 +59,15 @@ class Results(Item):
     def on(self, session: Session, kind: int, body: bytes) -> bool:
         if kind == backend.COMMAND_COMPLETE:
             self.record(session, final=True)
-            if not self._discard:
-                session.emit(backend.command_complete(f"SELECT {self.result.rows}"))
+            # Rows that OFFSET dropped are not counted; SHOW and the like carry no count.
+            ours = body.startswith(b"SELECT ")
+            session.emit(
+                backend.command_complete(f"SELECT {self.result.rows}") if ours else backend.message(b"C", body)
+            )
             return True
         if kind == backend.SUSPENDED:
             self.record(session, final=False)
-            if not self._discard:
-                session.emit(backend.SUSPENDED_DONE)
+            session.emit(backend.SUSPENDED_DONE)
             return True
         return super().on(session, kind, body)
 
@@ -74,7 +75,7 @@ class Results(Item):
         """Names everybody in this part; its bytes wait behind the entry."""
         out, rows = self._out, self._rows
         self._out, self._rows, self._bytes = [], 0, 0
-        if self._discard:
+        if session.outbox.muted:
             return
         result = self.result
         if result.plan.bound is Bound.NOBODY and not result.plan.tables:
@@ -87,9 +88,7 @@ class Results(Item):
         try:
             access.usage.charge(access.terms, [shown.person for shown in people], rows)
         except LimitReached as error:
-            self._discard = True
-            session.fail_transaction()
-            session.emit(backend.error_response(error))
+            session.limit_reached(error, result)
             return
         result.rows += rows
         session.record(
@@ -110,7 +109,7 @@ class Results(Item):
         """A run-time error is one bit about everybody whose rows could have raised it: they are named too."""
         self._out, self._rows, self._bytes = [], 0, 0
         error = server_errors.run_time_error(fields)
-        if self._discard:
+        if session.outbox.muted:
             return
         if self.result.plan.bound is Bound.NOBODY or not server_errors.depends_on_data(error.state):
             session.emit(backend.error_response(error))

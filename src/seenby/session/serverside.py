@@ -47,10 +47,10 @@ class ServerReader:
         while end - at >= 5:
             kind = data[at]
             (length,) = _LENGTH(data, at + 1)
+            if length < 4 or length > MAX_MESSAGE:
+                raise ProtocolError("Postgres sent a message of an impossible length")
             stop = at + 1 + length
             if stop > end:
-                if length > MAX_MESSAGE:
-                    raise ProtocolError("Postgres sent a message beyond its own limit")
                 need = 1 + length
                 break
             if kind == backend.DATA_ROW and pending and isinstance(pending[0], Results):

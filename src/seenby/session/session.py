@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
+from itertools import islice
 
-from seenby.errors import Internal, ProtocolError, SeenbyError, ServerError, SyntaxFailed, Unavailable
+from seenby.errors import Internal, LimitReached, ProtocolError, SeenbyError, ServerError, SyntaxFailed, Unavailable
 from seenby.model.disclosure import QueryDisclosure, RefusedAttempt
 from seenby.model.plan import Bound, ControlKind, ControlPlan, Plan, QueryPlan, RefusedPlan
 from seenby.session.access import Access
 from seenby.session.expect import Acknowledged, Command, Companion, Item, Local, Poison, Prepared, Ready
+from seenby.session.outbox import Outbox
 from seenby.session.outcome import Attribution, Outcome
 from seenby.session.record import RecordTemplate, attempt_record
 from seenby.session.results import Results, error_disclosure
@@ -26,9 +29,15 @@ from seenby.wire.framing import Framer, Message
 
 MAX_SERVER_STATEMENTS = 500
 MAX_TEMPLATES = 200
+MAX_STATEMENTS = 5000
+"""Statements that one client may keep prepared."""
+MAX_PORTALS = 1000
+MAX_ROWS = 2**31 - 1  # of an Execute message
+MAX_PIPELINED = 10_000
+"""So many unanswered items stop the reading of what the client sent meanwhile."""
+MAX_HELD = 64 << 20
+"""Bytes of unread messages that end the session. A driver that heeds ``wants_more`` never gets there."""
 _POISON = "seenby refused the statement"  # no SQL: Postgres answers 42601 and fails the transaction
-_LOCAL_TAGS = {ControlKind.BEGIN: "T", ControlKind.COMMIT: "I", ControlKind.ROLLBACK: "I"}
-_NO_ROWS = frozenset(ControlKind) - {ControlKind.SHOW}
 
 
 class Session:
@@ -58,17 +67,20 @@ class Session:
         self._framer = Framer(max_message)
         self._server = ServerReader()
         self._out = Outcome()
-        self._outbox: deque[tuple[int, list[bytes]]] = deque()
-        self._durable: set[int] = set()
-        self._tickets = 0
+        self.outbox = Outbox()
+        self.emit = self.outbox.emit
         self._failed_results: dict[int, tuple[Result, ServerError]] = {}
         self.pending: deque[Item] = deque()
         self._status = "I"
+        self._batch = 0  # Syncs sent so far
+        self._begun = 0  # the batch of the last BEGIN
         self._block = False  # BEGIN was sent, and its end not yet seen
         self._skipping = False  # extended protocol: an error, so everything up to Sync is skipped
         self._fail_block = False
         self._stalled: ServerStatement | None = None
         self._held: deque[Message] = deque()
+        self._held_bytes = 0
+        self._full = False
         self._statements: dict[bytes, ClientStatement] = {}
         self._portals: dict[bytes, Portal] = {}
         self._server_statements: dict[tuple[str, tuple[int, ...]], ServerStatement] = {}
@@ -80,7 +92,12 @@ class Session:
 
     def client_data(self, data: bytes) -> Outcome:
         """Bytes from the client."""
-        return self._guarded(lambda: self._held.extend(self._framer.feed(data)))
+
+        def take() -> None:
+            self._held_bytes += len(data)
+            self._held.extend(self._framer.feed(data))
+
+        return self._guarded(take)
 
     def server_data(self, data: bytes) -> Outcome:
         """Bytes from Postgres."""
@@ -88,45 +105,25 @@ class Session:
 
     def recorded(self, ticket: int) -> Outcome:
         """The ledger holds the entry durably: what waited for it may go."""
-
-        def release() -> None:
-            self._durable.add(ticket)
-            self._release()
-
-        return self._guarded(release)
+        return self._guarded(lambda: self.outbox.durable(ticket))
 
     def attributed(self, ticket: int, people: list[str] | None) -> Outcome:
         """The answer to an Attribution. None: the companion failed too."""
-
-        def record() -> None:
-            result, error = self._failed_results.pop(ticket)
-            try:
-                item = error_disclosure(self, result, error, people)
-            except SeenbyError as limit:
-                item = None
-                error_bytes = backend.error_response(limit)
-            else:
-                error_bytes = backend.error_response(error)
-            for waiting, chunks in self._outbox:
-                if waiting == ticket:
-                    chunks.insert(0, error_bytes)
-            if item is None:
-                text = str(result.template.fill(self.clock(), result.parameters, 0), "utf-8")
-                self._out.records.append((ticket, RefusedAttempt(self._attempt(error, text), self.grant_id)))
-            else:
-                self._out.records.append((ticket, item))
-
-        return self._guarded(record)
+        return self._guarded(lambda: self._tell_failure(ticket, people))
 
     def end(self, error: SeenbyError) -> Outcome:
-        """Cuts the session now: grant ended, ledger failed, server lost, shutdown. Nothing unreleased is shown."""
+        """Cuts the session now: grant ended, ledger failed, server lost, shutdown. Nothing unreleased is shown.
+
+        What this event had already handed to the ledger stays handed over: an attempt is not hidden by what follows.
+        """
         if self.closed:
             return Outcome()
         self.closed = True
-        out = Outcome(to_client=[backend.error_response(error, fatal=True)], close=True)
+        out = Outcome(records=self._out.records, to_client=[backend.error_response(error, fatal=True)], close=True)
         self._out = Outcome()
-        self._outbox.clear()
+        self.outbox.clear()
         self.pending.clear()
+        self._held.clear()
         return out
 
     def _guarded(self, step: Callable[[], object]) -> Outcome:
@@ -141,50 +138,80 @@ class Session:
         except SeenbyError as error:
             return self.end(error)
         except Exception as error:  # noqa: BLE001 - fail closed, whatever it was
-            return self.end(Internal("an internal error; the session is closed", detail=type(error).__name__))
+            out = self.end(Internal("an internal error; the session is closed", detail=type(error).__name__))
+            out.fault = error
+            return out
         out, self._out = self._out, Outcome()
+        out.to_client = self.outbox.take()
         return out
-
-    # ---------------------------------------------------------------- towards the client
-
-    def emit(self, data: bytes) -> None:
-        """Shows ``data`` after everything that already waits."""
-        if self._outbox:
-            self._outbox[-1][1].append(data)
-        else:
-            self._out.to_client.append(data)
-
-    def record(self, item: QueryDisclosure | RefusedAttempt, data: bytes) -> None:
-        """Hands ``item`` to the ledger; ``data`` and all that follows wait until it is durable."""
-        ticket = self._ticket()
-        self._out.records.append((ticket, item))
-        self._outbox.append((ticket, [data]))
-
-    def record_attempt(self, record: bytes) -> None:
-        self.record(RefusedAttempt(record, self.grant_id), b"")
-
-    def attribute_error(self, result: Result, error: ServerError) -> None:
-        """A run-time error waits until everybody it could be about is recorded."""
-        ticket = self._ticket()
-        self._failed_results[ticket] = (result, error)
-        self._outbox.append((ticket, []))
-        companion = result.plan.companion or ""
-        self._out.attributions.append(Attribution(ticket, companion, result.values))
-
-    def _ticket(self) -> int:
-        self._tickets += 1
-        return self._tickets
-
-    def _release(self) -> None:
-        while self._outbox and self._outbox[0][0] in self._durable:
-            ticket, chunks = self._outbox.popleft()
-            self._durable.discard(ticket)
-            self._out.to_client += chunks
 
     @property
     def waiting(self) -> int:
         """Results that wait for the ledger."""
-        return len(self._outbox)
+        return len(self.outbox)
+
+    @property
+    def wants_more(self) -> bool:
+        """False while messages wait unread for Postgres's answers: then the driver stops reading from the client."""
+        return not self._held
+
+    # ---------------------------------------------------------------- towards the ledger and the client
+
+    def record(self, item: QueryDisclosure, data: bytes) -> None:
+        """Hands ``item`` to the ledger; ``data`` and all that follows wait until it is durable."""
+        ticket = self.outbox.ticket()
+        self._out.records.append((ticket, item))
+        self.outbox.hold(ticket, data)
+
+    def _record_attempt(self, error: SeenbyError, text: str, ticket: int = 0) -> int:
+        """Hands a refused attempt to the ledger when it is made, whatever becomes of the answer. Returns its ticket."""
+        record = attempt_record(
+            self._facts, self.clock(), text, sqlstate=error.state, message=error.message, detail=error.detail
+        )
+        ticket = ticket or self.outbox.ticket()
+        self._out.records.append((ticket, RefusedAttempt(record, self.grant_id)))
+        return ticket
+
+    def attribute_error(self, result: Result, error: ServerError) -> None:
+        """A run-time error waits until everybody it could be about is recorded."""
+        ticket = self.outbox.ticket()
+        self._failed_results[ticket] = (result, error)
+        self.outbox.hold(ticket)
+        if result.plan.companion is None:
+            self._tell_failure(ticket, None)
+        else:
+            self._out.attributions.append(
+                Attribution(ticket, result.plan.companion, result.server.parameters, result.values)
+            )
+
+    def _tell_failure(self, ticket: int, people: list[str] | None) -> None:
+        result, error = self._failed_results.pop(ticket)
+        told: SeenbyError = error
+        item: QueryDisclosure | None
+        try:
+            item = error_disclosure(self, result, error, people)
+        except LimitReached as limit:
+            item, told = None, limit
+        if item is None:
+            self._record_attempt(told, result.template.text, ticket)
+        else:
+            self._out.records.append((ticket, item))
+        self.outbox.fill(ticket, backend.error_response(told))
+
+    def limit_reached(self, error: LimitReached, result: Result) -> None:
+        """The head's result breaks a cap of the grant: as after any error, nothing more is told up to the next Sync.
+
+        Recorded, because it says that there are more people or rows than the cap.
+        """
+        ticket = self._record_attempt(error, result.template.text)
+        self.outbox.hold(ticket, backend.error_response(error))
+        self.outbox.muted = True
+        self._fail_block = True
+        for item in islice(self.pending, 1, None):
+            if isinstance(item, Ready):
+                return
+            item.unmake(self)
+        self._skipping = True
 
     # ---------------------------------------------------------------- what Postgres answered (called by items)
 
@@ -192,19 +219,30 @@ class Session:
         if self._stalled is statement:
             self._stalled = None
 
-    def forget(self, statement: ServerStatement, name: bytes | None) -> None:
-        """Postgres refused to prepare it."""
-        self._server_statements.pop(statement.key, None)
-        if name is not None:
-            self._statements.pop(name, None)
+    def forget(self, statement: ServerStatement) -> None:
+        """Postgres refused to prepare it, or skipped it."""
+        if self._server_statements.get(statement.key) is statement:
+            del self._server_statements[statement.key]
+        self.forget_names(statement)
+
+    def forget_names(self, statement: ServerStatement) -> None:
+        """The client was never told that it is prepared, under whatever names."""
+        for name in [name for name, one in self._statements.items() if one.server is statement]:
+            del self._statements[name]
         if self._stalled is statement:
             self._stalled = None
 
-    def fail_transaction(self) -> None:
-        """A result broke a cap of the grant: as after any error, a transaction block must fail."""
-        self._fail_block = True
+    def _forget_name(self, name: bytes, statement: ClientStatement) -> None:
+        if self._statements.get(name) is statement:
+            del self._statements[name]
 
-    def ready(self, status: str) -> None:
+    def _unbind(self, name: bytes, portal: Portal) -> None:
+        # Postgres may still have an older portal of this name. To take the new one for it would be to cut off
+        # the wrong keys, so the name is gone for this client.
+        if self._portals.get(name) is portal:
+            del self._portals[name]
+
+    def ready(self, status: str, batch: int) -> None:
         if self._fail_block:
             self._fail_block = False
             if status == "T":
@@ -212,12 +250,15 @@ class Session:
                     raise ProtocolError("a result beyond a cap of the grant ended the session")
                 self._send(frontend.parse(b"", _POISON) + frontend.sync())
                 self.pending.append(Poison(b""))
-                self.pending.append(Ready())
+                self.pending.append(Ready(batch))
                 return
+        self.outbox.muted = False
         self._status = status
-        self._block = status != "I"
-        if status == "I":
-            self._portals.clear()
+        # A client that pipelines may have sent BEGIN or Bind after the Sync that is answered here.
+        if batch >= self._begun:
+            self._block = status != "I"
+        if status == "I" and self._portals:
+            self._portals = {name: one for name, one in self._portals.items() if one.batch > batch}
         self.emit(backend.ready(status))
 
     def server_failed(self, body: bytes) -> None:
@@ -229,6 +270,9 @@ class Session:
             raise Unavailable("the database closed the connection", hint="connect again", detail=fields.get("C", ""))
         if not self.pending:
             raise ProtocolError("Postgres sent an error that nobody asked for")
+        if isinstance(self.pending[0], Ready):  # the commit of an implicit transaction failed; Z still follows
+            self.pending[0].failed(self, fields)
+            return
         self.pending.popleft().failed(self, fields)
         while self.pending and not isinstance(self.pending[0], Ready):
             self.pending.popleft().dropped(self)
@@ -239,12 +283,22 @@ class Session:
 
     def _work(self) -> None:
         self.advance()
-        while self._held and self._stalled is None and not self.closed:
-            kind, body = self._held.popleft()
+        held = self._held
+        if self._full and not self.pending:
+            self._full = False
+        while held and self._stalled is None and not self._full and not self.closed:
+            kind, body = held.popleft()
             if self._skipping and kind not in {frontend.SYNC, frontend.TERMINATE}:
                 continue
             self._client_message(kind, body)
             self.advance()
+            if len(self.pending) >= MAX_PIPELINED:
+                self._full = True
+                self._send(frontend.flush())
+        if not held:
+            self._held_bytes = 0
+        elif self._held_bytes > MAX_HELD:
+            raise ProtocolError("too many messages were sent before the answers to earlier ones")
 
     def advance(self) -> None:
         while self.pending and type(head := self.pending[0]) is Local:
@@ -299,27 +353,28 @@ class Session:
             self.pending.append(Local(lambda: backend.ready(self._status)))
         else:
             self._send(frontend.sync())
-            self.pending.append(Ready())
+            self.pending.append(Ready(self._batch))
+            self._batch += 1
 
     def _refuse(self, error: SeenbyError, text: str, *, attempt: bool, extended: bool) -> None:
         position = error.position if isinstance(error, SyntaxFailed) else 0
         data = backend.error_response(error, position=position)
-        record = self._attempt(error, text) if attempt else b""
-        if self.access is not None and (self._block or self._status == "T"):
+        ticket = self._record_attempt(error, text) if attempt else 0
+        if self.access is not None and self._block:
             self._send(frontend.parse(b"", _POISON))
-            self.pending.append(Poison(data, record))
+            self.pending.append(Poison(data, ticket))
         else:
-            self.pending.append(Local(data, record))
+            if extended and self.pending and self.access is not None:
+                # Postgres sends an error at once; the client may wait for it before it sends Sync.
+                self._send(frontend.flush())
+            self.pending.append(Local(data, ticket))
         self._skipping = extended
-
-    def _attempt(self, error: SeenbyError, text: str) -> bytes:
-        return attempt_record(
-            self._facts, self.clock(), text, sqlstate=error.state, message=error.message, detail=error.detail
-        )
 
     # simple protocol
 
     def _query(self, text: str) -> None:
+        self._statements.pop(b"", None)
+        self._portals.pop(b"", None)
         for plan in self._analyse(text):
             if not self._run(plan, text):
                 break
@@ -334,20 +389,14 @@ class Session:
             return True
         query = _as_query(plan)
         server = self._prepare(query, ())
-        result = self._result(query, text, frontend.NO_VALUES)
+        result = self._result(query, server, text, frontend.NO_VALUES)
         results = Results(result)
         self._companion(query, frontend.NO_VALUES, (), results)
         self._send(frontend.bind(b"", server.name) + frontend.execute(b""))
         self.pending.append(Acknowledged(backend.BIND_DONE, tell=False))
-        self.pending.append(Local(lambda: self._heading(server, query, ())))
+        self.pending.append(Local(lambda: _notices(query) + backend.row_description(server.fields)))
         self.pending.append(results)
         return True
-
-    def _heading(self, server: ServerStatement, query: QueryPlan, formats: tuple[int, ...]) -> bytes:
-        notices = b"".join(backend.notice_response(text) for text in query.notices)
-        if server.fields is None:
-            return notices + backend.NO_DATA_DONE
-        return notices + backend.row_description(server.fields, formats)
 
     def _control(self, plan: ControlPlan) -> None:
         if plan.kind is ControlKind.EMPTY:
@@ -357,10 +406,18 @@ class Session:
         elif plan.sql and self.access is not None:
             if plan.kind is ControlKind.BEGIN:
                 self._block = True
+                self._begun = self._batch
+            self._take_unnamed_portal()
             self._send(frontend.parse(b"", plan.sql) + frontend.bind(b"", b"") + frontend.execute(b""))
             self.pending.append(Command(plan))
         else:
             self.pending.append(Local(backend.command_complete(plan.tag)))
+
+    def _take_unnamed_portal(self) -> None:
+        """We are about to use it ourselves, so the client's is gone."""
+        portal = self._portals.get(b"")
+        if portal is not None and portal.result is not None:
+            del self._portals[b""]
 
     def _deallocate(self, plan: ControlPlan) -> None:
         if not plan.name:
@@ -374,6 +431,8 @@ class Session:
     # extended protocol
 
     def _parse(self, message: frontend.Parse) -> None:
+        if not message.name:
+            self._statements.pop(b"", None)  # as Postgres does, also when the new text is refused
         plans = self._analyse(message.text)
         plan = plans[0]
         if len(plans) > 1:
@@ -384,15 +443,22 @@ class Session:
         if message.name and message.name in self._statements:
             error2 = ServerError(f'prepared statement "{message.name.decode()}" already exists', code="42P05")
             return self._refuse(error2, message.text, attempt=False, extended=True)
-        access = self.access
+        if len(self._statements) >= MAX_STATEMENTS:
+            full = ServerError(
+                f"more than {MAX_STATEMENTS} prepared statements", code="53400", hint="close those not needed any more"
+            )
+            return self._refuse(full, message.text, attempt=False, extended=True)
+        version = self.access.version if self.access else 0
         if isinstance(plan, ControlPlan) and plan.kind is not ControlKind.SHOW:
-            server = None
-            self.pending.append(Local(backend.PARSE_DONE))
+            statement = ClientStatement(message.text, plan, version)
+            undo = partial(self._forget_name, message.name, statement)
+            self.pending.append(Local(backend.PARSE_DONE, undo=undo))
         else:
-            plan = _as_query(plan)
-            server = self._prepare(plan, message.oids, name=message.name)
-        version = access.version if access else 0
-        self._statements[message.name] = ClientStatement(message.text, plan, message.oids, version, server)
+            query = _as_query(plan)
+            statement = ClientStatement(message.text, query, version)
+            undo = partial(self._forget_name, message.name, statement)
+            statement.server = self._prepare(query, message.oids, undo=undo)
+        self._statements[message.name] = statement
         return None
 
     def _statement(self, name: bytes) -> ClientStatement | None:
@@ -416,9 +482,14 @@ class Session:
         if statement is None:
             return
         plan, server = statement.plan, statement.server
+        if len(self._portals) >= MAX_PORTALS:
+            full = ServerError(f"more than {MAX_PORTALS} open portals", code="53400", hint="close some")
+            self._refuse(full, statement.text, attempt=False, extended=True)
+            return
         if not isinstance(plan, QueryPlan) or server is None:
-            self._portals[message.portal] = Portal(statement, (), None)
-            self.pending.append(Local(backend.BIND_DONE))
+            portal = Portal(statement, (), None, self._batch)
+            self._portals[message.portal] = portal
+            self.pending.append(Local(backend.BIND_DONE, undo=partial(self._unbind, message.portal, portal)))
             return
         if plan.bound is Bound.UPPER and not server.described:
             # The companion must be prepared with the parameter types that Postgres chose.
@@ -433,14 +504,14 @@ class Session:
             )
             self._refuse(error, statement.text, attempt=False, extended=True)
             return
-        result = self._result(plan, statement.text, message.values)
-        if plan.bound is Bound.UPPER:
-            result.parameters = frontend.parameter_texts(message.values)
+        result = self._result(plan, server, statement.text, message.values)
         self._companion(plan, message.values, server.parameters, Results(result))
         formats = _server_formats(message.formats, len(plan.keys), plan.visible)
         self._send(frontend.bind(message.portal, server.name, message.values, formats))
-        self.pending.append(Acknowledged(backend.BIND_DONE, tell=True))
-        self._portals[message.portal] = Portal(statement, message.formats, result)
+        portal = Portal(statement, message.formats, result, self._batch)
+        self._portals[message.portal] = portal
+        undo = partial(self._unbind, message.portal, portal)
+        self.pending.append(Acknowledged(backend.BIND_DONE, tell=True, undo=undo))
 
     def _describe(self, kind: bytes, name: bytes) -> None:
         if kind == b"S":
@@ -461,8 +532,6 @@ class Session:
 
         def answer() -> bytes:
             head = backend.parameter_description(server.parameters) if kind == b"S" else b""
-            if server.fields is None:
-                return head + backend.NO_DATA_DONE
             return head + backend.row_description(server.fields, formats)
 
         self.pending.append(Local(answer))
@@ -485,14 +554,20 @@ class Session:
             self._control(plan)
             return
         result = portal.result
-        heading = b"".join(backend.notice_response(text) for text in result.plan.notices) if not result.part else b""
+        heading = b"" if result.started else _notices(result.plan)
+        result.started = True
+        if limit > 0:
+            # OFFSET: the rows to drop come on top of those that the client asks for.
+            limit = min(limit + result.unasked, MAX_ROWS)
+            result.unasked = 0
         self._send(frontend.execute(name, max(limit, 0)))
         self.pending.append(Results(result, heading))
 
     def _close(self, kind: bytes, name: bytes) -> None:
         if kind == b"S":
-            self._statements.pop(name, None)
-            self.pending.append(Local(backend.CLOSE_DONE))
+            closed = self._statements.pop(name, None)
+            undo = partial(self._statements.setdefault, name, closed) if closed else None
+            self.pending.append(Local(backend.CLOSE_DONE, undo=undo))
         elif self.access is None:
             self.pending.append(Local(backend.CLOSE_DONE))
         else:
@@ -502,21 +577,23 @@ class Session:
 
     # both
 
-    def _prepare(self, plan: QueryPlan, oids: tuple[int, ...], *, name: bytes | None = None) -> ServerStatement:
-        """The statement as Postgres knows it; ``name``: the client waits for ParseComplete."""
+    def _prepare(
+        self, plan: QueryPlan, oids: tuple[int, ...], *, undo: Callable[[], object] | None = None
+    ) -> ServerStatement:
+        """The statement as Postgres knows it; with ``undo`` the client waits for ParseComplete."""
         key = (plan.sql, oids)
         statement = self._server_statements.get(key)
         if statement is not None:
-            if name is not None:
-                self.pending.append(Local(backend.PARSE_DONE))
+            if undo is not None:
+                self.pending.append(Local(backend.PARSE_DONE, undo=undo))
             return statement
         if len(self._server_statements) >= MAX_SERVER_STATEMENTS:
             self._evict()
         self._names += 1
-        statement = ServerStatement(b"s%d" % self._names, key, len(plan.keys))
+        statement = ServerStatement(b"s%d" % self._names, key, len(plan.keys), len(plan.keys) + plan.visible)
         self._server_statements[key] = statement
         self._send(frontend.parse(statement.name, plan.sql, oids) + frontend.describe(b"S", statement.name))
-        self.pending.append(Prepared(statement, tell=name is not None, name=name))
+        self.pending.append(Prepared(statement, tell=undo is not None))
         return statement
 
     def _evict(self) -> None:
@@ -533,10 +610,11 @@ class Session:
         if plan.companion is None:
             raise Internal("an upper bound without a companion query")
         server = self._prepare(QueryPlan(plan.companion, Bound.NOBODY, 2), oids)
+        self._take_unnamed_portal()
         self._send(frontend.bind(b"", server.name, values) + frontend.execute(b""))
         self.pending.append(Companion(results))
 
-    def _result(self, plan: QueryPlan, text: str, values: bytes) -> Result:
+    def _result(self, plan: QueryPlan, server: ServerStatement, text: str, values: bytes) -> Result:
         key = (id(plan), text)
         template = self._templates.get(key)
         if template is None:
@@ -545,7 +623,7 @@ class Session:
             template = self._templates[key] = RecordTemplate(self._facts, plan, text)
         parameters = frontend.parameter_texts(values) if plan.parameters else []
         keys = tuple(set[bytes]() for _ in plan.keys)
-        return Result(plan, template, parameters, values, keys, skip=plan.offset)
+        return Result(plan, server, template, parameters, values, keys, skip=plan.offset, unasked=plan.offset)
 
 
 def _as_query(plan: QueryPlan | ControlPlan) -> QueryPlan:
@@ -553,6 +631,10 @@ def _as_query(plan: QueryPlan | ControlPlan) -> QueryPlan:
     if isinstance(plan, QueryPlan):
         return plan
     return QueryPlan(plan.sql, Bound.NOBODY, 1)
+
+
+def _notices(plan: QueryPlan) -> bytes:
+    return b"".join(backend.notice_response(text) for text in plan.notices)
 
 
 def _server_formats(formats: tuple[int, ...], keys: int, visible: int) -> tuple[int, ...]:

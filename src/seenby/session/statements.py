@@ -19,9 +19,10 @@ class ServerStatement:
     name: bytes
     key: tuple[str, tuple[int, ...]]
     hidden: int  # person keys in front
+    width: int  # columns, with the keys
     described: bool = False
     parameters: tuple[int, ...] = ()
-    fields: tuple[backend.Field, ...] | None = None  # None: no rows
+    fields: tuple[backend.Field, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -30,7 +31,6 @@ class ClientStatement:
 
     text: str
     plan: QueryPlan | ControlPlan
-    oids: tuple[int, ...]
     version: int
     server: ServerStatement | None = None
 
@@ -40,6 +40,7 @@ class Result:
     """One execution of one plan: what was found and shown so far, over all its parts."""
 
     plan: QueryPlan
+    server: ServerStatement
     template: RecordTemplate
     parameters: list[str | None]
     values: bytes
@@ -49,10 +50,15 @@ class Result:
     part: int = 0
     rows: int = 0  # sent to the client so far, over all parts
     skip: int = 0  # rows still to drop (OFFSET)
+    unasked: int = 0  # of these, rows that no Execute has asked for yet
+    started: bool = False  # an Execute was sent
 
 
 @dataclass(slots=True, eq=False)
 class Portal:
+    """``batch``: between which two Syncs it was bound. ``result`` is None for statements that return nothing."""
+
     statement: ClientStatement
     formats: tuple[int, ...]
     result: Result | None
+    batch: int
