@@ -33,7 +33,7 @@ def demo(
     Parameters
     ----------
     people
-        Accounts in all, at least 200; 50 watch events each. A million takes several minutes and about 8 GB of disk.
+        Accounts in all, at least 200; 50 watch events each. A million takes about ten minutes and 15 GB.
     once
         Exit after the tour. So does a run without a terminal.
     json_

@@ -270,7 +270,9 @@ class Reconciliation:
                 pair = (line.user, line.database)
                 self.elsewhere[pair] = self.elsewhere.get(pair, 0) + 1
             return None
-        why = "a replication connection copies the whole server" if replication else self._foreign(line, application)
+        # A client may rename its session later, and the log may begin in the middle of one: the name counts at the start.
+        named_well = not entered or application.partition(" ")[0] == GATEWAY_APPLICATION
+        why = "a replication connection copies the whole server" if replication else self._foreign(line, named_well)
         if not why:
             self.own += entered
             return None
@@ -282,13 +284,13 @@ class Reconciliation:
         self.foreign[line.session] = made
         return made
 
-    def _foreign(self, line: Line, application: str) -> str:
+    def _foreign(self, line: Line, named_well: bool) -> str:
         """Why a session of the platform's database is not Seenby's own; "" when it is."""
         if line.user != GUARD_ROLE and not line.user.startswith(GRANT_ROLE):
             return "not a role of Seenby's"
         if self.local and line.host != "[local]":
             return "a role of Seenby's, but not from the gateway's socket"
-        if application.partition(" ")[0] != GATEWAY_APPLICATION:
+        if not named_well:
             return "a role of Seenby's, but it does not say that it is the gateway"
         return ""
 

@@ -154,6 +154,14 @@ def test_the_gateways_own_sessions_are_counted_not_kept(tmp_path: Path) -> None:
     assert (found.own, dict(found.foreign), found.clean) == (2, {}, True)
 
 
+def test_a_client_that_renames_its_session_is_still_the_gateways(tmp_path: Path) -> None:
+    """The gateway passes SET application_name on; what counts is what it said of itself at the start."""
+    own = {"user": "seenby_g_4f2a", "session_id": "6b02b5e8.1"}
+    renamed = line("disconnection: ...", 9, application_name="my script", **own)
+    assert fold(tmp_path, authorized("seenby_g_4f2a", "seenby", session_id="6b02b5e8.1"), renamed).clean
+    assert fold(tmp_path, renamed).clean, "a log that begins in the middle of the session"
+
+
 @pytest.mark.parametrize(
     ("entry", "why"),
     [
