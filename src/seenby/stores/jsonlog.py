@@ -270,7 +270,7 @@ class Reconciliation:
                 pair = (line.user, line.database)
                 self.elsewhere[pair] = self.elsewhere.get(pair, 0) + 1
             return None
-        # A client may rename its session later, and the log may begin in the middle of one: the name counts at the start.
+        # A client may rename its session later, and the log may begin in the middle of one: its first name counts.
         named_well = not entered or application.partition(" ")[0] == GATEWAY_APPLICATION
         why = "a replication connection copies the whole server" if replication else self._foreign(line, named_well)
         if not why:
