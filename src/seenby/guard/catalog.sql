@@ -1,5 +1,5 @@
--- The filtered catalogue of a grant; catalog.py says what it is for, lists its relations, and puts them in place of
--- :'relations' (JSON). What a shape shows is worked out once, when the transaction that makes the shape commits, and
+-- The filtered catalogue of a grant; catalog.py says what it is for, lists its relations, and puts them in (JSON,
+-- the variable below). What a shape shows is worked out once, when the transaction that makes the shape commits, and
 -- kept (catalog_shapes.sql): asked of the real catalogue each time, one \d took seconds of planning.
 SET LOCAL search_path = pg_catalog;
 SET LOCAL client_min_messages = warning;
@@ -19,7 +19,7 @@ CREATE TABLE seenby_catalog.kept_attribute (
     shape text, attrelid oid, attnum int2, attname name NOT NULL, attnotnull boolean NOT NULL, base_attnum int2,
     PRIMARY KEY (shape, attrelid, attnum)
 );
-CREATE TABLE seenby_catalog.kept_type (shape text, oid oid, PRIMARY KEY (shape, oid));
+CREATE TABLE seenby_catalog.kept_type (shape text, oid oid, typnamespace oid NOT NULL, PRIMARY KEY (shape, oid));
 CREATE TABLE seenby_catalog.kept_index (
     shape text, oid oid, indrelid oid NOT NULL, indkey int2vector NOT NULL, indexdef text NOT NULL,
     constraint_oid oid, PRIMARY KEY (shape, oid)
@@ -28,6 +28,9 @@ CREATE TABLE seenby_catalog.kept_constraint (
     shape text, oid oid, conname name NOT NULL, connamespace oid NOT NULL, conrelid oid NOT NULL, conindid oid NOT NULL,
     confrelid oid NOT NULL, conkey int2[] NOT NULL, confkey int2[], condef text NOT NULL, PRIMARY KEY (shape, oid)
 );
+CREATE INDEX ON seenby_catalog.kept_index (shape, indrelid);
+CREATE INDEX ON seenby_catalog.kept_constraint (shape, conrelid);
+CREATE INDEX ON seenby_catalog.kept_constraint (shape, confrelid);
 
 -- In a view current_user is who asks, while tables are read as the view's owner: so this filters by the privileges of
 -- the grant's role. Everybody may see which shapes they may see.

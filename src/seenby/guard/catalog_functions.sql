@@ -109,15 +109,17 @@ CREATE FUNCTION seenby_catalog.to_regclass(text) RETURNS regclass STABLE
         WHERE c.relname = (parse_ident($1))[1] AND c.relkind <> 'i'
         ORDER BY array_position(pg_catalog.current_schemas(true), n.nspname) LIMIT 1)
     ELSE
-        (SELECT c.oid::regclass FROM seenby_catalog.pg_class c JOIN seenby_catalog.pg_namespace n ON n.oid = c.relnamespace
+        (SELECT c.oid::regclass
+        FROM seenby_catalog.pg_class c JOIN seenby_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE ARRAY[n.nspname, c.relname]::text[] = parse_ident($1) AND c.relkind <> 'i')
     END;
--- Built-in types have names of several words, synonyms and modifiers: the real to_regtype's business. It is not asked for
--- a name with a schema, because it would tell whether there is such a schema (permission denied).
+-- Built-in types have names of several words, synonyms and modifiers: the real to_regtype's business. It is not
+-- asked for a name with a schema, because it would tell whether there is such a schema (permission denied).
 CREATE FUNCTION seenby_catalog.to_regtype(text) RETURNS regtype STABLE
     RETURN COALESCE(
         (SELECT oid::regtype FROM seenby_catalog.pg_type
-            WHERE $1 ~ '^[^.]*$|^(pg_catalog|information_schema)\.' AND oid = pg_catalog.to_regtype($1) AND oid < 16384),
+            WHERE $1 ~ '^[^.]*$|^(pg_catalog|information_schema)\.'
+                AND oid = pg_catalog.to_regtype($1) AND oid < 16384),
         (SELECT CASE WHEN w.base = $1 THEN t.oid ELSE NULLIF(t.typarray, 0) END::regtype
             FROM (SELECT regexp_replace($1, '\s*\[\d*\]\s*$', '') AS base) w
             CROSS JOIN LATERAL (SELECT CASE
@@ -125,7 +127,8 @@ CREATE FUNCTION seenby_catalog.to_regtype(text) RETURNS regtype STABLE
                 THEN parse_ident(w.base) END AS name) p
             JOIN seenby_catalog.pg_type t ON t.typname = p.name[cardinality(p.name)] AND t.oid >= 16384
             JOIN seenby_catalog.pg_namespace n ON n.oid = t.typnamespace
-            WHERE CASE cardinality(p.name) WHEN 1 THEN seenby_catalog.pg_type_is_visible(t.oid) ELSE n.nspname = p.name[1] END
+            WHERE CASE cardinality(p.name) WHEN 1 THEN seenby_catalog.pg_type_is_visible(t.oid)
+                ELSE n.nspname = p.name[1] END
             LIMIT 1)
     );
 
@@ -180,7 +183,7 @@ BEGIN
                     RAISE undefined_object;
                 END IF;
                 RETURN $1::%1$I;
-            EXCEPTION WHEN undefined_object OR undefined_function OR ambiguous_function OR undefined_table OR invalid_schema_name THEN
+            EXCEPTION WHEN OTHERS THEN  -- "permission denied for schema" would tell that there is one
                 RAISE undefined_object USING MESSAGE = 'nothing shown has that name';
             END $body$ $sql$, kind);
     END LOOP;
@@ -204,7 +207,8 @@ BEGIN
             'pg_table_size(oid)', 'pg_tablespace_size(oid)', 'pg_tablespace_size(text)', 'pg_total_relation_size(oid)'
         ]) s
     LOOP
-        EXECUTE format('CREATE FUNCTION seenby_catalog.%1$s RETURNS %2$s IMMUTABLE RETURN NULL::%2$s', signature, result);
+        EXECUTE format('CREATE FUNCTION seenby_catalog.%1$s RETURNS %2$s IMMUTABLE RETURN NULL::%2$s',
+            signature, result);
     END LOOP;
 END
 $make$;
