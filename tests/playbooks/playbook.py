@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from seenby.errors import NoGrant
@@ -25,7 +25,7 @@ from seenby.model.classes import DataClass
 from seenby.model.disclosure import QueryDisclosure, RefusedAttempt
 from seenby.model.grant import Cell, GrantTerms
 from seenby.model.people import Person
-from seenby.model.plan import Bound, ControlKind, ControlPlan, OutputKey, Plan, QueryPlan, RefusedPlan
+from seenby.model.plan import Bound, ControlKind, ControlPlan, OutputKey, Plan, QueryPlan
 from seenby.model.shape import Catalog, Shape
 from seenby.session.access import Access, Usage
 from seenby.session.outcome import Outcome
@@ -230,7 +230,8 @@ class Expected:
 
     def closes(self) -> Expected:
         assert self.outcome.close
-        return Expected(replace(self.outcome, close=False))
+        self.outcome.close = False
+        return self
 
     def done(self) -> None:
         out = self.outcome
@@ -278,6 +279,10 @@ class Play:
 
     def attributed(self, ticket: int, people: list[str] | None) -> Expected:
         return self._event(self.session.attributed(ticket, people))
+
+    def reads(self) -> bool:
+        """Whether the session wants more from the client."""
+        return self.session.wants_more
 
     def over(self) -> None:
         """The end of the play."""
@@ -327,6 +332,3 @@ def access(
     for text, plan in plans.items():
         made.plans[text] = plan if isinstance(plan, tuple) else (plan,)
     return made
-
-
-__all__ = ["Bound", "ControlKind", "RefusedPlan"]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from seenby.errors import NotFound, Refused, SyntaxFailed
+from seenby.model.plan import ControlKind, RefusedPlan
 from seenby.wire import backend
 from tests.playbooks.playbook import (
     BEGIN,
     BOUND,
     COMMIT,
     PARSED,
-    ControlKind,
     Play,
-    RefusedPlan,
     Told,
     bind,
     complete,

@@ -135,6 +135,7 @@ class Session:
         try:
             step()
             self._work()
+            self._out.to_client = self.outbox.take()
         except SeenbyError as error:
             return self.end(error)
         except Exception as error:  # noqa: BLE001 - fail closed, whatever it was
@@ -142,7 +143,6 @@ class Session:
             out.fault = error
             return out
         out, self._out = self._out, Outcome()
-        out.to_client = self.outbox.take()
         return out
 
     @property
