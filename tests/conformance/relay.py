@@ -23,7 +23,9 @@ def _one_of(names: frozenset[str]) -> str:
 _CAST = re.compile(rf"('(?:[^']|'')*'|\$\d+|\b[a-z_][\w.]*)::(?:pg_catalog\.)?({_one_of(REWRITTEN_FUNCTIONS)})\b")
 _STRING = re.compile(r"('(?:[^']|'')*')")
 _FUNCTION = re.compile(rf'(?<![\w."])(?:pg_catalog\.)?({_one_of(REWRITTEN_FUNCTIONS)})(?=\s*\()')
-_RELATION = re.compile(rf'(?<![\w."])(?:pg_catalog\.)?({_one_of(CATALOG_VIEWS)})\b(?!\s*[(.])')
+_RELATION = re.compile(
+    rf'(?<![\w."])(?:pg_catalog\.)?({_one_of(CATALOG_VIEWS - INFORMATION_SCHEMA_VIEWS)})\b(?!\s*[(.])'
+)
 _INFORMATION = re.compile(rf"\b({_one_of(INFORMATION_SCHEMA_VIEWS)})\b(?!\.)")
 
 

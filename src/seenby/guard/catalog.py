@@ -14,7 +14,7 @@ in the query                              becomes
 anything else of the catalogue            refused
 ========================================  ============================================================
 
-The relations have the columns of the server they are made on, in its order (PostgreSQL 15 to 18); a ``tableoid``
+The relations have the columns of the server they are made on, in its order (PostgreSQL 16 to 18); a ``tableoid``
 follows where psql asks for one, because a view has no system columns. A grant sees
 
 - the views of its shape as ordinary tables of the platform's schema, with NOT NULL, keys, foreign keys and plain
@@ -28,6 +28,10 @@ Nobody sees comments, defaults, checks, predicates, estimates, sizes, privileges
 statistics, function source, view definitions. Functions that print text about an object by its number run against
 the *real* catalogue, whatever the query reads; hence ``REWRITTEN_FUNCTIONS``, which know nothing else than
 the views here. Casts to reg* types print names of any object and resolve any name; they are rewritten too.
+What a shape shows is worked out when the transaction that makes the shape commits (a trigger on
+``seenby.shape_schema``) and kept in tables: of the real catalogue one ``\\d`` took 8 s, now 30 ms.
+An index that the platform makes later shows when the shape is made again, or the attach script is run again.
+
 The functions that stay real (``pg_function_is_visible`` and its like) tell one bit about a guessed number: that
 there is such an operator, collation, ...
 """
@@ -294,11 +298,11 @@ _EMPTY = (
 RELATIONS: dict[str, Relation] = _FILLED | dict.fromkeys(_EMPTY, Relation())
 """Every relation that ``seenby_catalog`` serves. The rest is refused: pg_authid, pg_statistic, pg_stat_*..."""
 
-CATALOG_VIEWS: frozenset[str] = frozenset(name for name in RELATIONS if "." not in name)
-"""Relations of ``pg_catalog``; each is ``seenby_catalog.<name>``."""
+CATALOG_VIEWS: frozenset[str] = frozenset(RELATIONS)
+"""Each is the name of a view in ``seenby_catalog``, "information_schema.tables" with its dot too."""
 
-INFORMATION_SCHEMA_VIEWS: frozenset[str] = frozenset(RELATIONS) - CATALOG_VIEWS
-"""As "information_schema.tables", which is also the name of the view in ``seenby_catalog``, dot and all."""
+INFORMATION_SCHEMA_VIEWS: frozenset[str] = frozenset(name for name in RELATIONS if "." in name)
+"""The ones of ``information_schema``; the others are relations of ``pg_catalog``."""
 
 _REWRITTEN = """
     col_description obj_description shobj_description pg_describe_object
