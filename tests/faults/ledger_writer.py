@@ -1,7 +1,7 @@
 """A process that writes a ledger as fast as it can and says on stdout what was acknowledged. Somebody will kill it.
 
-Usage: ledger_writer.py DIRECTORY FIRST [FILE_SIZE_LIMIT]. Number n is the grant id of the n-th disclosure; a line "n" on
-stdout means: done(None) was called for it. "failed" means: done(LedgerFailed).
+Usage: ledger_writer.py DIRECTORY FIRST [FILE_SIZE_LIMIT]. Number n is the grant id of the n-th disclosure; a line
+"n" on stdout means: done(None) was called for it. "failed" means: done(LedgerFailed).
 """
 
 from __future__ import annotations

@@ -120,5 +120,5 @@ def reference_kind(reference: object) -> str:
     """
     if isinstance(reference, dict):
         return str(reference.get("kind") or reference_kind(str(reference.get("id", ""))))
-    found = re.match(r"[^\W\d]+", str(reference))
+    found = re.match(r"[^\W\d]+", str(reference or ""))
     return found[0] if found else ""

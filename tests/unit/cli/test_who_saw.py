@@ -71,7 +71,7 @@ def test_nobody_and_nonsense(config: Path) -> None:
         ("ticket:4711", "ticket"),
         ({"kind": "case", "id": "9"}, "case"),
         ({"id": "T-1002"}, "T"),
-        (None, "None"),
+        (None, ""),
         ("", ""),
     ],
 )

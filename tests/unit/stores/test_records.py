@@ -81,7 +81,7 @@ def swap(index: int, at: int, *, entry: bool = False) -> Callable[[Record], Reco
             return record
         data = bytearray(record.entry if entry else record.private)
         data[at] ^= 1
-        return replace(record, **{"entry" if entry else "private": bytes(data)})
+        return replace(record, entry=bytes(data)) if entry else replace(record, private=bytes(data))
 
     return change
 
