@@ -73,6 +73,8 @@ class Block:
         roots: the joins that FROM lists directly.
         obstacles: what keeps the person keys from travelling through it, in words.
         delicate: a join, or a subquery with outer joins, stands in FROM: strictness of conditions matters.
+        withs: the WITH clauses whose CTEs it may read, outermost first.
+        widened: see widen.py.
         exact: its outer joins add nobody who is not in a row of it (outer.py).
     """
 
@@ -87,6 +89,8 @@ class Block:
     keys: list[Key] = field(default_factory=list)
     delicate: bool = False
     exact: bool = True
+    withs: tuple[pb.WithClause, ...] = ()
+    widened: bool = False
     aggregated: bool = False
 
     @property

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from postgast import pg_query_pb2 as pb
 
-from seenby.errors import Unsupported
 from seenby.sql import functions
 from seenby.sql.blocks import Block, Conjunct, Join
 from seenby.sql.scope import Column, Scope
@@ -64,17 +63,14 @@ def _reduce(join: Join, forced: int) -> None:
         _reduce(lower, passed)
 
 
-def check(block: Block) -> None:
-    """Sets ``block.exact``. Refuses conditions on columns that an outer join inside a subquery makes unreliable."""
-    for conjunct in block.conjuncts:
-        for column in conjunct.refs:
-            if column.fragile and block.persons and not (column.fragile == 1 and id(column) in conjunct.strict):
-                raise Unsupported(
-                    f"a condition on {column.name}, which comes from the optional side of an outer join inside a "
-                    "subquery, cannot be attributed to people yet",
-                    hint="put the outer join and the condition into the same SELECT",
-                )
+def check(block: Block) -> bool:
+    """Sets ``block.exact``. Returns whether a condition looks at what an outer join inside a subquery made."""
     block.exact = all(_adds_nobody(join, block) for join in block.joins if join.nullable)
+    return any(
+        column.fragile and not (column.fragile == 1 and id(column) in conjunct.strict)
+        for conjunct in block.conjuncts
+        for column in conjunct.refs
+    )
 
 
 def _adds_nobody(join: Join, block: Block) -> bool:

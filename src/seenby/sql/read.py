@@ -103,7 +103,10 @@ class Reader:
         self._views = views
         self.expressions = Expressions(catalog)
         self.relations: list[Relation] = []  # of views, wherever they stand
-        self.blocks: list[Block] = []
+        self.blocks: list[Block] = []  # inner ones first
+        self.unsteady = False  # a condition looks at what an outer join inside a subquery made
+        self.shadowed = False  # a CTE has the name of one further out
+        self._withs: list[pb.WithClause] = []
 
     def statement(self, select: pb.SelectStmt) -> Query:
         """A whole statement."""
@@ -122,7 +125,9 @@ class Reader:
             raise Refused("SELECT INTO makes a table; a grant only reads", hint="leave INTO out")
         if select.locking_clause:
             raise Refused("FOR UPDATE and FOR SHARE lock rows; a grant only reads", hint="leave the FOR clause out")
-        if select.HasField("with_clause"):
+        scoped = select.HasField("with_clause")
+        if scoped:
+            self._withs.append(select.with_clause)
             ctes = self._with(select.with_clause, ctes)
         if select.op == pb.SETOP_NONE:
             block = self._values(select) if select.values_lists else self._block(select, ctes)
@@ -133,6 +138,8 @@ class Reader:
         if select.sort_clause:
             self._sort(select.sort_clause, query)
         self._limit(select, query)
+        if scoped:
+            self._withs.pop()
         return query
 
     def _set_operation(self, select: pb.SelectStmt, ctes: Ctes) -> Query:
@@ -178,6 +185,7 @@ class Reader:
             keys = self._carried(query, f"WITH {cte.ctename}")
             names = [name.string.sval for name in cte.aliascolnames]
             outputs = _renamed(query, [own_name(name) for name in names], f'WITH query "{cte.ctename}"')
+            self.shadowed = self.shadowed or cte.ctename in ctes
             known[own_name(cte.ctename)] = Cte(query, outputs, keys)
         return known
 
@@ -192,10 +200,7 @@ class Reader:
                 hint=f"use {obstacles[0]} in the outermost SELECT only, or run that part as a query of its own",
             )
         if not all(block.exact for block in query.blocks):
-            raise Unsupported(
-                f"{place} filters on the optional side of an outer join, which cannot be attributed to people yet",
-                hint="move that outer join and its condition to the outermost SELECT",
-            )
+            self.unsteady = True
         return carry.append_keys(query)
 
     # one block
@@ -211,7 +216,7 @@ class Reader:
 
     def _block(self, select: pb.SelectStmt, ctes: Ctes) -> Block:
         expressions = self.expressions
-        block = Block(select, Scope())
+        block = Block(select, Scope(), withs=tuple(self._withs))
         for item in select.from_clause:
             scope, joins = self._from(item, block, ctes)
             block.roots += joins
@@ -227,8 +232,8 @@ class Reader:
             self._conditions(select.where_clause, scope, block, None, "WHERE")
         if block.joins:
             outer.reduce(block)
-        if block.relations:
-            outer.check(block)
+        if block.delicate and block.persons:
+            self.unsteady = outer.check(block) or self.unsteady
         self._targets(select, block)
         for item in select.group_clause:
             self._group(item, block)
@@ -280,7 +285,7 @@ class Reader:
             nodes = [pb.Node.FromString(node.SerializeToString()) for node in expanded]
             del select.target_list[:]
             select.target_list.extend(nodes)
-        if block.delicate:
+        if block.delicate and block.persons:
             for column in block.outputs:
                 column.fragile = outer.fragile(block, column.sources, plain=column.plain)
 

@@ -59,7 +59,7 @@ def nobody(case: Case) -> QueryPlan | None:
 
 def exact(case: Case) -> QueryPlan | None:
     query = case.query
-    if query.obstacles or not all(block.exact for block in query.blocks):
+    if query.obstacles or case.reader.unsteady or not all(block.exact for block in query.blocks):
         return None
     offset = _take_offset(query.select)
     found = carry.slots(query)
@@ -120,7 +120,13 @@ def _printed(case: Case) -> str:
 
 
 def _companion(case: Case, found: carry.Slots) -> str:
-    return companion(case.query, found, case.reader.blocks, case.cap)
+    reader = case.reader
+    if reader.unsteady and reader.shadowed:
+        raise Unsupported(
+            "two WITH queries of one name around an outer join cannot be attributed to people yet",
+            hint="give every WITH query its own name",
+        )
+    return companion(case.query, found, reader.blocks, case.cap, unsteady=reader.unsteady)
 
 
 def _kind(column: list[Key | None]) -> str:

@@ -11,6 +11,8 @@ _NULL_TEXT.type_cast.type_name.typemod = -1
 
 _TRUE = pb.Node()
 _TRUE.a_const.boolval.boolval = True
+_FALSE = pb.Node()
+_FALSE.a_const.boolval.boolval = False
 
 
 def column_target(alias: str, name: str, output: str = "") -> pb.Node:
@@ -40,6 +42,10 @@ def null_text() -> pb.Node:
 
 def true() -> pb.Node:
     return _TRUE
+
+
+def false() -> pb.Node:
+    return _FALSE
 
 
 def conjunction(nodes: list[pb.Node]) -> pb.Node:
