@@ -46,7 +46,7 @@ def decide(select: pb.SelectStmt, text: str, catalog: Catalog, *, granted: bool)
             "no grant is active, so the catalog is closed too", hint="ask for one: seenby grant request --help"
         )
     visible = _width(select)
-    rewriter = _Rewriter(catalog, over_catalog=bool(served))
+    rewriter = _Rewriter(catalog)
     rewriter.message(select)
     for var in served:
         _serve(var)
@@ -119,9 +119,9 @@ def _width(select: pb.SelectStmt) -> int:
 class _Rewriter:
     """Checks every node of a statement and sends functions and casts to ``seenby_catalog``."""
 
-    def __init__(self, catalog: Catalog, *, over_catalog: bool) -> None:
+    def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._types = catalog.types | functions.CATALOG_TYPES if over_catalog else catalog.types
+        self._types = catalog.types | functions.CATALOG_TYPES | (functions.REG_TYPES & catalog.rewritten_functions)
         self.parameters = 0
 
     def message(self, message: Message) -> None:
@@ -195,8 +195,10 @@ class _Rewriter:
 
     def _cast(self, node: pb.Node) -> None:
         name = node.type_cast.type_name.names[-1].string.sval
-        if name not in self._catalog.rewritten_functions or node.type_cast.type_name.array_bounds:
+        if name not in self._catalog.rewritten_functions:
             return
+        if node.type_cast.type_name.array_bounds:
+            raise Unsupported(f"casts to {name}[] are not used here", hint=f"cast the elements to {name}")
         call = pb.FuncCall()
         for part in (SERVED, name):
             call.funcname.add().string.sval = part

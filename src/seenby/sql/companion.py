@@ -82,7 +82,9 @@ def _scoped(withs: Sequence[pb.WithClause], text: str) -> str:
         lone = pb.SelectStmt(op=pb.SETOP_NONE, limit_option=pb.LIMIT_OPTION_DEFAULT)
         lone.with_clause.CopyFrom(clause)
         lone.target_list.add().res_target.val.a_const.ival.ival = 1
-        text = deparse(lone).removesuffix("SELECT 1") + (f"({text})" if place else text)
+        # A parenthesised SELECT with its own WITH may not get a second one.
+        inner = f"SELECT * FROM ({text}) AS w" if place else text
+        text = deparse(lone).removesuffix("SELECT 1") + inner
     return text
 
 

@@ -504,7 +504,7 @@ class Reader:
         block.conjuncts.append(conjunct)
         join.conjuncts.append(conjunct)
         full = join.kind == pb.JOIN_FULL
-        one = sides[1] if join.kind == pb.JOIN_RIGHT else sides[0]
+        one, other = reversed(sides) if join.kind == pb.JOIN_RIGHT else sides
         column = Column(
             name,
             name,
@@ -514,7 +514,7 @@ class Reader:
             total=sides[0].total and sides[1].total,
             fragile=max(side.fragile for side in sides),
             strict=not full and one.strict,
-            sources=tuple(sides),
+            sources=(one, other),
         )
         members = tuple(
             relation
@@ -543,11 +543,31 @@ def _output(name: str, column: Column) -> Column:
 
 
 def _star_target(column: Column, scope: Scope) -> pb.Node:
-    if column.relation is None:
-        if scope.find(column.name) is not column:  # raises AmbiguousName when it means two things
-            raise AmbiguousName(f'column reference "{column.name}" is ambiguous', hint="name the columns")
+    if column.relation is not None:
+        output = column.name if column.real != column.name else ""
+        return tree.column_target(column.relation.alias, column.real, output)
+    try:
+        alone = scope.find(column.name) is column
+    except AmbiguousName:
+        alone = False
+    if alone:
         return tree.column_target("", column.name)
-    return tree.column_target(column.relation.alias, column.real, column.name if column.real != column.name else "")
+    node = pb.Node()
+    node.res_target.name = column.name
+    node.res_target.val.CopyFrom(_written_out(column))
+    return node
+
+
+def _written_out(column: Column) -> pb.Node:
+    """A column of JOIN ... USING without its short name, which means two things where another table has it too."""
+    if column.relation is not None:
+        return tree.column_target(column.relation.alias, column.real).res_target.val
+    first, second = column.sources
+    if column.strict and column.type_oid:
+        return _written_out(first)
+    node = pb.Node()
+    node.coalesce_expr.args.extend([_written_out(first), _written_out(second)])
+    return node
 
 
 def _united(left: Column, right: Column) -> Column:

@@ -149,7 +149,9 @@ def _take_offset(select: pb.SelectStmt) -> int:
             hint="write LIMIT and OFFSET as numbers, or continue after the last key: WHERE id > ... LIMIT ...",
         )
     select.ClearField("limit_offset")
-    if count:
+    if not select.HasField("limit_count"):
+        select.limit_option = pb.LIMIT_OPTION_DEFAULT
+    elif count:
         select.limit_count.a_const.ival.ival += offset
     return offset
 
