@@ -62,6 +62,9 @@ BEGIN
             WHEN spec.source = '' THEN 'NULL'
             WHEN spec.columns ? a.attname THEN spec.columns ->> a.attname
             WHEN spec.rest AND a.attname ~ '(owner|datdba)$' THEN '10'
+            -- printed by name: of a shown type's functions only the built-in ones
+            WHEN spec.rest AND a.atttypid = 'regproc'::regtype
+                THEN format('CASE WHEN r.%1$I::oid < 16384 THEN r.%1$I ELSE 0 END', a.attname)
             WHEN spec.rest AND a.atttypid NOT IN ('aclitem[]'::regtype, 'pg_node_tree'::regtype, 'anyarray'::regtype)
                 THEN format('r.%I', a.attname)
             WHEN y.typcategory = 'B' THEN 'false'

@@ -4,8 +4,9 @@ CREATE SCHEMA ops_hidden;
 CREATE TYPE mood AS ENUM ('calm', 'loud');
 CREATE TYPE mood_hidden AS ENUM ('label_hidden');
 CREATE TYPE place AS (street text, number integer);
-CREATE DOMAIN handle AS varchar(40) CHECK (VALUE <> 'value_hidden');
-CREATE TYPE years AS RANGE (subtype = integer);
+CREATE DOMAIN handle AS varchar(40) DEFAULT 'default_hidden' CHECK (VALUE <> 'value_hidden');
+CREATE FUNCTION diff_hidden(integer, integer) RETURNS float8 LANGUAGE sql IMMUTABLE RETURN $1 - $2;
+CREATE TYPE years AS RANGE (subtype = integer, subtype_diff = diff_hidden);
 CREATE SEQUENCE counter_hidden;
 CREATE FUNCTION function_hidden() RETURNS trigger LANGUAGE plpgsql AS 'begin /* body_hidden */ return new; end';
 CREATE TABLE accounts (
