@@ -20,7 +20,7 @@ from enum import Enum, auto
 
 from scramp import ScramException, ScramMechanism
 
-from seenby.errors import AuthFailed, ParameterFixed, ProtocolError, SeenbyError, Unsupported
+from seenby.errors import AuthFailed, Internal, ParameterFixed, ProtocolError, SeenbyError, Unsupported
 from seenby.model.principal import Principal
 from seenby.wire import backend, frontend, startup
 from seenby.wire.framing import Framer
@@ -115,11 +115,20 @@ class Handshake:
         try:
             return self._data(data)
         except SeenbyError as error:
-            self._phase = _Phase.OVER
-            return [Step(backend.error_response(error, fatal=True), close=True)]
+            return [self._end(error)]
+        except Exception as error:  # noqa: BLE001 - fail closed, whatever it was
+            return [self._end(Internal("an internal error during the sign-in", detail=type(error).__name__))]
+
+    def _end(self, error: SeenbyError) -> Step:
+        self._phase = _Phase.OVER
+        return Step(backend.error_response(error, fatal=True), close=True)
 
     def _data(self, data: bytes) -> list[Step]:
         steps: list[Step] = []
+        if self._phase is _Phase.OVER:
+            return steps
+        if self._phase is _Phase.TLS:
+            raise ProtocolError("bytes came between the TLS request and its answer")
         if self._phase is _Phase.STARTUP:
             self._buffer += data
             data = b""

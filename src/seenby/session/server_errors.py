@@ -60,7 +60,7 @@ _HINTS = {
     "25": "send ROLLBACK",
     "53": "try again later",
 }
-_OUR_NAMES = re.compile(r'"?seenby_[vcgs]_?[a-z0-9_]*"?\.|seenby\$\d+')
+_OUR_NAMES = re.compile(r'(?:"seenby_[vcgs][a-z0-9_]*"|seenby_[vcgs][a-z0-9_]*)\.|seenby\$\d+')
 
 
 def run_time_error(fields: dict[str, str]) -> ServerError:

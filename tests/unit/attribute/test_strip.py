@@ -64,7 +64,7 @@ def streams(draw: st.DrawFn) -> tuple[int, bytes]:
     return count, data
 
 
-@generated(300)
+@generated(120)
 @given(streams(), st.integers(0, 2000))
 def test_the_same_as_the_reference_wherever_the_bytes_are_cut(stream: tuple[int, bytes], cut: int) -> None:
     count, data = stream

@@ -79,7 +79,7 @@ def test_a_notice() -> None:
     }
 
 
-@generated(150)
+@generated(60)
 @given(st.lists(FIELDS, max_size=5).map(tuple))
 def test_row_description_round_trip(fields: tuple[Field, ...]) -> None:
     assert backend.read_row_description(body(backend.row_description(fields))) == fields
@@ -97,13 +97,13 @@ def test_row_description_says_the_formats() -> None:
     assert codes((0, 1)) == [0, 1]
 
 
-@generated(100)
+@generated(50)
 @given(st.lists(st.integers(0, 2**32 - 1), max_size=6).map(tuple))
 def test_parameter_description_round_trip(oids: tuple[int, ...]) -> None:
     assert backend.read_parameter_description(body(backend.parameter_description(oids))) == oids
 
 
-@generated(150)
+@generated(60)
 @given(st.lists(st.none() | st.binary(max_size=10), max_size=5))
 def test_values_of_a_row(values: list[bytes | None]) -> None:
     raw = data_row(values)
@@ -116,7 +116,7 @@ def test_parameter_status_is_read() -> None:
     assert backend.read_parameter_status(b"TimeZone\0UTC\0") == ("TimeZone", "UTC")
 
 
-@generated(200)
+@generated(80)
 @given(st.binary(max_size=40))
 def test_what_is_cut_short_is_a_protocol_error_and_nothing_else(raw: bytes) -> None:
     for read in (

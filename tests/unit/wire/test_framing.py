@@ -56,7 +56,7 @@ def test_a_declared_length_alone_takes_no_memory() -> None:
     assert framer.pending == 5
 
 
-@generated(200)
+@generated(80)
 @given(
     st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=40)), max_size=8),
     st.binary(max_size=4),

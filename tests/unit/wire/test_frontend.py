@@ -112,13 +112,13 @@ def test_parameters_for_the_record() -> None:
     assert frontend.parameter_texts(values((), [b"\xff"])) == ["\ufffd"]
 
 
-@generated(200)
+@generated(80)
 @given(NO_ZERO, TEXTS, st.lists(st.integers(0, 2**32 - 1), max_size=5).map(tuple))
 def test_parse_round_trip(name: bytes, text: str, oids: tuple[int, ...]) -> None:
     assert frontend.read_parse(body(frontend.parse(name, text, oids))) == Parse(name, text, oids)
 
 
-@generated(200)
+@generated(80)
 @given(
     NO_ZERO,
     NO_ZERO,
@@ -136,7 +136,7 @@ def test_bind_round_trip(
     assert len(frontend.parameter_texts(read.values)) == len(given_values)
 
 
-@generated(100)
+@generated(50)
 @given(st.sampled_from([b"S", b"P"]), NO_ZERO, st.integers(0, 2**31 - 1))
 def test_small_messages_round_trip(kind: bytes, name: bytes, limit: int) -> None:
     assert frontend.read_target(body(frontend.describe(kind, name))) == (kind, name)
@@ -144,7 +144,7 @@ def test_small_messages_round_trip(kind: bytes, name: bytes, limit: int) -> None
     assert frontend.read_execute(body(frontend.execute(name, limit))) == (name, limit)
 
 
-@generated(300)
+@generated(120)
 @given(st.binary(max_size=60))
 def test_garbage_is_read_or_refused_and_nothing_else(raw: bytes) -> None:
     for read in (

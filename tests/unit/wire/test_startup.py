@@ -80,7 +80,7 @@ def test_anything_else_is_refused(packet: bytes) -> None:
 NAMES = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), min_size=1, max_size=8)
 
 
-@generated(200)
+@generated(80)
 @given(st.dictionaries(NAMES, NAMES, max_size=5), st.integers(0, 0xFFFF))
 def test_a_startup_message_survives_the_round_trip(parameters: dict[str, str], minor: int) -> None:
     packet = startup_message(parameters, 0x0003_0000 | minor)
@@ -89,7 +89,7 @@ def test_a_startup_message_survives_the_round_trip(parameters: dict[str, str], m
     assert read_startup(packet) == (StartupMessage(0x0003_0000 | minor, plain, options), len(packet))
 
 
-@generated(300)
+@generated(120)
 @given(st.binary(max_size=60))
 def test_garbage_is_incomplete_or_refused_and_nothing_else(garbage: bytes) -> None:
     for head in (b"", bytes.fromhex("00000020 00030000"), bytes.fromhex("00000010 04d2162e")):
