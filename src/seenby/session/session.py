@@ -19,6 +19,7 @@ from seenby.session.access import Access
 from seenby.session.expect import Acknowledged, Command, Companion, Item, Local, Poison, Prepared, Ready
 from seenby.session.outbox import Outbox
 from seenby.session.outcome import Attribution, Outcome
+from seenby.session.parameters import closed_type
 from seenby.session.record import RecordTemplate, attempt_record
 from seenby.session.results import Results, error_disclosure
 from seenby.session.serverside import ServerReader
@@ -448,6 +449,8 @@ class Session:
                 f"more than {MAX_STATEMENTS} prepared statements", code="53400", hint="close those not needed any more"
             )
             return self._refuse(full, message.text, attempt=False, extended=True)
+        if closed := closed_type(message.oids, self.access.shape if self.access else None):
+            return self._refuse(closed, message.text, attempt=True, extended=True)
         version = self.access.version if self.access else 0
         if isinstance(plan, ControlPlan) and plan.kind is not ControlKind.SHOW:
             statement = ClientStatement(message.text, plan, version)
