@@ -25,7 +25,10 @@ _LOOK_UP = frozenset(
 
 
 def closed_type(oids: Iterable[int], shape: Shape | None) -> Refused | None:
-    """Why these parameter types are not accepted, or None. Types of the platform: those of columns that the grant has."""
+    """Why these parameter types are not accepted, or None.
+
+    Of the platform's own types, those of columns that the grant has are accepted.
+    """
     own = frozenset[int]()
     for oid in oids:
         if oid >= FIRST_OWN_OID and not own and shape is not None:
