@@ -23,7 +23,7 @@ from seenby.model.shape import KEY_PREFIX, KeyColumn, Shape, ShapeView, ViewColu
 FENCE_LIMIT = 1000
 """Grants with more people than this are not fenced: a point query would read all of them (guard/rows.py)."""
 
-VIEW_FORMAT = 1
+VIEW_FORMAT = 2
 """Part of every shape id; raise it when the SQL made from the same design changes."""
 
 
