@@ -7,7 +7,8 @@ from seenby.model.plan import ControlKind, ControlPlan, Plan, RefusedPlan
 from seenby.model.shape import Catalog, Shape
 from seenby.sql import catalogq, rules, statements
 from seenby.sql.parse import Statement, parse, too_complex
-from seenby.sql.read import Reader, Views
+from seenby.sql.read import Reader
+from seenby.sql.views import Views
 
 
 def analyse(text: str, shape: Shape | None, catalog: Catalog, *, cap: int) -> tuple[Plan, ...]:

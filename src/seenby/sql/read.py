@@ -6,103 +6,42 @@ against the tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Iterable
 
 from postgast import pg_query_pb2 as pb
 
 from seenby.errors import (
     AmbiguousName,
-    NoGrant,
     Refused,
     SyntaxFailed,
     UnknownColumn,
-    UnknownTable,
     Unsupported,
 )
-from seenby.model.shape import Catalog, Shape
+from seenby.model.shape import Catalog
 from seenby.sql import carry, outer, tree
 from seenby.sql.blocks import Block, Conjunct, Join, Query
 from seenby.sql.expressions import Expressions
 from seenby.sql.figure import output_name
+from seenby.sql.fromclause import Cte, Ctes, FromReader, renamed
 from seenby.sql.scope import (
     EMPTY,
     Column,
     Key,
-    Merged,
-    Relation,
     Scope,
-    ViewIndex,
-    doubled,
     masked_use,
     own_name,
 )
+from seenby.sql.views import Views
 
-_JOIN_KINDS = frozenset({pb.JOIN_INNER, pb.JOIN_LEFT, pb.JOIN_RIGHT, pb.JOIN_FULL})
 _CONSTANTS = frozenset({"a_const", "param_ref"})
-_FROM_WORDS = {
-    "range_function": ("a function in FROM", "select from tables; functions may stand in the select list and in WHERE"),
-    "range_table_sample": ("TABLESAMPLE", "use LIMIT, or a condition on a key"),
-    "range_table_func": ("XMLTABLE", "select the column itself"),
-    "json_table": ("JSON_TABLE", "select the column itself, or use -> and ->>"),
-}
 
 
-class Views:
-    """A shape's views by name, made ready once; ``of`` finds what a table's name means."""
-
-    def __init__(self, shape: Shape, catalog: Catalog) -> None:
-        self.shape = shape
-        self._catalog = catalog
-        self._indexes: dict[tuple[str, str], ViewIndex] = {}
-
-    def of(self, schema: str, table: str) -> ViewIndex:
-        """Raises Refused for a table that the grant does not show, UnknownTable for one that is not there."""
-        for one in (schema,) if schema else self.shape.search_path:
-            index = self._indexes.get((one, table))
-            if index is not None:
-                return index
-            view = self.shape.views.get((one, table))
-            if view is not None:
-                index = self._indexes[one, table] = ViewIndex(view)
-                return index
-            if (one, table) in self._catalog.tables:
-                raise Refused(
-                    f"this grant shows nothing of table {_written(one, table)}",
-                    hint="ask for one of its classes: seenby grant request --help",
-                )
-        written = f"{schema}.{table}" if schema else table
-        if schema in {"pg_catalog", "information_schema"} or table in self._catalog.catalog_views:
-            raise Refused(
-                f"{written} is not shown together with tables of the platform",
-                hint="ask the catalog in a query of its own",
-            )
-        known = [_written(*name) for name in {*self.shape.views, *self._catalog.tables}]
-        near = get_close_matches(written, sorted(known), 1, 0.6)
-        hint = f"did you mean {near[0]}?" if near else r"\dt lists the tables that this grant shows"
-        raise UnknownTable(f'relation "{written}" does not exist', hint=hint)
-
-
-@dataclass(slots=True, eq=False)
-class Cte:
-    """A WITH entry: its columns and keys are copied into every reference."""
-
-    query: Query
-    outputs: list[Column]
-    keys: list[Key]
-
-
-Ctes = Mapping[str, Cte]
-
-
-class Reader:
-    """Reads one statement. ``tables`` and ``relations`` gather everything that it reads."""
+class Reader(FromReader):
+    """Reads one statement."""
 
     def __init__(self, views: Views | None, catalog: Catalog) -> None:
-        self._views = views
+        super().__init__(views)
         self.expressions = Expressions(catalog)
-        self.relations: list[Relation] = []  # of views, wherever they stand
         self.blocks: list[Block] = []  # inner ones first
         self.unsteady = False  # a condition looks at what an outer join inside a subquery made
         self.shadowed = False  # a CTE has the name of one further out
@@ -135,9 +74,11 @@ class Reader:
             query.obstacles = block.obstacles
         else:
             query = self._set_operation(select, ctes)
-        if select.sort_clause:
-            self._sort(select.sort_clause, query)
+        shaky = self._sort(select.sort_clause, query)
         self._limit(select, query)
+        if shaky and query.limited:
+            # A row filled with NULL may move into the first rows when somebody else's row goes away.
+            query.obstacles.append("LIMIT over an outer join")
         if scoped:
             self._withs.pop()
         return query
@@ -182,14 +123,14 @@ class Reader:
             if cte.ctequery.WhichOneof("node") != "select_stmt":
                 raise Refused("WITH may only hold SELECT; a grant only reads", hint="leave the change out")
             query = self.query(cte.ctequery.select_stmt, known)
-            keys = self._carried(query, f"WITH {cte.ctename}")
+            keys = self.carried(query, f"WITH {cte.ctename}")
             names = [name.string.sval for name in cte.aliascolnames]
-            outputs = _renamed(query, [own_name(name) for name in names], f'WITH query "{cte.ctename}"')
+            outputs = renamed(query, [own_name(name) for name in names], f'WITH query "{cte.ctename}"')
             self.shadowed = self.shadowed or cte.ctename in ctes
             known[own_name(cte.ctename)] = Cte(query, outputs, keys)
         return known
 
-    def _carried(self, query: Query, place: str) -> list[Key]:
+    def carried(self, query: Query, place: str) -> list[Key]:
         """Makes ``query``, a part of another one, carry its keys as its last columns."""
         if not query.persons:
             return []
@@ -218,7 +159,7 @@ class Reader:
         expressions = self.expressions
         block = Block(select, Scope(), withs=tuple(self._withs))
         for item in select.from_clause:
-            scope, joins = self._from(item, block, ctes)
+            scope, joins = self.item(item, block, ctes)
             block.roots += joins
             if len(select.from_clause) == 1:
                 block.scope = scope
@@ -229,7 +170,7 @@ class Reader:
             column.fragile for relation in block.relations for column in relation.ordered or ()
         )
         if select.HasField("where_clause"):
-            self._conditions(select.where_clause, scope, block, None, "WHERE")
+            self.conditions(select.where_clause, scope, block, None, "WHERE")
         if block.joins:
             outer.reduce(block)
         if block.delicate and block.persons:
@@ -306,10 +247,10 @@ class Reader:
             column.use()
         return refs
 
-    def _conditions(self, node: pb.Node, scope: Scope, block: Block, join: Join | None, use: str) -> None:
+    def conditions(self, node: pb.Node, scope: Scope, block: Block, join: Join | None, use: str) -> None:
         if node.WhichOneof("node") == "bool_expr" and node.bool_expr.boolop == pb.AND_EXPR:
             for arg in node.bool_expr.args:
-                self._conditions(arg, scope, block, join, use)
+                self.conditions(arg, scope, block, join, use)
             return
         refs = self._look(node, scope, use)
         bits = 0
@@ -347,31 +288,37 @@ class Reader:
             if column.masked:
                 raise masked_use(column.masked, "DISTINCT")
 
-    def _sort(self, items: Iterable[pb.Node], query: Query) -> None:
+    def _sort(self, items: Iterable[pb.Node], query: Query) -> bool:
+        """Returns whether the order depends on the optional side of an outer join."""
         scope = EMPTY if query.operation else query.blocks[0].scope
+        shaky = False
         for item in items:
             sort = item.sort_by
             if sort.use_op:
                 raise Unsupported("ORDER BY ... USING is not used here", hint="write ASC or DESC")
             node = sort.node
             kind = node.WhichOneof("node")
+            found: list[Column] = []
             if kind == "a_const" and node.a_const.WhichOneof("val") == "ival":
-                self._output_used(query.outputs, node.a_const.ival.ival, "ORDER BY")
+                found = [self._output_used(query.outputs, node.a_const.ival.ival, "ORDER BY")]
                 query.ordinals.append(node.a_const)
             elif kind == "column_ref" and len(node.column_ref.fields) == 1:
                 # SQL's rule: a name of the output first, then a column of FROM.
-                if not _named(query.outputs, node.column_ref.fields[0].string.sval, "ORDER BY"):
-                    self._look(node, scope, "ORDER BY")
+                found = _named(query.outputs, node.column_ref.fields[0].string.sval, "ORDER BY")
+            if found:
+                shaky = shaky or any(column.fragile for column in found)
             else:
-                self._look(node, scope, "ORDER BY")
+                refs = self._look(node, scope, "ORDER BY")
+                shaky = shaky or bool(outer.fragile(query.blocks[0], refs, plain=False))
         if self.expressions.window and not query.operation and "a window function" not in query.obstacles:
             query.obstacles.append("a window function")
         if self.expressions.aggregate and not query.operation and not query.blocks[0].aggregated:
             query.blocks[0].aggregated = True
             query.obstacles.append("an aggregate")
         self.expressions.aggregate = self.expressions.window = False
+        return shaky
 
-    def _output_used(self, outputs: list[Column], place: int, use: str) -> None:
+    def _output_used(self, outputs: list[Column], place: int, use: str) -> Column:
         if not 1 <= place <= len(outputs):
             raise UnknownColumn(
                 f"{use} position {place} is not in select list", hint=f"there are {len(outputs)} columns"
@@ -380,6 +327,7 @@ class Reader:
         if column.masked:
             raise masked_use(column.masked, use)
         column.use()
+        return column
 
     def _limit(self, select: pb.SelectStmt, query: Query) -> None:
         if select.limit_option == pb.LIMIT_OPTION_WITH_TIES:
@@ -388,146 +336,6 @@ class Reader:
             if select.HasField(given):
                 self.expressions.read(node, EMPTY, "LIMIT")
                 query.limited = True
-
-    # FROM
-
-    def _from(self, node: pb.Node, block: Block, ctes: Ctes) -> tuple[Scope, list[Join]]:
-        kind = node.WhichOneof("node")
-        if kind == "range_var":
-            relation = self._table(node, block, ctes)
-            return Scope({relation.alias: relation}), []
-        if kind == "range_subselect":
-            relation = self._subquery(node, block, ctes)
-            return Scope({relation.alias: relation}), []
-        if kind == "join_expr":
-            return self._join(node.join_expr, block, ctes)
-        words, hint = _FROM_WORDS.get(kind or "", ((kind or "").replace("_", " "), "select from tables"))
-        raise Unsupported(f"{words} cannot be attributed to people yet", hint=hint)
-
-    def _table(self, node: pb.Node, block: Block, ctes: Ctes) -> Relation:
-        var = node.range_var
-        alias = own_name(var.alias.aliasname) if var.HasField("alias") else ""
-        names = [own_name(name.string.sval) for name in var.alias.colnames] if alias else []
-        bit = 1 << len(block.relations)
-        if var.catalogname:
-            raise Refused("another database cannot be named", hint="write schema.table at most")
-        cte = ctes.get(var.relname) if not var.schemaname else None
-        if cte is not None:
-            relation = _copied(alias or var.relname, bit, node, cte.outputs, cte.keys, names)
-        else:
-            if self._views is None:
-                raise NoGrant(
-                    f"no grant is active, so table {var.relname} is closed",
-                    hint="ask for one: seenby grant request --help",
-                )
-            if not var.inh:
-                raise Unsupported("FROM ONLY is not used here", hint="leave ONLY out")
-            index = self._views.of(var.schemaname, var.relname)
-            view = index.view
-            relation = Relation(alias or var.relname, bit, node, index, "" if alias else view.schema)
-            relation.keys = [Key(key.kind, relation, key.name, [relation.uses]) for key in view.keys]
-            if names:
-                _check_width(names, len(view.columns), f'table "{relation.alias}"')
-                relation.rename(names)
-            var.schemaname, var.relname = view.view_schema, view.view
-            if not alias:
-                var.alias.aliasname = relation.alias
-            self.relations.append(relation)
-        block.relations.append(relation)
-        return relation
-
-    def _subquery(self, node: pb.Node, block: Block, ctes: Ctes) -> Relation:
-        part = node.range_subselect
-        if part.lateral:
-            raise Unsupported("LATERAL cannot be attributed to people yet", hint="write it as a JOIN with the table")
-        if part.HasField("alias"):
-            alias = own_name(part.alias.aliasname)
-        else:
-            alias = part.alias.aliasname = f"seenby$t{len(block.relations)}"
-        query = self.query(part.subquery.select_stmt, ctes)
-        keys = self._carried(query, "the subquery" + ("" if alias.startswith("seenby$") else f" {alias}"))
-        names = [own_name(name.string.sval) for name in part.alias.colnames]
-        outputs = _renamed(query, names, f'table "{alias}"')
-        relation = _copied(alias, 1 << len(block.relations), node, outputs, keys, [])
-        block.relations.append(relation)
-        return relation
-
-    def _join(self, node: pb.JoinExpr, block: Block, ctes: Ctes) -> tuple[Scope, list[Join]]:
-        if node.is_natural:
-            raise Unsupported("NATURAL JOIN would also join on columns that the grant hides", hint="write USING (...)")
-        if node.HasField("alias") or node.HasField("join_using_alias"):
-            raise Unsupported("a join cannot have an alias here", hint="give the tables aliases instead")
-        if node.jointype not in _JOIN_KINDS:
-            raise Unsupported("this kind of join is not known", hint="use JOIN, LEFT, RIGHT or FULL JOIN")
-        left, left_joins = self._from(node.larg, block, ctes)
-        right, right_joins = self._from(node.rarg, block, ctes)
-        join = Join(
-            node.jointype,
-            sum(relation.bit for relation in left.relations.values()),
-            sum(relation.bit for relation in right.relations.values()),
-            node,
-            tuple(left_joins + right_joins),
-        )
-        merges = [self._merge(name.string.sval, left, right, join, block) for name in node.using_clause]
-        star = None
-        if merges:
-            hidden = {one.column.name for one in merges}
-            star = [one.column for one in merges] + [
-                column for column in left.columns() + right.columns() if column.name not in hidden
-            ]
-            for scope in (left, right):
-                scope.merged = [one for one in scope.merged if one.column.name not in hidden]
-        scope = left
-        scope.add(right)
-        if merges:
-            scope.star, scope.merged = star, scope.merged + merges
-        if node.HasField("quals"):
-            self._conditions(node.quals, scope, block, join, "JOIN ... ON")
-        block.joins.append(join)
-        return scope, [join]
-
-    def _merge(self, name: str, left: Scope, right: Scope, join: Join, block: Block) -> Merged:
-        sides = []
-        for scope, side in ((left, "left"), (right, "right")):
-            column = scope.find(name)
-            if column is None:
-                raise UnknownColumn(f'column "{name}" specified in USING clause does not exist in {side} table')
-            if column.refused is not None:
-                raise column.refused
-            if column.masked:
-                raise masked_use(column.masked, "JOIN ... USING")
-            column.use()
-            sides.append(column)
-        conjunct = Conjunct(None, sides, sides[0].bits | sides[1].bits, True, join)
-        conjunct.equal = (sides[0], sides[1])
-        conjunct.strict = outer.column_parts(sides[0]) | outer.column_parts(sides[1])
-        block.conjuncts.append(conjunct)
-        join.conjuncts.append(conjunct)
-        full = join.kind == pb.JOIN_FULL
-        one, other = reversed(sides) if join.kind == pb.JOIN_RIGHT else sides
-        column = Column(
-            name,
-            name,
-            bits=conjunct.bits if full else one.bits,
-            type_oid=one.type_oid if sides[0].type_oid == sides[1].type_oid else 0,
-            pin=None if full else one.pin,
-            total=sides[0].total and sides[1].total,
-            fragile=max(side.fragile for side in sides),
-            strict=not full and one.strict,
-            sources=(one, other),
-        )
-        members = tuple(
-            relation
-            for scope, side in ((left, sides[0]), (right, sides[1]))
-            for relation in _members(scope, side, name)
-        )
-        return Merged(column, members)
-
-
-def _members(scope: Scope, column: Column, name: str) -> tuple[Relation, ...]:
-    if column.relation is not None:
-        return (column.relation,)
-    return next(merged.members for merged in scope.merged if merged.column.name == name)
 
 
 def _output(name: str, column: Column) -> Column:
@@ -582,64 +390,14 @@ def _united(left: Column, right: Column) -> Column:
     )
 
 
-def _check_width(names: list[str], width: int, what: str) -> None:
-    if len(names) > width:
-        # Without this a name too many would name one of our key columns.
-        raise SyntaxFailed(f"{what} has {width} columns available but {len(names)} columns specified")
-
-
-def _renamed(query: Query, names: list[str], what: str) -> list[Column]:
-    """The outputs under their new names. Names that stand twice get a name of ours behind the scenes."""
-    outputs = query.outputs
-    _check_width(names, len(outputs), what)
-    for place, column in enumerate(outputs):
-        if place < len(names):
-            column.name = column.real = names[place]
-    twice = doubled([column.name for column in outputs])
-    first = query.blocks[0].select
-    for place, column in enumerate(outputs):
-        if column.name in twice and place >= len(names) and not first.values_lists:
-            column.real = f"seenby$c{place + 1}"
-            first.target_list[place].res_target.name = column.real
-    return outputs
-
-
-def _copied(alias: str, bit: int, node: pb.Node, outputs: list[Column], keys: list[Key], names: list[str]) -> Relation:
-    """A reference to a subquery or CTE: its outputs as columns of a relation."""
-    relation = Relation(alias, bit, node)
-    _check_width(names, len(outputs), f'table "{alias}"')
-    places = {id(key): Key(key.kind, relation, key.name, key.uses) for key in keys}
-    relation.keys = list(places.values())
-    relation.ordered = []
-    for place, output in enumerate(outputs):
-        name = names[place] if place < len(names) else output.name
-        relation.ordered.append(
-            Column(
-                name,
-                name if place < len(names) else output.real,
-                relation,
-                bit,
-                output.masked,
-                type_oid=output.type_oid,
-                pin=places.get(id(output.pin)),
-                total=output.total,
-                fragile=output.fragile,
-                sources=(output,),
-            )
-        )
-    relation.columns = {column.name: column for column in relation.ordered}
-    relation.doubled = doubled([column.name for column in relation.ordered])
-    return relation
-
-
-def _named(outputs: list[Column], name: str, use: str) -> bool:
-    """Whether ``name`` means an output column; if so, it is used."""
+def _named(outputs: list[Column], name: str, use: str) -> list[Column]:
+    """The output columns that ``name`` means; they are used."""
     found = [column for column in outputs if column.name == name]
     for column in found:
         if column.masked:
             raise masked_use(column.masked, use)
         column.use()
-    return bool(found)
+    return found
 
 
 def _note_equality(conjunct: Conjunct, expr: pb.A_Expr) -> None:
@@ -655,7 +413,3 @@ def _note_equality(conjunct: Conjunct, expr: pb.A_Expr) -> None:
             other = other.type_cast.arg
         if other.WhichOneof("node") in _CONSTANTS:
             conjunct.pins = conjunct.refs[0].pin
-
-
-def _written(schema: str, table: str) -> str:
-    return table if schema == "public" else f"{schema}.{table}"

@@ -1,0 +1,48 @@
+"""Which table a name means, and the grant's view of it."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from seenby.errors import Refused, UnknownTable
+from seenby.model.shape import Catalog, Shape
+from seenby.sql.scope import ViewIndex
+
+
+class Views:
+    """A shape's views by name, made ready once; ``of`` finds what a table's name means."""
+
+    def __init__(self, shape: Shape, catalog: Catalog) -> None:
+        self.shape = shape
+        self._catalog = catalog
+        self._indexes: dict[tuple[str, str], ViewIndex] = {}
+
+    def of(self, schema: str, table: str) -> ViewIndex:
+        """Raises Refused for a table that the grant does not show, UnknownTable for one that is not there."""
+        for one in (schema,) if schema else self.shape.search_path:
+            index = self._indexes.get((one, table))
+            if index is not None:
+                return index
+            view = self.shape.views.get((one, table))
+            if view is not None:
+                index = self._indexes[one, table] = ViewIndex(view)
+                return index
+            if (one, table) in self._catalog.tables:
+                raise Refused(
+                    f"this grant shows nothing of table {_written(one, table)}",
+                    hint="ask for one of its classes: seenby grant request --help",
+                )
+        written = f"{schema}.{table}" if schema else table
+        if schema in {"pg_catalog", "information_schema"} or table in self._catalog.catalog_views:
+            raise Refused(
+                f"{written} is not shown together with tables of the platform",
+                hint="ask the catalog in a query of its own",
+            )
+        known = [_written(*name) for name in {*self.shape.views, *self._catalog.tables}]
+        near = get_close_matches(written, sorted(known), 1, 0.6)
+        hint = f"did you mean {near[0]}?" if near else r"\dt lists the tables that this grant shows"
+        raise UnknownTable(f'relation "{written}" does not exist', hint=hint)
+
+
+def _written(schema: str, table: str) -> str:
+    return table if schema == "public" else f"{schema}.{table}"
