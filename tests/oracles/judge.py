@@ -184,7 +184,7 @@ class Judge:
         if isinstance(plan, RefusedPlan):
             if case.expect is Expect.ANSWER and not outer_below(case.query):
                 if self.copied.run(case.text, case.params).state != plan.error.state:
-                    raise OracleFailure("refused", plan.error.message)
+                    raise OracleFailure(f"refused with {plan.error.state}", plan.error.message)
                 return Verdict("an error in any form", "refused")
             return Verdict(case.why or shape_of(case.query), "refused")
         if case.expect is Expect.REFUSE:

@@ -311,7 +311,7 @@ def test_a_wrong_order_is_found_only_where_the_order_is_fixed(judge: Judge) -> N
 
 def test_refusals_are_judged_by_what_was_expected(judge: Judge) -> None:
     no = RefusedPlan(Unsupported("no"))
-    assert judged(judge, HANDLES, no) == "refused"
+    assert judged(judge, HANDLES, no) == "refused with 0A000"
     assert judged(judge, replace(HANDLES, expect=Expect.EITHER), no) == "right"
     assert judged(judge, replace(HANDLES, expect=Expect.REFUSE), no) == "right"
     assert judged(judge, replace(HANDLES, expect=Expect.REFUSE), HANDLES_PLAN) == "answered"

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from seenby import sql
-from seenby.model.plan import Plan
+from seenby.model.plan import Bound, Plan, QueryPlan
 from tests.fixtures.oracles import PROPERTY
 from tests.oracles import world
 from tests.oracles.generate import Generator
@@ -73,6 +73,22 @@ def test_nobody_is_missing_and_nothing_is_silently_wrong(
 def test_what_must_be_refused_is_refused_wherever_it_stands(why: str, text: str, judge: Judge) -> None:
     for wrapper in WRAPPERS if why != "a statement kind" else ("{}",):
         judge.judge(refused(why, wrapper.format(text)), analyse)
+
+
+def test_a_capped_companion_names_more_people_than_the_cap_allows(judge: Judge) -> None:
+    """``cap`` + 1 people are enough to stop a query: a companion may stop there, but not before, nor name others."""
+    generator = Generator(Random(f"{os.environ['SEENBY_SEED']}/cap"))
+    checked = 0
+    while checked < 100:
+        case = generator.case()
+        whole, capped = (sql.analyse(case.text, SHAPE, world.CATALOG, cap=cap)[0] for cap in (1000, 2))
+        if not isinstance(whole, QueryPlan) or whole.bound is not Bound.UPPER:
+            continue
+        assert isinstance(capped, QueryPlan)
+        everybody, some = (judge.carry_out(plan, case.params).people for plan in (whole, capped))
+        assert some <= everybody
+        assert len(some) >= min(3, len(everybody)), capped.companion
+        checked += 1
 
 
 def told(judge: Judge, seed: str, kind: str, found: list[tuple[Case, OracleFailure]]) -> str:
