@@ -39,6 +39,13 @@ def wait(holds: Callable[[], object], what: str, seconds: float = 30) -> None:
 
 
 @pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Not in pytest's own folder: as root, the next pytest that starts closes it to the database's user."""
+    with tempfile.TemporaryDirectory(prefix="seenby-test-") as folder:
+        yield Path(folder).resolve()
+
+
+@pytest.fixture
 def demo() -> Iterator[StartDemo]:
     """Starts `seenby demo --dir`, large enough to be at it for long, and waits until both regions reached ``stage``."""
     started: list[subprocess.Popen[bytes]] = []
