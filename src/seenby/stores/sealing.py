@@ -136,9 +136,8 @@ class Sealer:
             epoch, following = epoch_of(now)
             if epoch > self.epoch:
                 self._counts.clear()
-            if epoch >= self.epoch:
                 self.epoch = epoch
-                self._next_epoch = following
+            self._next_epoch = following
             self._people.clear()
             self._crypto = EpochCrypto(self._keystore.epoch_key(self.epoch), self._region, self.epoch)
         return self.epoch
@@ -195,6 +194,8 @@ class Sealer:
         return entries, b"".join(payload)
 
     def attempt(self, item: RefusedAttempt) -> Sealed:
+        if len(item.grant) not in (0, 16):
+            raise Internal("a refused attempt has an impossible grant")
         epoch = self.tick()
         commit, sealed, digest = self._crypto.seal(item.record, self._random.take(RECORD_RANDOM))
         entry = encode(AttemptRefused(epoch, commit, digest))

@@ -274,6 +274,7 @@ def test_what_may_not_be_logged_is_refused_and_the_ledger_goes_on(tmp_path: Path
         (replace(disclosure("account:1"), bound=EntryBound.STATISTIC), Internal),
         (replace(disclosure("account:1"), grant=b"short"), Internal),
         (replace(disclosure("account:1"), rows=-1), Internal),
+        (RefusedAttempt(RECORD, b"short"), Internal),
     ]
 
     async def use(ledger: Ledger) -> None:
