@@ -364,18 +364,14 @@ class GrantService:
     async def _still_agreed(self, grant: Grant) -> list[Principal]:
         """The approvers; ``grant.blocked`` says why, if today's policy and directory no longer carry the grant."""
         terms, current = grant.terms, self.directory.current
-        approvers: dict[str, Principal] = {}
-        counted = []
-        for approval in grant.standing.approvals:
-            who = current.by_key(approval.key_id)
-            # Two keys of one person, after a change of keys, are still one approver.
-            if who is not None and who.name not in approvers and who.name != terms.principal:
-                approvers[who.name] = who
-                counted.append(approval)
+        # The directory has one key of each person, so two keys of one person are never two approvers.
+        signed = [(approval, current.by_key(approval.key_id)) for approval in grant.standing.approvals]
+        counted = [approval for approval, who in signed if who is not None and who.name != terms.principal]
+        approvers = [who for _, who in signed if who is not None]
         # Once active, an approver's leaving changes nothing: the signature held when it was needed.
         if grant.state is GrantState.APPROVED and (missing := missing_approvals(terms, counted)):
             needed = ", ".join(f"{number} of {region}" for region, number in missing.items())
-            grant.blocked = f"an approver left before it began; approvers needed again: {needed}"
+            grant.blocked = f"an approver left before it began (missing: {needed}); it must be asked for again"
             return []
         try:
             facts = self._facts(terms, await self._people.lookup(terms.people or ()))
@@ -389,4 +385,4 @@ class GrantService:
             grant.blocked = f"today's policy refuses it, by rule {verdict.rules[0].id}"
         elif verdict.approvals > terms.approvals:
             grant.blocked = f"today's policy asks for {verdict.approvals} approvals, the terms for {terms.approvals}"
-        return list(approvers.values())
+        return approvers

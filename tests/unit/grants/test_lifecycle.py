@@ -48,7 +48,7 @@ def decided(verb: Verb, by: Principal, terms: GrantTerms = TERMS, signature: byt
     )
 
 
-def activated(terms: GrantTerms = TERMS) -> entries.Entry:
+def activated(terms: GrantTerms = TERMS) -> entries.GrantActivated:
     return entries.GrantActivated(202611, bytes.fromhex(terms.id), commit_of(terms))
 
 
@@ -129,6 +129,13 @@ def test_approvals_of_other_terms_cannot_be_moved_here() -> None:
     moved = [replace(requested(wider), signature=signed(SAM, Verb.REQUEST, TERMS))]
     log = [*moved, decided(Verb.APPROVE, ADA), decided(Verb.APPROVE, BEN), activated()]
     assert standing(*log, terms=wider).state is None
+
+
+def test_an_event_about_another_commitment_is_not_about_this_grant() -> None:
+    approved = [requested(), decided(Verb.APPROVE, ADA), decided(Verb.APPROVE, BEN)]
+    found = standing(*approved, replace(activated(), grant_commit=bytes(32)))
+    assert found.state is GrantState.APPROVED
+    assert "other terms" in found.problems[0]
 
 
 def test_a_key_counts_only_while_the_log_says_so() -> None:
