@@ -169,6 +169,22 @@ def test_what_was_pipelined_behind_an_error_never_happened() -> None:
     play.over()
 
 
+def test_what_was_made_and_closed_behind_an_error_is_not_brought_back() -> None:
+    """Found by tests/fuzz: the undone Close gave back a statement whose Parse had been undone, and Bind hung."""
+    play = Play({"begin": BEGIN, "bad": nobody("bad"), "one": ONE})
+    play.client(
+        parse(b"a", "bad"), parse(b"b", "begin"), parse(b"c", "one"),
+        frontend.close(b"S", b"c"), frontend.close(b"S", b"b"), frontend.close(b"S", b"a"), sync(),
+    ).server(
+        parse(b"s1", "rewritten bad"), describe(b"s1"), parse(b"s2", ONE.sql), describe(b"s2"), sync()
+    )  # fmt: skip
+    play.postgres(failure("42601"), ready("I")).client_sees(Told("42601"), ready("I"))
+    for name in (b"a", b"b", b"c"):
+        play.client(bind(b"", name), sync()).server(sync()).client_sees(Told("26000"))
+        play.postgres(ready("I")).client_sees(ready("I"))
+    play.over()
+
+
 def test_a_bind_that_fails_does_not_take_over_the_portal_of_that_name() -> None:
     """Postgres keeps the old portal behind the savepoint. Its rows must never be cut by the new statement's plan."""
     play = Play(

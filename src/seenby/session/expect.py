@@ -30,7 +30,7 @@ class Item:
         raise ProtocolError(f"Postgres sent a message of type {chr(kind)!r} that nobody asked for")
 
     def failed(self, session: Session, fields: dict[str, str]) -> None:
-        """Postgres answered with an error instead."""
+        """Postgres answered with an error instead: tells it. ``unmake`` follows."""
         session.emit(backend.error_response(server_errors.run_time_error(fields)))
 
     def unmake(self, session: Session) -> None:
@@ -111,7 +111,7 @@ class Prepared(Item):
         return True
 
     def failed(self, session: Session, fields: dict[str, str]) -> None:
-        self.dropped(session)
+        session.forget(self.statement)
         session.emit(backend.error_response(server_errors.parse_error(fields)))
 
     def unmake(self, session: Session) -> None:
@@ -131,10 +131,6 @@ class Acknowledged(Item):
         self.data = data
         self.tell = tell
         self.undo = undo
-
-    def failed(self, session: Session, fields: dict[str, str]) -> None:
-        self.unmake(session)
-        super().failed(session, fields)
 
     def unmake(self, session: Session) -> None:  # noqa: ARG002
         if self.undo is not None:
@@ -204,7 +200,7 @@ class Ready(Item):
         self.batch = batch
 
     def on(self, session: Session, kind: int, body: bytes) -> bool:
-        if kind != backend.READY:
+        if kind != backend.READY or body not in {b"I", b"T", b"E"}:
             return super().on(session, kind, body)
         session.ready(body.decode(), self.batch)
         return True

@@ -60,19 +60,25 @@ _HINTS = {
     "25": "send ROLLBACK",
     "53": "try again later",
 }
+_SQLSTATE = re.compile("[0-9A-Z]{5}")
 _OUR_NAMES = re.compile(r'(?:"seenby_[vcgs][a-z0-9_]*"|seenby_[vcgs][a-z0-9_]*)\.|seenby\$\d+')
+
+
+def _code(fields: dict[str, str]) -> str:
+    code = fields.get("C", "")
+    return code if _SQLSTATE.fullmatch(code) else "XX000"
 
 
 def run_time_error(fields: dict[str, str]) -> ServerError:
     """The replacement for an ErrorResponse that came while rows were produced."""
-    code = fields.get("C", "XX000")
+    code = _code(fields)
     text = _TEXTS.get(code) or _CLASSES.get(code[:2]) or "the database refused the statement"
     return ServerError(text, code=code, hint=_HINTS.get(code[:2], ""))
 
 
 def parse_error(fields: dict[str, str]) -> ServerError:
     """The replacement for an ErrorResponse to Parse: Postgres's message without our names."""
-    code = fields.get("C", "XX000")
+    code = _code(fields)
     if code[:2] not in {"42", "0A"}:
         return run_time_error(fields)
     return ServerError(_OUR_NAMES.sub("", fields.get("M", "")), code=code, hint=_OUR_NAMES.sub("", fields.get("H", "")))

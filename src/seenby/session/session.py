@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 
 from seenby.errors import Internal, LimitReached, ProtocolError, SeenbyError, ServerError, SyntaxFailed, Unavailable
 from seenby.model.disclosure import QueryDisclosure, RefusedAttempt
@@ -208,11 +208,10 @@ class Session:
         self.outbox.hold(ticket, backend.error_response(error))
         self.outbox.muted = True
         self._fail_block = True
-        for item in islice(self.pending, 1, None):
-            if isinstance(item, Ready):
-                return
+        behind = list(takewhile(_is_not_ready, islice(self.pending, 1, None)))
+        for item in reversed(behind):
             item.unmake(self)
-        self._skipping = True
+        self._skipping = self._skipping or len(behind) + 1 == len(self.pending)
 
     # ---------------------------------------------------------------- what Postgres answered (called by items)
 
@@ -274,11 +273,16 @@ class Session:
         if isinstance(self.pending[0], Ready):  # the commit of an implicit transaction failed; Z still follows
             self.pending[0].failed(self, fields)
             return
-        self.pending.popleft().failed(self, fields)
-        while self.pending and not isinstance(self.pending[0], Ready):
-            self.pending.popleft().dropped(self)
-        if not self.pending:
-            self._skipping = True
+        head = self.pending.popleft()
+        head.failed(self, fields)
+        behind = list(takewhile(_is_not_ready, self.pending))
+        # The last is undone first: a Close behind a Parse must not bring back what the Parse never made.
+        for _ in behind:
+            self.pending.popleft()
+        for item in reversed(behind):
+            item.dropped(self)
+        head.unmake(self)
+        self._skipping = self._skipping or not self.pending
 
     # ---------------------------------------------------------------- what the client asked
 
@@ -634,6 +638,10 @@ def _as_query(plan: QueryPlan | ControlPlan) -> QueryPlan:
     if isinstance(plan, QueryPlan):
         return plan
     return QueryPlan(plan.sql, Bound.NOBODY, 1)
+
+
+def _is_not_ready(item: Item) -> bool:
+    return not isinstance(item, Ready)
 
 
 def _notices(plan: QueryPlan) -> bytes:

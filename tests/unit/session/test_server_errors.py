@@ -46,7 +46,9 @@ def test_any_code_has_a_sentence(code: str, when: str) -> None:
     assert error.message or when == "parse"
 
 
-def test_without_a_code_it_is_an_internal_error() -> None:
+@pytest.mark.parametrize("code", ["", "22", "220123", "22p02", "22012\ufffdMvalue xq77zz"])
+def test_without_a_code_that_can_be_one_it_is_an_internal_error(code: str) -> None:
+    assert run_time_error({"C": code}).state == "XX000"
     assert run_time_error({}).state == "XX000"
 
 
