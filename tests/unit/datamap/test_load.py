@@ -1,0 +1,167 @@
+"""Reading a data map: the documented example, and a precise sentence for every mistake."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from seenby.datamap import SCHEMA, DataMap, Hop, Mask, MaskKind, OwnerPath, RowScope, TableName, nearest, parse
+from seenby.errors import ConfigError
+from seenby.model.classes import DataClass
+
+ROOT = Path(__file__).parents[3]
+DOCUMENT = (ROOT / "docs/formats/datamap.md").read_text("utf-8")
+EXAMPLE: str = re.findall(r"```toml\n(.*?)```", DOCUMENT, re.DOTALL)[0]
+
+
+def load(text: str = EXAMPLE) -> DataMap:
+    return parse(text, source="map.toml", region="eu")
+
+
+def changed(old: str, new: str) -> str:
+    assert old in EXAMPLE
+    return EXAMPLE.replace(old, new, 1)
+
+
+def test_the_documented_example() -> None:
+    made = load()
+    account, contact = made.kinds["account"], made.kinds["contact"]
+    assert (account.table, account.key, account.region_column, account.protected) == (
+        TableName("public", "accounts"), "id", "home_region", "is_protected",
+    )  # fmt: skip
+    assert (contact.account, contact.region) == (False, "eu")
+    hop = Hop("device_id", TableName("public", "devices"), "id")
+    assert made.tables[TableName("public", "logins")].owners == (OwnerPath("account", (hop,), "account_id"),)
+    contacts = made.tables[TableName("public", "contacts")]
+    assert contacts.scope is RowScope.ANY
+    assert [(owner.kind, owner.nullable) for owner in contacts.owners] == [
+        ("account", False), ("contact", False), ("account", True),
+    ]  # fmt: skip
+    assert made.tables[TableName("public", "sounds")].nobody
+
+
+def test_masks_of_columns() -> None:
+    columns = load().tables[TableName("public", "accounts")].columns
+    assert columns["phone"].mask == Mask(MaskKind.LAST4)
+    assert columns["is_protected"].mask == Mask(MaskKind.NULL), "its class is in the map's mask list"
+    assert columns["handle"].mask is None
+    messages = load().tables[TableName("public", "messages")].columns
+    assert messages["body"].mask == Mask(MaskKind.CONSTANT, "[hidden]"), "a mask of its own, its class has none"
+    assert messages["sent_at"].mask is None
+
+
+def test_another_schema() -> None:
+    text = EXAMPLE + '\n[tables."billing.plans"]\nkey = ["id"]\nnobody = true\ncolumns = { id = "public" }\n'
+    assert TableName("billing", "plans") in load(text).tables
+    assert str(TableName("billing", "plans")) == "billing.plans"
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("version = ", "not valid TOML", "correct"),
+        (changed("version = 1", "version = 2"), "version: 1 was expected", "datamap.md"),
+        (changed("[people.account]", "[person.account]"), "'person' was unexpected", "datamap.md"),
+        (changed('["contact", "identity", "location"]', '["public"]'), "mask.0", "datamap.md"),
+        (changed('account = false\n', 'account = false\nprotected = "x"\n'), "protected needs people with an acc", ""),
+        (changed('region = "local"', ""), "people.contact: give exactly one of region and region_column", ""),
+        (changed('table = "accounts"', 'table = "acounts"'), "account: the map has no table acounts", "accounts"),
+        (changed('kind = "account", path = "id"', 'kind = "acount", path = "id"'), "no people of kind acount", "acc"),
+        (changed('path = "id"', 'path = "handle"'), "rows of accounts do not belong to these people", 'path = "id"'),
+        (changed("device_id -> devices.id", "device_id -> device.id"), "the map has no table device", "devices"),
+        (changed("device_id -> devices.id", "device_id = devices.id"), "cannot read the hop", "COLUMN -> TABLE.COLUMN"),
+        (changed('["device_id -> devices.id", "account_id"]', '["device_id -> devices.id"]'), "not in a column", "end"),
+        (changed('handle = "public"', 'handle = "pubic"'), "no data class 'pubic'; did you mean public?", ""),
+        (changed('mask = "last4" }\nemail', 'mask = "last5" }\nemail'), "no mask 'last5'; did you mean last4?", ""),
+        (changed('handle = "public"', 'handle = { class = "public", mask = "null" }'), "public columns have no", ""),
+        (changed("nobody = true", "nobdy = true"), "no field 'nobdy'; did you mean nobody?", ""),
+        (changed("nobody = true", ""), "say whose rows these are", ""),
+        (changed("nobody = true", 'nobody = true\nscope = "any"'), "a table of nobody has no scope", ""),
+        (changed('scope = "any"', 'scope = "some"'), "tables.contacts.scope", ""),
+        (changed('{ kind = "contact", path = "phone" },', '{ kind = "account", path = "account_id" },'), "twice", ""),
+        (EXAMPLE + '[tables."public.accounts"]\nkey = ["id"]\nnobody = true\ncolumns = { id = "public" }\n',
+         "listed twice", "keep one"),
+        (changed('region = "local"', 'region_column = "r"') + """
+[tables.invites]
+key = ["id"]
+owners = [{ kind = "contact", path = "phone" }]
+columns = { id = "contact" }
+""", "home region of a contact stands in contacts", "constant region"),
+    ],
+)  # fmt: skip
+def test_mistakes(text: str, message: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(text)
+    assert refused.value.message.startswith("map.toml")
+    assert message in refused.value.message
+    assert hint in refused.value.hint
+    assert refused.value.hint
+
+
+LIKES = """
+[tables.likes]
+key = ["id"]
+owners = [{ kind = "account", path = ["contact_id -> contacts.id", "account_id"] }]
+columns = { id = "behaviour" }
+"""
+
+
+def test_a_map_that_is_not_closed() -> None:
+    """A like reaches its person through an address-book entry, which also belongs to the person in it."""
+    with pytest.raises(
+        ConfigError, match=r"tables.likes: the map is not closed: a path goes through contacts"
+    ) as refused:
+        load(EXAMPLE + LIKES)
+    missing = refused.value.hint.removeprefix("add the owner ")
+    assert tomllib.loads(f"owner = {missing}")["owner"] == {
+        "kind": "contact", "path": ["contact_id -> contacts.id", "phone"],
+    }  # fmt: skip
+
+
+def test_the_hints_close_the_map() -> None:
+    """Pasting what the messages say leads to a map that loads, after as many rounds as people are missing."""
+    text, pasted = EXAMPLE + LIKES, 0
+    while pasted < 5:
+        try:
+            made = load(text)
+        except ConfigError as error:
+            missing = error.hint.removeprefix("add the owner ")
+            text = text.replace(
+                '["contact_id -> contacts.id", "account_id"] }',
+                f'["contact_id -> contacts.id", "account_id"] }}, {missing}',
+                1,
+            )
+            pasted += 1
+        else:
+            break
+    assert pasted == 2
+    assert [owner.column for owner in made.tables[TableName("public", "likes")].owners] == [
+        "account_id", "matched_account_id", "phone",
+    ]  # fmt: skip
+    assert made.tables[TableName("public", "likes")].owners[1].nullable
+
+
+def test_the_schema_names_every_class_and_mask() -> None:
+    """The JSON schema and the code have one list each; they must be the same."""
+    assert SCHEMA["$defs"]["class"]["enum"] == [one.value for one in DataClass]
+    masks = SCHEMA["$defs"]["classWithMask"]["properties"]["mask"]["oneOf"][0]["enum"]
+    assert {*masks, "constant"} == {one.value for one in MaskKind}
+
+
+def test_the_document_names_every_class_and_mask() -> None:
+    for name in (*DataClass, *MaskKind):
+        assert f"`{name.value}`" in DOCUMENT or f"{{ {name.value} =" in DOCUMENT
+
+
+def test_nearest() -> None:
+    assert nearest("acounts", ["accounts", "videos"]) == "did you mean accounts?"
+    assert nearest("zzz", ["b", "a"]) == "known: a, b"
+    assert nearest("zzz", []) == ""
+
+
+def test_the_demo_is_a_map() -> None:
+    text = (ROOT / "src/seenby/demo/datamap.toml").read_text("utf-8")
+    assert len(parse(text, source="datamap.toml", region="us").tables) > 15
