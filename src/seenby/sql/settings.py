@@ -19,6 +19,7 @@ Timeouts are the gateway's: they belong to the grant. What would change nothing 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from postgast import pg_query_pb2 as pb
@@ -37,15 +38,16 @@ FREE = {
 }
 """What a client may set to anything, with Postgres's spelling."""
 
+_ON = ("on", "true", "yes", "1")
 SAME = {
-    "client_encoding": frozenset({"utf8", "utf-8", "unicode"}),
-    "standard_conforming_strings": frozenset({"on", "true", "yes", "1"}),
-    "default_transaction_isolation": frozenset({"repeatable read"}),
-    "default_transaction_read_only": frozenset({"on", "true", "yes", "1"}),
-    "transaction_isolation": frozenset({"repeatable read"}),
-    "transaction_read_only": frozenset({"on", "true", "yes", "1"}),
+    "client_encoding": ("UTF8", "utf8", "utf-8", "unicode"),
+    "standard_conforming_strings": _ON,
+    "default_transaction_isolation": ("repeatable read",),
+    "default_transaction_read_only": _ON,
+    "transaction_isolation": ("repeatable read",),
+    "transaction_read_only": _ON,
 }
-"""What a client may set to the value that it has anyway."""
+"""What a client may set to the value that it has anyway, in each of its spellings."""
 
 SHOWN = (
     FREE.keys()
@@ -89,10 +91,11 @@ def change(statement: pb.VariableSetStmt, search_path: Sequence[str]) -> Control
     values = list(_values(statement.args))
     value = ", ".join(values)
     if name in SAME:
-        if statement.kind == pb.VAR_SET_VALUE and value.lower() in SAME[name]:
+        # Postgres reads letters and digits of an encoding's name only; asyncpg sends  'utf-8'  with the quotes.
+        said = re.sub("[^a-z0-9]", "", value.lower()) if name == "client_encoding" else value.lower()
+        if statement.kind == pb.VAR_SET_VALUE and said in SAME[name]:
             return ControlPlan(ControlKind.SET, tag, name=name, value=value)
-        wanted = min(SAME[name], key=len)
-        raise ParameterFixed(f"{name} is fixed here", hint=f"it is {wanted}; {_LIST}")
+        raise ParameterFixed(f"{name} is fixed here", hint=f"it is {SAME[name][0]}; {_LIST}")
     if name not in FREE:
         raise ParameterFixed(f"{statement.name} cannot be set here", hint=_LIST)
     where = "LOCAL " if statement.is_local else ""
