@@ -182,9 +182,18 @@ class Connection(asyncio.Protocol):
         link.on_lost = self._server_lost
         link.on_pressure = self._server_slow
         self._link = link
+        self._tell_settings(link)
         waiting, self._to_link = self._to_link, []
         link.write(b"".join(waiting))
         self._flow()
+
+    def _tell_settings(self, link: Link) -> None:
+        """The greeting said what the client asked for; Postgres may spell it otherwise (German: ``German, DMY``)."""
+        assert self._transport is not None
+        for name, asked in self._settings.items():
+            value = link.parameters.get(name)
+            if value is not None and value != asked and name != "application_name":
+                self._transport.write(backend.parameter_status(name, value))
 
     def _server_data(self, data: bytes) -> None:
         assert self._session is not None

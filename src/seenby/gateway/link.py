@@ -9,7 +9,7 @@ from typing import cast
 
 from scramp import ScramClient, ScramException
 
-from seenby.errors import SeenbyError, Unavailable
+from seenby.errors import ParameterFixed, SeenbyError, Unavailable
 from seenby.wire import backend, frontend, startup
 from seenby.wire.framing import Framer
 
@@ -132,6 +132,11 @@ class Link(asyncio.Protocol):
                     self._signed_in.set_result(None)
             case backend.ERROR:
                 sqlstate = backend.read_report(body).get("C", "")
+                if sqlstate == "22023":
+                    raise ParameterFixed(
+                        "a setting of the sign-in has a value that Postgres does not know",
+                        hint="look at options=, PGTZ and PGDATESTYLE of the client",
+                    )
                 raise Unavailable("the database refused the grant's role", hint="tell the operator", detail=sqlstate)
 
     def _fail(self, error: SeenbyError) -> None:

@@ -22,7 +22,7 @@ from seenby.errors import ConfigError, GrantEnded, NoGrant, Refused, SeenbyError
 from seenby.gateway.connection import Connection
 from seenby.gateway.link import Address, Link
 from seenby.model.grant import GrantTerms
-from seenby.model.plan import RefusedPlan
+from seenby.model.plan import ControlPlan, RefusedPlan
 from seenby.model.principal import Principal
 from seenby.model.shape import Catalog
 from seenby.session.access import Access
@@ -30,6 +30,7 @@ from seenby.session.handshake import Admitted, Handshake
 from seenby.session.outcome import Attribution
 from seenby.session.session import Session
 from seenby.sql import analyse
+from seenby.sql.settings import FREE, identifier, literal
 from seenby.stores.config import Config
 from seenby.stores.ledger import Ledger
 from seenby.wire import backend, frontend, startup
@@ -204,14 +205,15 @@ class Gateway:
         return session, settings, _greeting(principal, settings, catalog, connection.key)
 
     def _settings(self, admitted: Admitted, catalog: Catalog) -> dict[str, str]:
+        """What the link is opened with, in Postgres's spelling: libpq sends ``datestyle`` for PGDATESTYLE."""
         settings = {}
         for name, value in admitted.settings:
-            quoted = value.replace("'", "''")
-            text = f"SET \"{name}\" TO '{quoted}'"
+            text = f"SET {identifier(name)} TO {literal(value)}"
             plan = analyse(text, None, catalog, cap=0)[0]
             if isinstance(plan, RefusedPlan):
                 raise plan.error
-            settings[name] = value
+            if isinstance(plan, ControlPlan) and plan.name in FREE:  # the rest is what it says already
+                settings[FREE[plan.name]] = value
         return settings
 
     def _choose(self, admitted: Admitted) -> tuple[Access | None, SeenbyError]:

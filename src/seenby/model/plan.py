@@ -53,7 +53,7 @@ class QueryPlan:
     Attributes:
         sql: rewritten text; the first ``len(keys)`` output columns are person keys, as text.
         bound: how the people are found.
-        visible: how many columns the user sees.
+        visible: how many columns the user sees; 0 without keys: what Postgres says (a star over the catalog).
         keys: the person keys in the output (EXACT only).
         companion: for UPPER, and for the error path of EXACT: rows ``(kind text, key text)``, distinct, capped by
             ``companion_cap + 1`` if the analysis can push the cap. Takes the same $n parameters as ``sql``.

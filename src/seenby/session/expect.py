@@ -102,7 +102,7 @@ class Prepared(Item):
         if kind != backend.ROW_DESCRIPTION:
             return super().on(session, kind, body)
         fields = backend.read_row_description(body)
-        if len(fields) != self.statement.width:
+        if self.statement.width is not None and len(fields) != self.statement.width:
             # Keys are cut off by position: one column more or less, and they would not be the keys.
             raise ProtocolError("Postgres describes other columns than the analysis found")
         self.statement.fields = fields[self.statement.hidden :]

@@ -504,7 +504,7 @@ class Session:
             self._stalled = server
             self._held.appendleft((frontend.BIND, body))
             return
-        if len(message.formats) not in {0, 1, plan.visible}:
+        if len(message.formats) not in {0, 1, plan.visible} and (plan.visible or plan.keys):
             error = ServerError(
                 f"bind message has {len(message.formats)} result formats but query has {plan.visible} columns",
                 code="08P01",
@@ -597,7 +597,9 @@ class Session:
         if len(self._server_statements) >= MAX_SERVER_STATEMENTS:
             self._evict()
         self._names += 1
-        statement = ServerStatement(b"s%d" % self._names, key, len(plan.keys), len(plan.keys) + plan.visible)
+        # A star over the catalog, which has no keys, has as many columns as Postgres says.
+        width = len(plan.keys) + plan.visible
+        statement = ServerStatement(b"s%d" % self._names, key, len(plan.keys), width or None)
         self._server_statements[key] = statement
         self._send(frontend.parse(statement.name, plan.sql, oids) + frontend.describe(b"S", statement.name))
         self.pending.append(Prepared(statement, tell=undo is not None))
@@ -652,4 +654,6 @@ def _server_formats(formats: tuple[int, ...], keys: int, visible: int) -> tuple[
     """The client's result formats with text for the person keys in front."""
     if not any(formats):
         return ()
+    if not keys:
+        return formats
     return (0,) * keys + (formats if len(formats) > 1 else formats * visible)

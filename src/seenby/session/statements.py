@@ -19,7 +19,7 @@ class ServerStatement:
     name: bytes
     key: tuple[str, tuple[int, ...]]
     hidden: int  # person keys in front
-    width: int  # columns, with the keys
+    width: int | None  # columns, with the keys; None: only Postgres knows, and there are no keys
     described: bool = False
     parameters: tuple[int, ...] = ()
     fields: tuple[backend.Field, ...] = ()
