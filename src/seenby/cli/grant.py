@@ -329,9 +329,13 @@ def _connection(terms: GrantTerms, config: Path | None) -> str | None:
         settings = load_config(config) if config else None
     except ConfigError:
         return None
-    if settings is None or not settings.listen.host:
+    if settings is None:
         return None
-    place = f"host={settings.listen.host} port={settings.listen.port} dbname={settings.database.dbname}"
+    listen = settings.listen
+    # The socket first: whoever has the configuration at hand is on the gateway's machine.
+    place = f"host={listen.socket_dir or listen.host} port={listen.port} dbname={settings.database.dbname}"
+    if listen.tls_cert and not listen.socket_dir:
+        place += " sslmode=require"
     return f"psql '{place} user={terms.principal} options=-cseenby.grant={terms.id}'"
 
 
