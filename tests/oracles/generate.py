@@ -7,10 +7,9 @@ every use that must be refused comes from ``tests.oracles.refusals``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from random import Random
+from dataclasses import dataclass, replace
 
+from tests.oracles.expressions import AGGREGATE_WORDS, TYPES, Expressions, Out, Relation, Scope, has_column
 from tests.oracles.query import (
     Base,
     Block,
@@ -18,7 +17,6 @@ from tests.oracles.query import (
     Count,
     Cte,
     Derived,
-    Expect,
     Join,
     Named,
     Node,
@@ -30,79 +28,15 @@ from tests.oracles.query import (
 )
 from tests.oracles.world import BY_NAME, TABLES
 
-TYPES = ("int", "text", "bool", "date")
-ALIASES = (
-    "a",
-    "b",
-    "m",
-    "x",
-    "t1",
-    "t2",
-    "u",
-    '"Q"',
-    '"order"',
-    '"we ""ird"',
-    "größe",
-    "videos",
-    "accounts",
-    "devices",
-)
+SHADOWS = ("videos", "accounts", "devices")
+ALIASES = ("a", "b", "m", "x", "t1", "t2", "u", '"Q"', '"order"', '"we ""ird"', "größe", *SHADOWS)
 CTE_NAMES = ("c1", "c2", "recent", "accounts", "messages", "regions")
 NAMES = ("n", "v", "id", "handle", "home", "total", "x", "owner", '"Mixed"', "coins", '"select"', '"a.b"')
-LITERALS = {
-    "int": ("0", "1", "2", "3", "5", "10", "-1"),
-    "text": ("'ann'", "'eu'", "'us'", "'tel'", "'cats'", "'+441'", "''", "'2'"),
-    "bool": ("true", "false"),
-    "date": ("date '2024-02-01'", "'2025-01-01'::date"),
-}
-SQL_TYPE = {"int": "int", "text": "text", "bool": "boolean", "date": "date"}
 MOST_ROWS = 400
-COMPARISONS = ("=", "=", "=", "<>", "<", ">", "<=", ">=")
-
-
-@dataclass(frozen=True, slots=True)
-class Out:
-    """A column as an outer block sees it. ``name`` "" cannot be named."""
-
-    name: str
-    kind: str
-    masked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Relation:
-    alias: str
-    columns: tuple[Out, ...]
-    prefix: str = ""  # what stands before the dot, when not the alias
 
 
 @dataclass(slots=True)
-class Scope:
-    """What a block's expressions may name: relations, and the columns that ``*`` gives (USING merges some)."""
-
-    relations: list[Relation]
-    star: list[Out]
-
-    def references(self, kind: str | None, *, masked: bool = False) -> list[tuple[str, Out]]:
-        """(text, column): qualified always, bare too where that is unambiguous."""
-        found: list[tuple[str, Out]] = []
-        bare = Counter(column.name for column in self.star)
-        for relation in self.relations:
-            own = Counter(column.name for column in relation.columns)
-            for column in relation.columns:
-                if column.name and own[column.name] == 1 and column.masked <= masked and kind in {None, column.kind}:
-                    found.append((f"{relation.prefix or relation.alias}.{column.name}", column))
-        for column in self.star:
-            if column.name and bare[column.name] == 1 and column.masked <= masked and kind in {None, column.kind}:
-                found.append((column.name, column))
-        return found
-
-
-@dataclass(slots=True)
-class Generator:
-    random: Random
-    params: list[str] = field(default_factory=list)
-
+class Generator(Expressions):
     def case(self) -> Case:
         """One query over the answered shapes."""
         while True:
@@ -110,18 +44,6 @@ class Generator:
             query, _ = self.query(depth=self.random.choice((0, 1, 1, 2)), ctes={}, top=True)
             if work(query)[1] <= MOST_ROWS:
                 return Case(*compact(query, tuple(self.params)))
-
-    def unanswered(self) -> Case:
-        """One query of a shape that is perhaps not answered yet. If it is, it must be right."""
-        while True:
-            self.params = []
-            query, why = self.unusual()
-            if work(query)[1] <= MOST_ROWS:
-                query, params = compact(query, tuple(self.params))
-                return Case(query, params, Expect.EITHER, why)
-
-    def chance(self, probability: float) -> bool:
-        return self.random.random() < probability
 
     # --- queries ---------------------------------------------------------------------------------------------------
 
@@ -287,7 +209,7 @@ class Generator:
         for n in range(self.random.choice((0, 0, 1, 1, 2))):
             kind = self.random.choice(TYPES)
             text = self.expression(scope, kind, self.random.choice((0, 1)))
-            if not _has_column(text):
+            if not has_column(text):
                 continue  # GROUP BY a constant is an ordinal, or an error
             how = self.random.random()
             if how < 0.25:
@@ -297,6 +219,8 @@ class Generator:
             elif how < 0.5:
                 # A name that an input column has too means the input column here, and the output one in ORDER BY.
                 name = self.random.choice((f"g{n}", f"g{n}", f"g{n}", "id", "home"))
+                if any(out.masked and out.name == name for out in scope.star):
+                    name = f"g{n}"
                 items.append(f"{text} AS {name}")
                 group.append(name)
                 columns.append(Out(name, kind))
@@ -313,117 +237,6 @@ class Generator:
                 columns[-1] = Out(f"q{len(items)}", "int")
         having = (self.having(scope),) if self.chance(0.25) else ()
         return Block(tuple(items), sources, where, tuple(group), having), columns
-
-    def aggregate(self, scope: Scope) -> str:
-        how = self.random.random()
-        if how < 0.35:
-            text = "count(*)"
-        elif how < 0.5:
-            kind = self.random.choice(TYPES)
-            text = f"count({'DISTINCT ' if self.chance(0.5) else ''}{self.expression(scope, kind, 1)})"
-        elif how < 0.7:
-            text = f"{self.random.choice(('sum', 'avg'))}({self.expression(scope, 'int', 1)})"
-        elif how < 0.85:
-            kind = self.random.choice(("int", "text", "date"))
-            text = f"{self.random.choice(('min', 'max'))}({self.expression(scope, kind, 1)})"
-        elif how < 0.93:
-            text = f"{self.random.choice(('bool_and', 'bool_or'))}({self.condition(scope, 1)})"
-        else:
-            value = self.expression(scope, "text", 1)
-            text = f"string_agg({value}, ',' ORDER BY {value})"
-        return text
-
-    def having(self, scope: Scope) -> str:
-        how = self.random.random()
-        if how < 0.5:
-            return f"count(*) {self.random.choice(COMPARISONS)} {self.random.choice(('0', '1', '2', '5'))}"
-        if how < 0.75:
-            return f"sum({self.expression(scope, 'int', 0)}) > {self.random.choice(LITERALS['int'])}"
-        return f"max({self.expression(scope, 'text', 0)}) IS NOT NULL"
-
-    def fallible(self, scope: Scope) -> str:
-        """Fails for some rows. In a select list of a query without LIMIT only, where it is known which rows are."""
-        number = self.expression(scope, "int", 0)
-        return self.random.choice(
-            (
-                f"10 / {number}",
-                f"10 % ({number} - 5)",
-                f"({self.expression(scope, 'text', 0)})::int",
-                f"{number} * 700000000",
-            )
-        )
-
-    # --- shapes beyond the answered ones ---------------------------------------------------------------------------
-
-    def unusual(self) -> tuple[Query, str]:
-        sources, scope = self.sources(1, {})
-        items, columns = self.items(scope, unique=False, masked=True)
-        where = tuple(self.condition(scope, 1) for _ in range(self.random.choice((0, 1))))
-        plain = Query(Block(items, sources, where))
-        how = self.random.randrange(11)
-        if how == 9:
-            count = self.random.choice(("count(*)", "sum(1)"))
-            item = f"{count} FILTER (WHERE {self.condition(scope, 1)})"
-            return Query(Block((item,), sources, where)), "FILTER"
-        if how == 10:
-            self.params.append("2")
-            return replace(plain, limit=Count(f"LIMIT ${len(self.params)}", 2)), "a parameter in LIMIT"
-        if how < 2:
-            return Query(Block(items, sources, (*where, self.sublink(scope)))), "a sublink in WHERE"
-        if how == 2:
-            return Query(Block((*items, self.scalar(scope)), sources, where)), "a sublink in the select list"
-        if how == 3 and not any(column.masked for column in columns):
-            operator = self.random.choice(("UNION", "INTERSECT", "EXCEPT", "INTERSECT ALL", "EXCEPT ALL"))
-            wanted = tuple(self.random.choice(("int", "text")) for _ in range(2))
-            branches = tuple(Query(self.block(1, {}, top=False, types=wanted)[0]) for _ in range(2))
-            return Query(UnionAll(branches, operator)), operator
-        if how == 4:
-            inner, columns = self.grouped(scope, sources, where)
-            return Query(Block(("*",), (Derived(Query(inner), "g"),))), "an aggregate below"
-        if how == 5:
-            inner = Block(self.items(scope, unique=True, masked=False)[0], sources, where, distinct=True)
-            return Query(Block(("*",), (Derived(Query(inner), "d"),))), "DISTINCT below"
-        if how == 6:
-            windows = "count(*) OVER ()", "rank() OVER (ORDER BY true)", "sum(1) OVER ()"
-            return Query(Block((*items, self.random.choice(windows)), sources, where)), "a window"
-        if how == 7 and not any(column.masked for column in columns):
-            order = tuple(Sort(str(n + 1), n) for n in range(len(columns)))
-            inner_query = replace(plain, order=order, limit=Count("LIMIT 2", 2))
-            return Query(Block(("count(*)",), (Derived(inner_query, "l"),))), "LIMIT below"
-        table = self.random.choice(TABLES)
-        inner_query = Query(
-            Block(("count(*) AS n",), (Base(table.name, table.name, "i"),), (self.correlated(scope, "i", table.name),))
-        )
-        return (
-            Query(Block((*items, "la.n"), (*sources, Derived(inner_query, "la", lateral=True)), where)),
-            "LATERAL",
-        )
-
-    def correlated(self, scope: Scope, alias: str, table: str) -> str:
-        outer = [text for text, _ in scope.references("int") if "." in text]
-        inner = [column.name for column in BY_NAME[table].visible if column.kind == "int"]
-        if not outer or not inner:
-            return "true"
-        return f"{alias}.{self.random.choice(inner)} {self.random.choice(COMPARISONS)} {self.random.choice(outer)}"
-
-    def sublink(self, scope: Scope) -> str:
-        table = self.random.choice([table for table in TABLES if table.name != "regions"])
-        inner = self.random.choice([column.name for column in table.visible if column.kind == "int"])
-        where = self.correlated(scope, "i", table.name) if self.chance(0.6) else "true"
-        value = self.expression(scope, "int", 0)
-        no = self.random.choice(("", "NOT "))
-        return self.random.choice(
-            (
-                f"{no}EXISTS (SELECT 1 FROM ⟦{table.name}⟧ i WHERE {where})",
-                f"{value} {no}IN (SELECT i.{inner} FROM ⟦{table.name}⟧ i WHERE {where})",
-                f"{value} > ALL (SELECT i.{inner} FROM ⟦{table.name}⟧ i WHERE {where})",
-                f"{value} <= (SELECT count(*) FROM ⟦{table.name}⟧ i WHERE {where})",
-            )
-        )
-
-    def scalar(self, scope: Scope) -> str:
-        table = self.random.choice(TABLES)
-        return f"(SELECT count(*) FROM ⟦{table.name}⟧ i WHERE {self.correlated(scope, 'i', table.name)})"
 
     # --- FROM ------------------------------------------------------------------------------------------------------
 
@@ -539,94 +352,10 @@ class Generator:
         taken.add(alias)
         return alias
 
-    # --- expressions -----------------------------------------------------------------------------------------------
-
-    def param(self, kind: str) -> str:
-        """A new parameter with a value of that type; only where Postgres infers its type, or with a cast."""
-        literal = self.random.choice(LITERALS[kind])
-        self.params.append(literal.removeprefix("date ").removesuffix("::date").strip("'"))
-        return f"${len(self.params)}"
-
-    def expression(self, scope: Scope, kind: str, depth: int) -> str:
-        references = scope.references(kind)
-        how = self.random.random()
-        if references and (depth == 0 or how < 0.5):
-            return self.random.choice(references)[0]
-        if depth == 0 or how < 0.58:
-            if self.chance(0.2):
-                return f"{self.param(kind)}::{SQL_TYPE[kind]}"
-            return self.random.choice(LITERALS[kind])
-
-        def sub(kind: str) -> str:
-            return self.expression(scope, kind, depth - 1)
-
-        common = (
-            lambda: f"coalesce({sub(kind)}, {sub(kind)})",
-            lambda: f"CASE WHEN {self.condition(scope, depth - 1)} THEN {sub(kind)} ELSE {sub(kind)} END",
-            lambda: f"CASE WHEN {self.condition(scope, depth - 1)} THEN {sub(kind)} END",
-            lambda: f"nullif({sub(kind)}, {sub(kind)})",
-        )
-        own: dict[str, tuple[Callable[[], str], ...]] = {
-            "int": (
-                lambda: f"({sub('int')} + {sub('int')})",
-                lambda: f"({sub('int')} - {sub('int')})",
-                lambda: f"length({sub('text')})",
-                lambda: f"abs({sub('int')})",
-                lambda: f"greatest({sub('int')}, {sub('int')})",
-                lambda: f"CASE {sub('text')} WHEN {sub('text')} THEN {sub('int')} ELSE 7 END",
-            ),
-            "text": (
-                lambda: f"upper({sub('text')})",
-                lambda: f"({sub('text')} || {sub('text')})",
-                lambda: f"left({sub('text')}, 2)",
-                lambda: f"({sub('int')})::text",
-                lambda: f"CAST({sub('int')} AS text)",
-            ),
-            "bool": (lambda: f"({self.condition(scope, depth - 1)})",) * 3,
-            "date": (lambda: f"({sub('date')} + {sub('int')})",),
-        }
-        return self.random.choice((*common, *own[kind]))()
-
-    def condition(self, scope: Scope, depth: int) -> str:
-        kinds = [kind for kind in ("int", "int", "text", "text", "date", "bool") if scope.references(kind)]
-        kind = self.random.choice(kinds or ["int"])
-        left = self.expression(scope, kind, max(0, depth - 1))
-        how = self.random.random()
-        if how < 0.35:
-            right = self.param(kind) if self.chance(0.25) and _has_column(left) else self.expression(scope, kind, 0)
-            return f"{left} {self.random.choice(COMPARISONS)} {right}"
-        if how < 0.5:
-            return f"{left} IS {self.random.choice(('', 'NOT '))}NULL"
-        if how < 0.6:
-            values = ", ".join(self.random.choice((*LITERALS[kind], "NULL")) for _ in range(self.random.randint(1, 3)))
-            return f"{left} {self.random.choice(('', 'NOT '))}IN ({values})"
-        if how < 0.66:
-            return f"{left} IS {self.random.choice(('', 'NOT '))}DISTINCT FROM {self.expression(scope, kind, 0)}"
-        if how < 0.72:
-            like = self.random.choice(("LIKE", "NOT LIKE"))
-            return f"{self.expression(scope, 'text', 0)} {like} {self.random.choice(PATTERNS)}"
-        if how < 0.78:
-            return f"{left} BETWEEN {self.expression(scope, kind, 0)} AND {self.expression(scope, kind, 0)}"
-        if how < 0.84 or depth == 0:
-            flag = self.expression(scope, "bool", 0)
-            return self.random.choice((flag, f"NOT {flag}", f"{flag} IS NOT TRUE", f"{flag} IS UNKNOWN"))
-        one, two = self.condition(scope, depth - 1), self.condition(scope, depth - 1)
-        return self.random.choice((f"({one} OR {two})", f"({one} OR {two})", f"NOT ({one} AND {two})", f"NOT ({one})"))
-
 
 FALLIBLE = "may fail"
 KEYS = ("id", "account_id", "sender", "recipient", "author", "owner", "device_id")
-PATTERNS = ("'a%'", "'%n'", "'%e%'", "'_nn'")
-AGGREGATE_WORDS = ("count(", "sum(", "avg(", "min(", "max(", "bool_and(", "bool_or(", "string_agg(")
 
 
 def _scope(relation: Relation) -> Scope:
     return Scope([relation], list(relation.columns))
-
-
-def _has_column(text: str) -> bool:
-    """Whether an expression is more than constants and parameters (which have no place in GROUP BY)."""
-    return text[0] not in "'$0123456789-" and not text.startswith(("date ", "true", "false", "NULL"))
-
-
-__all__ = ["Case", "Expect", "Generator"]

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -29,17 +29,13 @@ from seenby.model.plan import Bound, Plan, QueryPlan, RefusedPlan
 from tests.oracles.query import (
     PARAMETER,
     WORLD,
-    Block,
     Case,
-    Derived,
     Expect,
-    Join,
-    Named,
-    Node,
     Query,
     shrunk,
     world_text,
 )
+from tests.oracles.shapes import may_be_refused, shape_of
 from tests.oracles.world import PEOPLE, Places
 
 Analyse = Callable[[str], tuple[Plan, ...]]
@@ -182,7 +178,7 @@ class Judge:
         """Raises OracleFailure if what ``analyse`` makes of the case breaks I2, I4 or I5."""
         plan = self._planned(case, analyse)
         if isinstance(plan, RefusedPlan):
-            if case.expect is Expect.ANSWER and not outer_below(case.query):
+            if case.expect is Expect.ANSWER and not may_be_refused(case.query):
                 if self.copied.run(case.text, case.params).state != plan.error.state:
                     raise OracleFailure(f"refused with {plan.error.state}", plan.error.message)
                 return Verdict("an error in any form", "refused")
@@ -340,44 +336,6 @@ def permitted(ranked: Ranked, query: Query, answer: tuple[Cells, ...]) -> bool:
     return taken == len(answer)
 
 
-def shape_of(query: Query) -> str:
-    """The row of the precision table that a query counts in: the first of its features in this order."""
-    body = query.body
-    blocks = [body] if isinstance(body, Block) else []
-    aggregates = ("count(", "sum(", "min(", "max(", "avg(", "bool_and(", "bool_or(", "string_agg(")
-    nodes = list(_nodes(query))
-    if any(block.group for block in blocks):
-        shape = "group by"
-    elif any(word in item for block in blocks for item in block.items for word in aggregates):
-        shape = "aggregate"
-    elif any(block.distinct for block in blocks):
-        shape = "distinct"
-    elif any(map(_is_outer, nodes)):
-        shape = "outer join below" if outer_below(query) else "outer join"
-    elif not blocks:
-        shape = "union all"
-    elif query.ctes or any(isinstance(node, Derived | Named) for node in nodes):
-        shape = "derived, CTE"
-    elif len(nodes) > 1:
-        shape = "join"
-    else:
-        shape = "one table"
-    return shape + (" + offset" if query.offset else " + limit" if query.limit else "")
-
-
-def _nodes(query: Query) -> Iterable[Node]:
-    for cte in query.ctes:
-        yield from _nodes(cte.query)
-    if isinstance(query.body, Block):
-        for node in (node for source in query.body.sources for node in _joined(source)):
-            yield node
-            if isinstance(node, Derived):
-                yield from _nodes(node.query)
-    else:
-        for branch in query.body.branches:
-            yield from _nodes(branch)
-
-
 def minimise(judge: Judge, case: Case, analyse: Analyse, kind: str, tries: int = 400) -> Case:
     """The smallest case, reached by leaving parts out, that still fails in the same way."""
     while True:
@@ -390,23 +348,6 @@ def minimise(judge: Judge, case: Case, analyse: Analyse, kind: str, tries: int =
                 break
         else:
             return case
-
-
-def outer_below(query: Query) -> bool:
-    """Whether an outer join stands in a derived table, a CTE or a branch of UNION ALL: not always answered yet."""
-    top = query.body.sources if isinstance(query.body, Block) else ()
-    return sum(map(_is_outer, _nodes(query))) > sum(_is_outer(node) for source in top for node in _joined(source))
-
-
-def _is_outer(node: Node) -> bool:
-    return isinstance(node, Join) and node.kind.split()[0] in {"LEFT", "RIGHT", "FULL"}
-
-
-def _joined(node: Node) -> Iterable[Node]:
-    yield node
-    if isinstance(node, Join):
-        yield from _joined(node.left)
-        yield from _joined(node.right)
 
 
 def _fails(judge: Judge, case: Case, analyse: Analyse, kind: str) -> bool:

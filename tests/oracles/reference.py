@@ -16,10 +16,10 @@ from dataclasses import replace
 from enum import Enum, auto
 
 from seenby.model.plan import Bound, OutputKey, QueryPlan
+from tests.oracles.expressions import AGGREGATE_WORDS
 from tests.oracles.query import TOKEN, Base, Block, Case, Count, Derived, Join, Named, Node, Query, UnionAll, printed
 from tests.oracles.world import BY_NAME
 
-AGGREGATES = ("count(", "sum(", "avg(", "min(", "max(", "bool_and(", "bool_or(", "string_agg(")
 ONE_ROW, KEYS = "~x", "~keys"
 """Spellings of a table's token: the row ``"~x"`` alone, and the view with its keys."""
 
@@ -167,7 +167,7 @@ def _kind(kind: str, mistake: Mistake | None) -> str:
 
 
 def _aggregates(block: Block) -> bool:
-    return any(item.startswith(AGGREGATES) for item in block.items)
+    return any(item.startswith(AGGREGATE_WORDS) for item in block.items)
 
 
 def _outer(kind: str) -> bool:

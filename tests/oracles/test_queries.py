@@ -18,6 +18,7 @@ from tests.oracles.generate import Generator
 from tests.oracles.judge import Judge, OracleFailure, minimise
 from tests.oracles.query import Case
 from tests.oracles.refusals import OFFENCES, STATEMENTS, WRAPPERS, refusal, refused
+from tests.oracles.unusual import Unusual
 
 LONG = os.environ.get("SEENBY_CAMPAIGN") == "long"
 CHUNKS = 40 if LONG else 6
@@ -36,7 +37,7 @@ def analyse(text: str) -> tuple[Plan, ...]:
 
 def cases(seed: str) -> Iterator[Case]:
     random = Random(seed)
-    generator = Generator(random)
+    generator = Unusual(random)
     kinds = ["answered"] * ANSWERED + ["unanswered"] * UNANSWERED + ["refused"] * REFUSED
     random.shuffle(kinds)
     for kind in kinds:
