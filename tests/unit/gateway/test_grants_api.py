@@ -199,3 +199,8 @@ def test_a_socket_left_by_a_crash_is_taken_over(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(left))
     _listen(left).close()
+
+
+def test_a_body_is_read_only_so_far(http: httpx2.Client) -> None:
+    answer = http.post("/grants", content=b'{"terms": "' + b"x" * 300_000 + b'"}')
+    assert (answer.status_code, answer.json()["error"]) == (400, "this request is too long")
