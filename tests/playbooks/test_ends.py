@@ -275,6 +275,22 @@ def test_an_answer_that_does_not_fit_the_question_shows_no_row(answer: bytes) ->
     assert shown[:1] == b"E"
 
 
+def test_a_column_more_than_the_analysis_found_is_not_shown() -> None:
+    """Keys are cut off by position, so whoever counts other columns than we do must not be believed."""
+    play = Play({"phones": PHONE})
+    play.client(query("phones")).server(RUN)
+    play.postgres(prepared("k", "x", "y")).client_sees(Told("08P01", "other columns", fatal=True)).closes()
+    play.over()
+
+
+def test_a_row_of_no_length_is_no_row() -> None:
+    play = Play({"one": ONE})
+    play.client(query("one")).server(parse(b"s1", ONE.sql), describe(b"s1"), bind(b"", b"s1"), execute(b""), sync())
+    play.postgres(prepared("n"), BOUND).client_sees(heading("n"))
+    play.postgres(b"D\0\0\0\0").client_sees(Told("08P01", "impossible length", fatal=True)).closes()
+    play.over()
+
+
 # ---------------------------------------------------------------- code that raises
 
 CLASSES = (Session, Outbox, Framer, ServerReader, Results, Prepared, Acknowledged, Companion, Local, Ready)

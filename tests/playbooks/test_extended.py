@@ -13,6 +13,7 @@ from tests.playbooks.playbook import (
     BOUND,
     CLOSED,
     PARSED,
+    SAVEPOINT,
     Play,
     Told,
     bind,
@@ -190,7 +191,7 @@ def test_a_bind_that_fails_does_not_take_over_the_portal_of_that_name() -> None:
     play = Play(
         {
             "phone": exact("phone"), "one": ONE, "begin": BEGIN,
-            "savepoint s": control(ControlKind.SAVEPOINT, "SAVEPOINT", "SAVEPOINT s"),
+            "savepoint s": SAVEPOINT,
             "rollback to s": control(ControlKind.ROLLBACK_TO, "ROLLBACK", "ROLLBACK TO s"),
         }
     )  # fmt: skip
@@ -237,6 +238,38 @@ def test_a_simple_query_takes_the_unnamed_statement_and_portal_away() -> None:
     play.client(execute(b""), sync()).server(sync()).client_sees(Told("34000"))
     play.postgres(ready("I")).client_sees(ready("I"))
     play.client(bind(b"", b""), sync()).server(sync()).client_sees(Told("26000"))
+    play.over()
+
+
+def in_block(play: Play) -> None:
+    play.client(query("begin")).server(parse(b"", "BEGIN"), bind(b"", b""), execute(b""), sync())
+    play.postgres(PARSED, BOUND, complete("BEGIN"), ready("T")).client_sees(complete("BEGIN"), ready("T"))
+
+
+def test_a_simple_query_takes_the_unnamed_portal_away_inside_a_block_too() -> None:
+    play = Play({"begin": BEGIN, "one": ONE, "": control(ControlKind.EMPTY, "")})
+    in_block(play)
+    play.client(parse(b"a", "one"), bind(b"", b"a"), query("")).server(
+        parse(b"s1", ONE.sql), describe(b"s1"), bind(b"", b"s1"), sync()
+    )
+    play.postgres(prepared("one"), BOUND, ready("T")).client_sees(PARSED, BOUND, backend.EMPTY_DONE, ready("T"))
+    play.client(execute(b""), sync()).server(POISON, sync())
+    play.postgres(failure("42601"), ready("E")).client_sees(Told("34000"), ready("E"))
+    play.over()
+
+
+def test_our_own_use_of_the_unnamed_portal_takes_the_clients_away() -> None:
+    play = Play({"begin": BEGIN, "one": ONE, "savepoint s": SAVEPOINT})
+    in_block(play)
+    play.client(
+        parse(b"a", "one"), parse(b"s", "savepoint s"), bind(b"", b"a"), bind(b"p", b"s"), execute(b"p"), execute(b"")
+    ).server(
+        parse(b"s1", ONE.sql), describe(b"s1"), bind(b"", b"s1"),
+        parse(b"", "SAVEPOINT s"), bind(b"", b""), execute(b""), POISON,
+    )  # fmt: skip
+    play.postgres(prepared("one"), BOUND, PARSED, BOUND, complete("SAVEPOINT"), failure("42601")).client_sees(
+        PARSED, PARSED, BOUND, BOUND, complete("SAVEPOINT"), Told("34000")
+    )
     play.over()
 
 
