@@ -188,6 +188,34 @@ def test_the_catalogue_changes_when_the_schema_does_and_not_when_grants_do(attac
     run(attacked, work)
 
 
+def test_a_column_that_is_revealed_in_part(attacked: Attacked) -> None:
+    """Of a domain (NOT NULL, CHECK), of an enum, of a text with its own collation, of varchar(20) and of date."""
+
+    async def work(guard: UserDatabase) -> list[tuple[object, ...]]:
+        cells = {"identity": ("us",), "contact": ("eu",), "behaviour": ("us",)}
+        shape = await guard.activate(world.terms(cells), ROLE, PASSWORD)
+        view = shape.views["public", "accounts"]
+        assert {column.name for column in view.columns if column.partial} == {
+            "handle",
+            "phone",
+            "email",
+            "born",
+            "mood",
+        }
+        with attacked.connect(ROLE) as connection:
+            rows = connection.execute(
+                f"SELECT id, handle, phone, email, born::text, mood::text FROM {view.view_schema}.accounts"
+                " WHERE id IN (10, 11, 12) ORDER BY id, email"
+            ).fetchall()
+        await guard.end([ROLE])
+        return rows
+
+    assert run(attacked, work) == [
+        (11, "u***", "+447000000077", "user11@mail.example", "1960-01-01", "calm"),
+        (12, "user12", "****0084", "***@mail.example", "1960-01-13", "angry"),
+    ]
+
+
 def test_facts_of_people(attacked: Attacked) -> None:
     async def work(guard: UserDatabase) -> dict[Person, PersonFacts]:
         await guard.load_catalog()

@@ -58,7 +58,7 @@ HOLES: tuple[tuple[str, str, str], ...] = (
      "ALTER ROLE seenby_owner BYPASSRLS; ALTER TABLE accounts DISABLE ROW LEVEL SECURITY", "row security"),
     ("REVOKE SELECT ON posts FROM seenby_owner", "GRANT SELECT ON posts TO seenby_owner", "cannot read a mapped table"),
     ("ALTER DEFAULT PRIVILEGES FOR ROLE platform_owner GRANT SELECT ON TABLES TO PUBLIC",
-     "ALTER DEFAULT PRIVILEGES FOR ROLE platform_owner REVOKE SELECT ON TABLES FROM PUBLIC", "default privileges of platf"),
+     "ALTER DEFAULT PRIVILEGES FOR ROLE platform_owner REVOKE SELECT ON TABLES FROM PUBLIC", "default privileges of"),
     ("GRANT CREATE ON SCHEMA public TO PUBLIC",
      "REVOKE CREATE ON SCHEMA public FROM PUBLIC", "make things in a schema"),
     ("GRANT USAGE ON SCHEMA seenby TO PUBLIC", "REVOKE USAGE ON SCHEMA seenby FROM PUBLIC", "schema of Seenby: seenby"),

@@ -18,7 +18,7 @@ SCHEMA = """
 CREATE DOMAIN handle_name AS varchar(30) NOT NULL CHECK (VALUE <> '');
 CREATE TYPE mood AS ENUM ('calm', 'angry');
 CREATE TABLE accounts (
-  id bigint PRIMARY KEY, handle handle_name, phone varchar(20) UNIQUE, email text, born date,
+  id bigint PRIMARY KEY, handle handle_name, phone varchar(20) UNIQUE, email text COLLATE "C", born date,
   balance numeric(12,2) NOT NULL, home_region text, flagged boolean NOT NULL DEFAULT false, mood mood, note text);
 CREATE TABLE posts (id bigint PRIMARY KEY, account_id bigint NOT NULL REFERENCES accounts, body text NOT NULL);
 CREATE INDEX ON posts (account_id);
