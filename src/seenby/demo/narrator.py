@@ -19,7 +19,9 @@ from seenby.demo.world import World
 from seenby.stores.cluster import BIN
 
 COMMAND_SECONDS = 60
-SHOWN_LINES = 14
+SHOWN_LINES = 16
+SCOPE_LINES = 8
+"""The terms, which every command about a grant prints first: the tour shows them once."""
 
 
 class NotAsStated(Exception):
@@ -57,11 +59,11 @@ class Narrator:
         command = [str(BIN / "psql"), "-X", "-v", "ON_ERROR_STOP=1", "-P", "pager=off", conninfo, "-c", query]
         return self._run(command, {"PGPASSWORD": member.password})
 
-    def seenby(self, who: str, *arguments: str, shown: tuple[str, ...] | None = None) -> Said:
-        """Runs the `seenby` command itself. ``shown`` leaves out what a reader need not see."""
+    def seenby(self, who: str, *arguments: str, shown: tuple[str, ...] | None = None, skip: int = 0) -> Said:
+        """Runs the `seenby` command itself. ``shown`` leaves out what a reader need not see, ``skip`` lines above."""
         self._prompt(who, "seenby", shlex.join(shown or arguments))
         command = [sys.executable, "-c", "from seenby.cli import main; main()", *arguments]
-        return self._run(command, {"COLUMNS": "110", "NO_COLOR": "1"})
+        return self._run(command, {"COLUMNS": "110", "NO_COLOR": "1"}, skip=skip)
 
     def grant(self, region: str, name: str, verb: str, *arguments: str) -> Said:
         """`seenby grant VERB` signed by ``name``."""
@@ -72,6 +74,7 @@ class Narrator:
             f"{name} @ {region}",
             "grant", verb, *arguments, *signed, "--config", config,
             shown=("grant", verb, *arguments),
+            skip=SCOPE_LINES if verb in {"approve", "deny", "revoke"} else 0,
         )  # fmt: skip
 
     def member(self, name: str) -> Member:
@@ -88,7 +91,7 @@ class Narrator:
     def _prompt(self, who: str, program: str, text: str) -> None:
         self.console.print(f"  [cyan]{who}[/] [dim]{program}>[/] {escape(text)}", highlight=False, soft_wrap=True)
 
-    def _run(self, command: list[str], environment: dict[str, str]) -> Said:
+    def _run(self, command: list[str], environment: dict[str, str], *, skip: int = 0) -> Said:
         done = subprocess.run(
             command,
             env={**os.environ, "PGCONNECT_TIMEOUT": "10", **environment},
@@ -100,9 +103,11 @@ class Narrator:
             cwd=Path(self.world.directory),
         )
         said = Said(done.returncode, done.stdout, done.stderr)
-        lines = [line for line in said.both.strip().splitlines() if line.strip()]
+        lines = [line.rstrip() for line in said.both.splitlines() if line.strip()]
+        if skip and len(lines) > skip:
+            lines = lines[skip:]
         for line in lines[:SHOWN_LINES]:
-            colour = "red" if re.match(r"(psql: )?(ERROR|FATAL|error|seenby:)", line.strip()) else "white"
+            colour = "red" if re.match(r"(psql: )?(ERROR|FATAL|error|seenby:)", line) else "white"
             self.console.print(f"      [{colour}]{escape(line)}[/]", highlight=False, soft_wrap=True)
         if len(lines) > SHOWN_LINES:
             self.console.print(f"      [dim]... {len(lines) - SHOWN_LINES} more lines[/]")
