@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seenby.errors import ProtocolError
-from seenby.model.plan import ControlPlan
+from seenby.model.plan import ControlKind, ControlPlan
 from seenby.session import server_errors
 from seenby.wire import backend
 
@@ -157,8 +157,10 @@ class Command(Item):
             return False
         if kind != backend.COMMAND_COMPLETE:
             return super().on(session, kind, body)
-        # COMMIT of a failed transaction answers ROLLBACK, so the tag is Postgres's own.
-        session.emit(backend.message(b"C", body))
+        # COMMIT of a failed transaction answers ROLLBACK, so the tag is Postgres's own, but for
+        # START TRANSACTION, which went as BEGIN.
+        own = self.plan.kind is not ControlKind.BEGIN
+        session.emit(backend.message(b"C", body) if own else backend.command_complete(self.plan.tag))
         return True
 
 

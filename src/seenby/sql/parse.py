@@ -46,9 +46,8 @@ def parse(text: str) -> list[Statement]:
     except PgQueryError as error:
         if error.message.startswith(("stack depth limit", "memory exhausted")):
             raise too_complex() from None
-        # The position counts bytes from 1; clients expect characters.
-        position = len(encoded[: error.cursorpos - 1].decode(errors="ignore")) + 1 if error.cursorpos > 0 else 0
-        raise SyntaxFailed(error.message, position=position) from None
+        # As clients expect it: in characters, from 1.
+        raise SyntaxFailed(error.message, position=max(error.cursorpos, 0)) from None
     except DecodeError:
         raise too_complex() from None
     if len(tree.stmts) == 1:
