@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from google.protobuf.message import Error as MessageError
+
 from seenby.errors import SeenbyError
 from seenby.model.plan import ControlKind, ControlPlan, Plan, RefusedPlan
 from seenby.model.shape import Catalog, Shape
@@ -57,5 +59,5 @@ def _decide(statement: Statement, views: Views | None, catalog: Catalog, cap: in
         return rules.decide(rules.Case(reader.statement(select), reader, cap))
     except SeenbyError as error:
         return RefusedPlan(error, statement.text, attempt=kind not in statements.ABOUT_THE_SESSION)
-    except RecursionError:
+    except (RecursionError, MessageError):  # protobuf's own limit on depth, met while a piece is copied
         return RefusedPlan(too_complex(), statement.text)

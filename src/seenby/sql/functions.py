@@ -42,7 +42,7 @@ CATALOG_TYPES = words("oid name char bpchar int2vector oidvector pg_node_tree ac
 TOTAL = words("""
     lower upper initcap length char_length character_length octet_length bit_length btrim ltrim rtrim reverse md5
     strpos starts_with concat concat_ws now transaction_timestamp current_database current_schema version isfinite
-    cardinality array_length array_ndims array_upper array_lower array_position jsonb_typeof json_typeof host
+    cardinality array_length array_ndims array_upper array_lower jsonb_typeof json_typeof host
     family masklen quote_literal quote_ident quote_nullable left right num_nulls num_nonnulls ascii abbrev
     """)
 """Cannot raise an error, whatever the data."""
