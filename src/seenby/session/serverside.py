@@ -23,6 +23,8 @@ REPORTED = frozenset(
     }
 )  # fmt: skip
 
+_ANYTIME = frozenset({backend.ERROR, backend.NOTICE, backend.PARAMETER_STATUS, backend.NOTIFICATION})
+
 
 class ServerReader:
     """Cuts Postgres's bytes and gives each message to the item that waits for it."""
@@ -66,17 +68,7 @@ class ServerReader:
 
 def _dispatch(session: Session, kind: int, body: bytes) -> None:
     pending = session.pending
-    if kind == backend.ERROR:
-        session.server_failed(body)
-    elif kind == backend.NOTICE:
-        return  # a notice of the server may hold values, and nobody asked for one
-    elif kind == backend.PARAMETER_STATUS:
-        name, value = backend.read_parameter_status(body)
-        if name in REPORTED:
-            session.emit(backend.parameter_status(name, value))
-    elif kind == backend.NOTIFICATION:
-        raise ProtocolError("Postgres sent a notification that nobody may listen to")
-    else:
+    if kind not in _ANYTIME:
         if not pending:
             raise ProtocolError(f"Postgres sent a message of type {chr(kind)!r} that nobody asked for")
         head = pending[0]
@@ -84,4 +76,14 @@ def _dispatch(session: Session, kind: int, body: bytes) -> None:
             # ready() may append to the queue, so the head is taken off by identity.
             assert pending[0] is head
             pending.popleft()
+    elif kind == backend.ERROR:
+        session.server_failed(body)
+    elif kind == backend.NOTICE:
+        return  # a notice of the server may hold values, and nobody asked for one
+    elif kind == backend.PARAMETER_STATUS:
+        name, value = backend.read_parameter_status(body)
+        if name in REPORTED:
+            session.emit(backend.parameter_status(name, value))
+    else:
+        raise ProtocolError("Postgres sent a notification that nobody may listen to")
     session.advance()

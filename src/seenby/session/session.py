@@ -93,24 +93,19 @@ class Session:
 
     def client_data(self, data: bytes) -> Outcome:
         """Bytes from the client."""
-
-        def take() -> None:
-            self._held_bytes += len(data)
-            self._held.extend(self._framer.feed(data))
-
-        return self._guarded(take)
+        return self._guarded(self._take, data)
 
     def server_data(self, data: bytes) -> Outcome:
         """Bytes from Postgres."""
-        return self._guarded(lambda: self._server.feed(self, data))
+        return self._guarded(self._server.feed, self, data)
 
     def recorded(self, ticket: int) -> Outcome:
         """The ledger holds the entry durably: what waited for it may go."""
-        return self._guarded(lambda: self.outbox.durable(ticket))
+        return self._guarded(self.outbox.durable, ticket)
 
     def attributed(self, ticket: int, people: list[str] | None) -> Outcome:
         """The answer to an Attribution. None: the companion failed too."""
-        return self._guarded(lambda: self._tell_failure(ticket, people))
+        return self._guarded(self._tell_failure, ticket, people)
 
     def end(self, error: SeenbyError) -> Outcome:
         """Cuts the session now: grant ended, ledger failed, server lost, shutdown. Nothing unreleased is shown.
@@ -127,14 +122,14 @@ class Session:
         self._held.clear()
         return out
 
-    def _guarded(self, step: Callable[[], object]) -> Outcome:
+    def _guarded(self, step: Callable[..., None], *arguments: object) -> Outcome:
         """Runs one event. Anything unexpected closes both sides (invariant I2)."""
         if self.closed:
             return Outcome()
         if self.access is not None and self.access.ended is not None:
             return self.end(self.access.ended)
         try:
-            step()
+            step(*arguments)
             self._work()
             self._out.to_client = self.outbox.take()
         except SeenbyError as error:
@@ -286,10 +281,14 @@ class Session:
 
     # ---------------------------------------------------------------- what the client asked
 
+    def _take(self, data: bytes) -> None:
+        self._held_bytes += len(data)
+        self._held.extend(self._framer.feed(data))
+
     def _work(self) -> None:
         self.advance()
-        held = self._held
-        if self._full and not self.pending:
+        held, pending = self._held, self.pending
+        if self._full and not pending:
             self._full = False
         while held and self._stalled is None and not self._full and not self.closed:
             kind, body = held.popleft()
@@ -297,7 +296,7 @@ class Session:
                 continue
             self._client_message(kind, body)
             self.advance()
-            if len(self.pending) >= MAX_PIPELINED:
+            if len(pending) >= MAX_PIPELINED:
                 self._full = True
                 self._send(frontend.flush())
         if not held:
@@ -306,8 +305,9 @@ class Session:
             raise ProtocolError("too many messages were sent before the answers to earlier ones")
 
     def advance(self) -> None:
-        while self.pending and type(head := self.pending[0]) is Local:
-            self.pending.popleft()
+        pending = self.pending
+        while pending and type(head := pending[0]) is Local:
+            pending.popleft()
             head.tell(self)
 
     def _client_message(self, kind: int, body: bytes) -> None:
@@ -396,7 +396,8 @@ class Session:
         server = self._prepare(query, ())
         result = self._result(query, server, text, frontend.NO_VALUES)
         results = Results(result)
-        self._companion(query, frontend.NO_VALUES, (), results)
+        if query.bound is Bound.UPPER:
+            self._companion(query, frontend.NO_VALUES, (), results)
         self._send(frontend.bind(b"", server.name) + frontend.execute(b""))
         self.pending.append(Acknowledged(backend.BIND_DONE, tell=False))
         self.pending.append(Local(lambda: _notices(query) + backend.row_description(server.fields)))
@@ -512,7 +513,8 @@ class Session:
             self._refuse(error, statement.text, attempt=False, extended=True)
             return
         result = self._result(plan, server, statement.text, message.values)
-        self._companion(plan, message.values, server.parameters, Results(result))
+        if plan.bound is Bound.UPPER:
+            self._companion(plan, message.values, server.parameters, Results(result))
         formats = _server_formats(message.formats, len(plan.keys), plan.visible)
         self._send(frontend.bind(message.portal, server.name, message.values, formats))
         portal = Portal(statement, message.formats, result, self._batch)
@@ -614,8 +616,6 @@ class Session:
                 self.pending.append(Acknowledged(backend.CLOSE_DONE, tell=False))
 
     def _companion(self, plan: QueryPlan, values: bytes, oids: tuple[int, ...], results: Results) -> None:
-        if plan.bound is not Bound.UPPER:
-            return
         if plan.companion is None:
             raise Internal("an upper bound without a companion query")
         server = self._prepare(QueryPlan(plan.companion, Bound.NOBODY, 2), oids)
@@ -631,7 +631,7 @@ class Session:
                 self._templates.clear()
             template = self._templates[key] = RecordTemplate(self._facts, plan, text)
         parameters = frontend.parameter_texts(values) if plan.parameters else []
-        keys = tuple(set[bytes]() for _ in plan.keys)
+        keys: tuple[set[bytes], ...] = tuple([set() for _ in plan.keys])
         return Result(plan, server, template, parameters, values, keys, skip=plan.offset, unasked=plan.offset)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from struct import Struct
 from struct import error as struct_error
+from typing import NamedTuple
 
 from seenby.errors import ProtocolError
 
@@ -26,8 +27,7 @@ class Parse:
     oids: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Bind:
+class Bind(NamedTuple):
     """``values`` is everything from the parameter formats to the last parameter value, untouched bytes."""
 
     portal: bytes
@@ -74,7 +74,7 @@ def read_bind(body: bytes) -> Bind:
             at += 4 + (size if size > 0 else 0)
         values = body[start:at]
         (results,) = _U16(body, at)
-        formats = Struct(f">{results}H").unpack_from(body, at + 2)
+        formats = Struct(f">{results}H").unpack_from(body, at + 2) if results else ()
     except struct_error:
         raise ProtocolError("a Bind message is cut short") from None
     _ends(body, at + 2 + 2 * results)
@@ -100,7 +100,7 @@ def read_execute(body: bytes) -> tuple[bytes, int]:
 def parameter_texts(values: bytes) -> list[str | None]:
     """The parameter values of a Bind for the record: text as it stands, binary as ``\\x`` hex, NULL as None."""
     (count,) = _U16(values, 0)
-    formats = Struct(f">{count}H").unpack_from(values, 2)
+    formats = Struct(f">{count}H").unpack_from(values, 2) if count else ()
     at = 2 + 2 * count
     (parameters,) = _U16(values, at)
     at += 2
@@ -128,7 +128,7 @@ NO_VALUES = b"\0\0\0\0"
 
 def bind(portal: bytes, statement: bytes, values: bytes = NO_VALUES, formats: tuple[int, ...] = ()) -> bytes:
     """``values`` as in Bind: formats and values of the parameters."""
-    tail = Struct(f">H{len(formats)}H").pack(len(formats), *formats)
+    tail = Struct(f">H{len(formats)}H").pack(len(formats), *formats) if formats else b"\0\0"
     body = portal + b"\0" + statement + b"\0" + values + tail
     return _head(b"B", 4 + len(body)) + body
 
