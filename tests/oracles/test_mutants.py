@@ -1,4 +1,4 @@
-"""The analysis itself, broken in four ways: the oracles find each within the normal number of queries."""
+"""The analysis itself, broken in four ways: the oracles find each within the normal suite's number of queries."""
 
 from __future__ import annotations
 
