@@ -131,10 +131,10 @@ class Results(Item):
             # The common case: one key, first part. Everybody found is new.
             prefix = keys[0].kind + ":"
             part = result.template.part(1)
-            shown = tuple(Shown(prefix + raw.decode(), part) for raw in result.keys[0])
+            shown = [Shown(prefix + raw.decode(), part) for raw in result.keys[0]]
             result.keys[0].clear()
-            result.named.update((one.person, 1) for one in shown)
-            return shown
+            result.named = {one.person: 1 for one in shown}
+            return tuple(shown)
         found: dict[str, int] = {}
         for index, (key, raws) in enumerate(zip(keys, result.keys, strict=True)):
             for raw in raws:

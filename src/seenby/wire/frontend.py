@@ -57,10 +57,9 @@ def read_parse(body: bytes) -> Parse:
 
 
 def read_bind(body: bytes) -> Bind:
-    portal, at = _cstring(body, 0)
-    statement, at = _cstring(body, at)
-    start = at
     try:
+        portal, statement, _ = body.split(b"\0", 2)
+        start = at = len(portal) + len(statement) + 2
         (count,) = _U16(body, at)
         at += 2 + 2 * count
         (parameters,) = _U16(body, at)
@@ -75,7 +74,7 @@ def read_bind(body: bytes) -> Bind:
         values = body[start:at]
         (results,) = _U16(body, at)
         formats = Struct(f">{results}H").unpack_from(body, at + 2) if results else ()
-    except struct_error:
+    except (struct_error, ValueError):
         raise ProtocolError("a Bind message is cut short") from None
     _ends(body, at + 2 + 2 * results)
     return Bind(portal, statement, values, parameters, formats)
@@ -92,9 +91,8 @@ def read_target(body: bytes) -> tuple[bytes, bytes]:
 
 def read_execute(body: bytes) -> tuple[bytes, int]:
     """(portal, row limit; 0 = all)."""
-    portal, at = _cstring(body, 0)
-    _ends(body, at + 4)
-    return portal, _I32(body, at)[0]
+    _ends(body, body.find(b"\0") + 5)
+    return body[:-5], _I32(body, len(body) - 4)[0]
 
 
 def parameter_texts(values: bytes) -> list[str | None]:
