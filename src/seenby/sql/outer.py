@@ -123,34 +123,41 @@ def branches(block: Block) -> Iterator[tuple[int, int, list[Conjunct]]]:
     everything = sum(relation.bit for relation in block.relations)
     solid = everything & ~optional
     if solid:
-        yield solid, solid, _holding(block, solid, solid)
+        yield solid, solid, [one for one in _required(block, None, solid) if one.total and not one.bits & ~solid]
     for relation in block.relations:
         if relation.bit & optional and relation.keys:
+            innermost = next(join for join in block.joins if join.nullable & relation.bit)
             present = solid | relation.bit
             while True:
                 needed = present
-                for conjunct in _implied(block, present):
-                    needed |= conjunct.strict_bits
+                for conjunct in _required(block, innermost, present):
+                    if conjunct.join is not None:
+                        needed |= conjunct.strict_bits
                 if needed == present:
                     break
                 present = needed
-            yield present, relation.bit, _holding(block, present, solid)
+            conditions = [one for one in _required(block, innermost, present) if one.total and not one.bits & ~present]
+            yield present, relation.bit, conditions
 
 
-def _implied(block: Block, present: int) -> Iterator[Conjunct]:
-    """Conditions of joins that hold in every row in which the relations ``present`` are not NULL-extended."""
-    for join in block.joins:
-        side = {pb.JOIN_INNER: join.left | join.right, pb.JOIN_LEFT: join.right, pb.JOIN_RIGHT: join.left}.get(
-            join.kind, 0
-        )
-        if side & present:
-            yield from join.conjuncts
+def _required(block: Block, optional: Join | None, present: int) -> Iterator[Conjunct]:
+    """Conditions without which a row of a relation that ``optional`` may fill with NULL decides about nothing.
 
-
-def _holding(block: Block, present: int, solid: int) -> list[Conjunct]:
-    where = [one for one in block.conjuncts if one.join is None and one.bits & ~solid == 0]
-    joins = [one for one in _implied(block, present) if one.bits & ~present == 0]
-    return [one for one in where + joins if one.total]
+    The row decides by standing in the output or by keeping a NULL-filled one out of it. So ON of ``optional`` must
+    hold, and what stands below it; above it only what does not look at the optional side, which then has both forms.
+    """
+    unsure = optional.nullable if optional is not None else 0
+    for conjunct in block.conjuncts:
+        join = conjunct.join
+        if join is None:
+            if not conjunct.bits & unsure:
+                yield conjunct
+            continue
+        side = {pb.JOIN_INNER: join.left | join.right, pb.JOIN_LEFT: join.right, pb.JOIN_RIGHT: join.left}
+        if not side.get(join.kind, 0) & present:
+            continue
+        if not conjunct.bits & unsure or (optional is not None and (join is optional or _inside(join, optional))):
+            yield conjunct
 
 
 # Strictness: which columns make a condition other than true when they are NULL.
