@@ -5,7 +5,7 @@ an error tells something about these people. So it must not fail where the query
 error are left out of it, which can only add people.
 
     SELECT count(*) FROM accounts a WHERE a.country = 'IE'
-    -> SELECT DISTINCT 'account'::text AS kind, k1 AS key
+    -> SELECT DISTINCT 'account'::text AS kind, k1 AS key                      -- in its plain form, see _people
        FROM (SELECT a."seenby$1" FROM v.accounts a WHERE a.country = 'IE') AS c (k1)
        WHERE k1 IS NOT NULL LIMIT 501
 """
@@ -26,8 +26,10 @@ _BESIDE_CORE = (
     "values_lists", "sort_clause", "limit_count", "limit_offset",
 )  # fmt: skip
 
+_ROWS_PER_PERSON = 20
 
-def companion(query: Query, found: carry.Slots, blocks: list[Block], cap: int, *, unsteady: bool) -> str:
+
+def companion(query: Query, found: carry.Slots, blocks: list[Block], cap: int, *, unsteady: bool, early: bool) -> str:
     """SQL text. Spends the tree: call it when the statement itself has been printed.
 
     Args:
@@ -36,6 +38,7 @@ def companion(query: Query, found: carry.Slots, blocks: list[Block], cap: int, *
         blocks: every block of the statement, inner ones first.
         cap: people.
         unsteady: a condition looks at what an outer join inside a subquery made (widen.py).
+        early: it runs beside every execution, so it should stop early.
     """
     selects = widen.subqueries(query, found, blocks) if unsteady else []
     for block in blocks:
@@ -50,16 +53,33 @@ def companion(query: Query, found: carry.Slots, blocks: list[Block], cap: int, *
             selects += [(block, select) for select in branches(block, [column[place] for column in found])]
     texts += [_scoped(block.withs, deparse(select)) for block, select in selects]
     core = texts[0] if len(texts) == 1 else " UNION ALL ".join(f"({text})" for text in texts)
-    if len(kinds) == 1:
-        return (
-            f"SELECT DISTINCT {_quote(kinds[0])}::text AS kind, k1 AS key FROM ({core}) AS c (k1) "
-            f"WHERE k1 IS NOT NULL LIMIT {cap + 1}"
-        )
+    return _people(core, kinds, cap, early=early)
+
+
+def _people(core: str, kinds: list[str], cap: int, *, early: bool) -> str:
+    """Distinct (kind, key) out of the key columns of ``core``, at most ``cap`` + 1.
+
+    DISTINCT reads everything before it gives a row. ``early`` looks at the first rows alone, and at all of them only
+    if there are more and they did not name too many people already: on 300,000 rows 11 ms instead of 74 ms when the
+    cap is passed, and 0.03 ms more when there are few rows.
+    """
     names = [f"k{number}" for number in range(1, len(kinds) + 1)]
+    columns = ", ".join(names)
     pairs = ", ".join(f"({_quote(kind)}, {name})" for kind, name in zip(kinds, names, strict=True))
+    if len(kinds) == 1:
+        pick, unnest, there = f"{_quote(kinds[0])}::text AS kind, k1 AS key", "", "k1 IS NOT NULL"
+    else:
+        pick, there = "v.kind, v.key", "v.key IS NOT NULL"
+        unnest = f" CROSS JOIN LATERAL (VALUES {pairs}) AS v (kind, key)"
+    rows = f"({core}) AS c ({columns}){unnest} WHERE {there}"
+    if not early:
+        return f"SELECT DISTINCT {pick} FROM {rows} LIMIT {cap + 1}"
+    first = _ROWS_PER_PERSON * (cap + 1)
     return (
-        f"SELECT DISTINCT v.kind, v.key FROM ({core}) AS c ({', '.join(names)}) "
-        f"CROSS JOIN LATERAL (VALUES {pairs}) AS v (kind, key) WHERE v.key IS NOT NULL LIMIT {cap + 1}"
+        f"WITH h AS MATERIALIZED (SELECT * FROM ({core}) AS c ({columns}) LIMIT {first}), "
+        f"d AS MATERIALIZED (SELECT DISTINCT {pick} FROM h{unnest} WHERE {there} LIMIT {cap + 1}) "
+        f"SELECT kind, key FROM d UNION SELECT {pick} FROM {rows} "
+        f"AND (SELECT count(*) FROM h) = {first} AND (SELECT count(*) FROM d) <= {cap} LIMIT {cap + 1}"
     )
 
 

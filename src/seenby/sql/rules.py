@@ -66,7 +66,7 @@ def exact(case: Case) -> QueryPlan | None:
     carry.prepend_keys(query, found)
     sql = _printed(case)
     keys = tuple(OutputKey(_kind(column), _shown([key for key in column if key])) for column in found)
-    return _plan(case, sql, Bound.EXACT, keys=keys, companion=_companion(case, found), offset=offset)
+    return _plan(case, sql, Bound.EXACT, keys=keys, companion=_companion(case, found, early=False), offset=offset)
 
 
 def upper(case: Case) -> QueryPlan | None:
@@ -75,7 +75,7 @@ def upper(case: Case) -> QueryPlan | None:
     parts = _shown([key for column in found for key in column if key])
     sql = _printed(case)
     notices = (COUNTED,) if any(block.aggregated for block in query.blocks) else ()
-    return _plan(case, sql, Bound.UPPER, companion=_companion(case, found), parts=parts, notices=notices)
+    return _plan(case, sql, Bound.UPPER, companion=_companion(case, found, early=True), parts=parts, notices=notices)
 
 
 Rule = Callable[[Case], QueryPlan | None]
@@ -119,14 +119,14 @@ def _printed(case: Case) -> str:
     return text
 
 
-def _companion(case: Case, found: carry.Slots) -> str:
+def _companion(case: Case, found: carry.Slots, *, early: bool) -> str:
     reader = case.reader
     if reader.unsteady and reader.shadowed:
         raise Unsupported(
             "two WITH queries of one name around an outer join cannot be attributed to people yet",
             hint="give every WITH query its own name",
         )
-    return companion(case.query, found, reader.blocks, case.cap, unsteady=reader.unsteady)
+    return companion(case.query, found, reader.blocks, case.cap, unsteady=reader.unsteady, early=early)
 
 
 def _kind(column: list[Key | None]) -> str:
