@@ -153,6 +153,18 @@ def test_the_companion_stops_one_over_the_cap(database: psycopg.Connection[Any])
     assert len(_run(database, plan.companion)[1]) == 4
 
 
+def test_the_companion_that_stops_early_is_still_complete(database: psycopg.Connection[Any]) -> None:
+    """81 rows of one person stand before the only row of another; the first look takes 20 * (2 + 1) rows."""
+    text = (
+        "SELECT count(*) FROM (SELECT a.id FROM accounts a, regions r, regions s, regions t, regions u WHERE a.id = 1"
+        " UNION ALL SELECT id FROM accounts WHERE id = 9) s"
+    )
+    (plan,) = analyse(text, SHAPE, CATALOG, cap=2)
+    assert isinstance(plan, QueryPlan)
+    assert plan.companion is not None
+    assert sorted(_run(database, plan.companion)[1]) == [("account", "1"), ("account", "9")]
+
+
 def test_the_companion_does_not_fail_where_the_query_does(database: psycopg.Connection[Any]) -> None:
     for text in (
         "SELECT handle FROM accounts WHERE 1 / coins > 0",
