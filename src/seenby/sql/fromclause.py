@@ -27,7 +27,6 @@ _FROM_WORDS = {
 class Cte:
     """A WITH entry: its columns and keys are copied into every reference."""
 
-    query: Query
     outputs: list[Column]
     keys: list[Key]
 

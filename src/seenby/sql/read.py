@@ -127,7 +127,7 @@ class Reader(FromReader):
             names = [name.string.sval for name in cte.aliascolnames]
             outputs = renamed(query, [own_name(name) for name in names], f'WITH query "{cte.ctename}"')
             self.shadowed = self.shadowed or cte.ctename in ctes
-            known[own_name(cte.ctename)] = Cte(query, outputs, keys)
+            known[own_name(cte.ctename)] = Cte(outputs, keys)
         return known
 
     def carried(self, query: Query, place: str) -> list[Key]:
