@@ -92,6 +92,19 @@ def test_a_tail_torn_at_any_byte_is_cut_and_writing_goes_on(tmp_path: Path) -> N
         assert (directory / path.name).read_bytes() == data
 
 
+def test_space_reserved_for_groups_to_come_is_no_damage(tmp_path: Path) -> None:
+    """A writer that was killed leaves zeros behind its last group; a reader beside a live one sees them too."""
+    write(tmp_path / "whole", GROUPS)
+    path = only_file(tmp_path / "whole")
+    data, (_, _, last, end) = path.read_bytes(), starts(path)
+    for length in range(last, end + 1):
+        path.write_bytes(data[:length] + bytes(5000))
+        kept = GROUPS if length == end else GROUPS[:2]
+        assert read(tmp_path / "whole")[1] == expected(kept)
+    write(tmp_path / "whole", GROUPS[:1])
+    assert read(tmp_path / "whole")[1] == expected(GROUPS + GROUPS[:1])
+
+
 def test_holes_in_the_last_group_are_a_torn_tail(tmp_path: Path) -> None:
     """After a power cut the file may have its length but not its content."""
     write(tmp_path / "whole", GROUPS)
