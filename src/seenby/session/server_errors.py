@@ -32,12 +32,15 @@ _TEXTS = {
     "3B001": "this savepoint does not exist",
     "40001": "the statement could not be serialised with others",
     "42501": "the database does not allow this to the grant's role",
+    "42704": "a name given as a value is not one that this grant may read",
+    "42P01": "a table given as a value is not one that this grant shows",
     "53100": "the database's disk is full",
     "53200": "the database is out of memory",
     "53300": "the database has no connection left",
     "54000": "the statement is beyond a limit of the database",
     "54001": "the statement is too complex for the database",
     "55006": "an object is in use",
+    "55P02": "this setting cannot be changed here",
     "57014": "the statement was cancelled",
     "57P01": "the database closed the connection",
     "57P02": "the database crashed",
@@ -58,7 +61,9 @@ _CLASSES = {
 _HINTS = {
     "22": "check the casts and the arguments; the value itself is not shown, since it may be a person's data",
     "25": "send ROLLBACK",
+    "42": "look at the names and the arguments; \\dt and \\df list what there is for this grant",
     "53": "try again later",
+    "55": "leave it as it is",
 }
 _SQLSTATE = re.compile("[0-9A-Z]{5}")
 _OUR_NAMES = re.compile(r'(?:"seenby_[vcgs][a-z0-9_]*"|seenby_[vcgs][a-z0-9_]*)\.|seenby\$\d+')
