@@ -6,6 +6,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from seenby.errors import ProtocolError
+from seenby.session.expect import Local
 from seenby.session.results import Results
 from seenby.wire import backend
 
@@ -23,6 +24,7 @@ REPORTED = frozenset(
     }
 )  # fmt: skip
 
+_DATA_ROW = backend.DATA_ROW
 _ANYTIME = frozenset({backend.ERROR, backend.NOTICE, backend.PARAMETER_STATUS, backend.NOTIFICATION})
 
 
@@ -55,28 +57,31 @@ class ServerReader:
             if stop > end:
                 need = 1 + length
                 break
-            if kind == backend.DATA_ROW and pending and isinstance(pending[0], Results):
-                at = pending[0].take_rows(session, data, at, end)
+            head = pending[0] if pending else None
+            if kind == _DATA_ROW and isinstance(head, Results):
+                at = head.take_rows(session, data, at, end)
                 continue
-            _dispatch(session, kind, data[at + 5 : stop])
+            body = data[at + 5 : stop]
             at = stop
+            if kind in _ANYTIME:
+                _anytime(session, kind, body)
+            elif head is None:
+                raise ProtocolError(f"Postgres sent a message of type {chr(kind)!r} that nobody asked for")
+            elif head.on(session, kind, body):
+                # ready() may append to the queue, so the head is taken off by identity.
+                assert pending[0] is head
+                pending.popleft()
+            if pending and type(pending[0]) is Local:
+                session.advance()
         if at < end:
             self._parts.append(data[at:])
         self._have = end - at
         self._need = need
 
 
-def _dispatch(session: Session, kind: int, body: bytes) -> None:
-    pending = session.pending
-    if kind not in _ANYTIME:
-        if not pending:
-            raise ProtocolError(f"Postgres sent a message of type {chr(kind)!r} that nobody asked for")
-        head = pending[0]
-        if head.on(session, kind, body):
-            # ready() may append to the queue, so the head is taken off by identity.
-            assert pending[0] is head
-            pending.popleft()
-    elif kind == backend.ERROR:
+def _anytime(session: Session, kind: int, body: bytes) -> None:
+    """What Postgres may send whatever it was asked."""
+    if kind == backend.ERROR:
         session.server_failed(body)
     elif kind == backend.NOTICE:
         return  # a notice of the server may hold values, and nobody asked for one
@@ -86,4 +91,3 @@ def _dispatch(session: Session, kind: int, body: bytes) -> None:
             session.emit(backend.parameter_status(name, value))
     else:
         raise ProtocolError("Postgres sent a notification that nobody may listen to")
-    session.advance()

@@ -286,8 +286,9 @@ class Session:
         self._held.extend(self._framer.feed(data))
 
     def _work(self) -> None:
-        self.advance()
         held, pending = self._held, self.pending
+        if pending and type(pending[0]) is Local:
+            self.advance()
         if self._full and not pending:
             self._full = False
         while held and self._stalled is None and not self._full and not self.closed:
@@ -295,7 +296,8 @@ class Session:
             if self._skipping and kind not in {frontend.SYNC, frontend.TERMINATE}:
                 continue
             self._client_message(kind, body)
-            self.advance()
+            if pending and type(pending[0]) is Local:
+                self.advance()
             if len(pending) >= MAX_PIPELINED:
                 self._full = True
                 self._send(frontend.flush())
@@ -305,6 +307,7 @@ class Session:
             raise ProtocolError("too many messages were sent before the answers to earlier ones")
 
     def advance(self) -> None:
+        """Our own answers at the head of the queue go out."""
         pending = self.pending
         while pending and type(head := pending[0]) is Local:
             pending.popleft()
@@ -647,12 +650,12 @@ def _is_not_ready(item: Item) -> bool:
 
 
 def _notices(plan: QueryPlan) -> bytes:
-    return b"".join(backend.notice_response(text) for text in plan.notices)
+    return b"".join([backend.notice_response(text) for text in plan.notices]) if plan.notices else b""
 
 
 def _server_formats(formats: tuple[int, ...], keys: int, visible: int) -> tuple[int, ...]:
     """The client's result formats with text for the person keys in front."""
-    if not any(formats):
+    if not formats or not any(formats):
         return ()
     if not keys:
         return formats
