@@ -122,7 +122,7 @@ def test_a_portal_in_pieces_names_everybody_with_its_first_piece() -> None:
         ready("I"),
     ).client_sees(BOUND).ledger(1, "account:42", "contact:+44", rows=1, final=False).ledger(2, rows=1, part=1)
     play.recorded(1).client_sees(row("1"), suspended)
-    play.recorded(2).client_sees(row("2"), complete(2), ready("I"))
+    play.recorded(2).client_sees(row("2"), complete(1), ready("I"))
     play.over()
 
 

@@ -30,7 +30,7 @@ _BOUNDS = {
 class Results(Item):
     """The answer to Execute of a query: ``D``*, then ``C``, ``s`` or ``I``."""
 
-    __slots__ = ("_bytes", "_out", "_rows", "heading", "result")
+    __slots__ = ("_bytes", "_out", "_rows", "_shown", "heading", "result")
 
     def __init__(self, result: Result, heading: bytes = b"") -> None:
         self.result = result
@@ -38,6 +38,7 @@ class Results(Item):
         self._out: list[bytes] = []
         self._rows = 0
         self._bytes = 0
+        self._shown = 0  # rows of earlier parts of this Execute
 
     def take_rows(self, session: Session, data: bytes, at: int, end: int) -> int:
         """Takes all whole DataRows at ``at``. Returns the position after them."""
@@ -61,9 +62,7 @@ class Results(Item):
             self.record(session, final=True)
             # Rows that OFFSET dropped are not counted; SHOW and the like carry no count.
             ours = body.startswith(b"SELECT ")
-            session.emit(
-                backend.command_complete(f"SELECT {self.result.rows}") if ours else backend.message(b"C", body)
-            )
+            session.emit(backend.command_complete(f"SELECT {self._shown}") if ours else backend.message(b"C", body))
             return True
         if kind == backend.SUSPENDED:
             self.record(session, final=False)
@@ -80,7 +79,7 @@ class Results(Item):
         result = self.result
         if result.plan.bound is Bound.NOBODY and not result.plan.tables:
             session.emit(self._head() + b"".join(out))
-            result.rows += rows
+            self._shown += rows
             return
         people = self._people()
         access = session.access
@@ -90,7 +89,7 @@ class Results(Item):
         except LimitReached as error:
             session.limit_reached(error, result)
             return
-        result.rows += rows
+        self._shown += rows
         session.record(
             QueryDisclosure(
                 result.template.fill(session.clock(), result.parameters, rows),

@@ -48,7 +48,6 @@ class Result:
     named: dict[str, int] = field(default_factory=dict)  # person -> bit set of keys already recorded
     upper: list[str] = field(default_factory=list)  # the companion's people, not recorded yet
     part: int = 0
-    rows: int = 0  # sent to the client so far, over all parts
     skip: int = 0  # rows still to drop (OFFSET)
     unasked: int = 0  # of these, rows that no Execute has asked for yet
     started: bool = False  # an Execute was sent
