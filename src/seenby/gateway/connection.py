@@ -50,7 +50,8 @@ class Connection(asyncio.Protocol):
         self._to_link: list[bytes] = []
         self._settings: dict[str, str] = {}
         self._client_slow = False
-        self._ledger_slow = False
+        self._server_slow = False
+        self._full = (False, False)  # (too many results wait for the ledger, the session has enough to do)
         self._timer = self._loop.call_later(SIGN_IN_SECONDS, self._too_slow)
         self._tasks: set[asyncio.Task[None]] = set()
         self.key = (0, b"")
@@ -138,9 +139,13 @@ class Connection(asyncio.Protocol):
             self._transport.write(b"".join(outcome.to_client))
         if outcome.close:
             self._close()
-        elif self._session is not None and (self._session.waiting > MANY_WAITING) is not self._ledger_slow:
-            self._ledger_slow = not self._ledger_slow
-            self._flow()
+            return
+        session = self._session
+        if session is not None:
+            state = (session.waiting > MANY_WAITING, not session.wants_more)
+            if state != self._full:
+                self._full = state
+                self._flow()
 
     def _recorded(self, ticket: int, error: BaseException | None) -> None:
         session = self._session
@@ -180,7 +185,7 @@ class Connection(asyncio.Protocol):
             return
         link.on_data = self._server_data
         link.on_lost = self._server_lost
-        link.on_pressure = self._server_slow
+        link.on_pressure = self._server_pressure
         self._link = link
         self._tell_settings(link)
         waiting, self._to_link = self._to_link, []
@@ -222,13 +227,15 @@ class Connection(asyncio.Protocol):
     # ---------------------------------------------------------------- flow and end
 
     def _flow(self) -> None:
-        """A slow client or a slow ledger stops the reading from Postgres: memory stays bounded."""
-        if self._link is None or self._link.transport is None:
-            return
-        if self._client_slow or self._ledger_slow:
-            self._link.transport.pause_reading()
-        else:
-            self._link.transport.resume_reading()
+        """Whoever is slow stops the reading on the other side: memory stays bounded."""
+        ledger_slow, session_full = self._full
+        link = self._link.transport if self._link is not None else None
+        if link is not None and not link.is_closing():
+            _let_read(link, not (self._client_slow or ledger_slow))
+        client = self._transport
+        if client is not None and not client.is_closing():
+            # A client that does not read its answers is not asked for more questions either.
+            _let_read(client, not (self._client_slow or self._server_slow or session_full))
 
     def pause_writing(self) -> None:
         self._client_slow = True
@@ -238,13 +245,9 @@ class Connection(asyncio.Protocol):
         self._client_slow = False
         self._flow()
 
-    def _server_slow(self, slow: bool) -> None:
-        if self._transport is None or self._transport.is_closing():
-            return
-        if slow:
-            self._transport.pause_reading()
-        else:
-            self._transport.resume_reading()
+    def _server_pressure(self, slow: bool) -> None:
+        self._server_slow = slow
+        self._flow()
 
     def _too_slow(self) -> None:
         self._send_and_close(
@@ -293,3 +296,10 @@ class Connection(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001
             log.error("task-failed", reason=type(error).__name__)
             self.cut(Internal("an internal error; the session is closed", detail=type(error).__name__))
+
+
+def _let_read(transport: asyncio.Transport, wanted: bool) -> None:
+    if wanted:
+        transport.resume_reading()
+    else:
+        transport.pause_reading()

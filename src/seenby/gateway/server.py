@@ -274,7 +274,7 @@ class Gateway:
         link.on_data = read
         try:
             link.write(
-                frontend.parse(b"", attribution.companion)
+                frontend.parse(b"", attribution.companion, attribution.oids)
                 + frontend.bind(b"", b"", attribution.values)
                 + frontend.execute(b"")
                 + frontend.sync()
