@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 import traceback
-from collections.abc import Awaitable
-from functools import partial
+from collections.abc import Awaitable, Callable
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import structlog
 
@@ -33,6 +33,22 @@ MANY_WAITING = 32
 """So many results waiting for the ledger stop the reading from Postgres."""
 CUT_SECONDS = 0.5
 """A client that does not read its last message within this time is cut off without it."""
+
+
+_T = TypeVar("_T")
+
+
+def _closing(step: Callable[[Connection, _T], None]) -> Callable[[Connection, _T], None]:
+    """Anything unexpected in an event closes both sides (invariant I2), instead of a client that waits for ever."""
+
+    @wraps(step)
+    def guarded(self: Connection, argument: _T) -> None:
+        try:
+            step(self, argument)
+        except Exception as error:  # noqa: BLE001 - fail closed, whatever it was
+            self.fault(error)
+
+    return guarded
 
 
 class Connection(asyncio.Protocol):
@@ -68,6 +84,7 @@ class Connection(asyncio.Protocol):
                 backend.error_response(Unavailable("too many sessions", hint="try again later"), fatal=True)
             )
 
+    @_closing
     def data_received(self, data: bytes) -> None:
         session = self._session
         if session is not None:
@@ -119,12 +136,9 @@ class Connection(asyncio.Protocol):
 
     def _carry(self, outcome: Outcome) -> None:
         if outcome.fault is not None:
-            # Where, never what: the message of an exception may hold a value.
-            frames = traceback.extract_tb(outcome.fault.__traceback__)
-            place = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames[-6:]]
-            log.error("session-failed", kind=type(outcome.fault).__name__, place=place)
+            _log_fault(outcome.fault)
         for ticket, item in outcome.records:
-            self._gateway.ledger.submit(item, partial(self._recorded, ticket))
+            self._gateway.ledger.submit(item, partial(self._told, ticket))
         for attribution in outcome.attributions:
             self._task(self._attribute(attribution))
         if outcome.to_server:
@@ -147,7 +161,12 @@ class Connection(asyncio.Protocol):
                 self._full = state
                 self._flow()
 
-    def _recorded(self, ticket: int, error: BaseException | None) -> None:
+    def _told(self, ticket: int, error: BaseException | None) -> None:
+        self._recorded((ticket, error))
+
+    @_closing
+    def _recorded(self, answer: tuple[int, BaseException | None]) -> None:
+        ticket, error = answer
         session = self._session
         if session is None:
             return
@@ -157,6 +176,15 @@ class Connection(asyncio.Protocol):
             self._carry(session.end(error))
         else:
             self._carry(session.end(LedgerFailed("the entry could not be made durable, so nothing is shown")))
+
+    def fault(self, error: Exception) -> None:
+        """Our own mistake, found outside the session: both sides are closed, with a sentence if that still works."""
+        _log_fault(error)
+        internal = Internal("an internal error; the session is closed", detail=type(error).__name__)
+        try:
+            self.cut(internal)
+        except Exception:  # noqa: BLE001 - it may be what failed before
+            self._send_and_close(backend.error_response(internal, fatal=True))
 
     def cut(self, error: SeenbyError) -> None:
         """Ends the session now: nothing that is not yet on its way is shown."""
@@ -200,6 +228,7 @@ class Connection(asyncio.Protocol):
             if value is not None and value != asked and name != "application_name":
                 self._transport.write(backend.parameter_status(name, value))
 
+    @_closing
     def _server_data(self, data: bytes) -> None:
         assert self._session is not None
         self._carry(self._session.server_data(data))
@@ -294,8 +323,14 @@ class Connection(asyncio.Protocol):
         try:
             await work
         except Exception as error:  # noqa: BLE001
-            log.error("task-failed", reason=type(error).__name__)
-            self.cut(Internal("an internal error; the session is closed", detail=type(error).__name__))
+            self.fault(error)
+
+
+def _log_fault(error: Exception) -> None:
+    """Where, never what: the message of an exception may hold a value."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames[-6:]]
+    log.error("session-failed", kind=type(error).__name__, place=place)
 
 
 def _let_read(transport: asyncio.Transport, wanted: bool) -> None:
