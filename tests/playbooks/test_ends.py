@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from seenby.errors import GrantEnded, LedgerFailed, Refused, Unavailable
 from seenby.model.plan import RefusedPlan
-from seenby.session import results
+from seenby.session import asking, extended, results, simple
+from seenby.session import session as session_module
 from seenby.session.expect import Acknowledged, Companion, Local, Prepared, Ready
+from seenby.session.names import Names
 from seenby.session.outbox import Outbox
 from seenby.session.results import Results
 from seenby.session.serverside import ServerReader
@@ -293,13 +296,17 @@ def test_a_row_of_no_length_is_no_row() -> None:
 
 # ---------------------------------------------------------------- code that raises
 
-CLASSES = (Session, Outbox, Framer, ServerReader, Results, Prepared, Acknowledged, Companion, Local, Ready)
+OWNERS: tuple[type | ModuleType, ...] = (
+    *(Session, Names, Outbox, Framer, ServerReader, Results, Prepared, Acknowledged, Companion, Local, Ready),
+    *(asking, extended, simple),
+)
 NOT_STEPS = {"__init__", "end", "_guarded", "client_data", "server_data", "recorded", "attributed", "__len__"}
 STEPS = [
     (owner, name)
-    for owner in CLASSES
+    for owner in OWNERS
     for name, member in vars(owner).items()
     if inspect.isfunction(member) and name not in NOT_STEPS
+    if isinstance(owner, type) or member.__module__ == owner.__name__
 ]
 
 
@@ -369,9 +376,9 @@ def test_the_conversation_runs_through() -> None:
 
 @pytest.mark.parametrize(("owner", "name"), STEPS, ids=[f"{owner.__name__}.{name}" for owner, name in STEPS])
 def test_code_that_raises_at_any_stage_closes_both_sides(
-    owner: type, name: str, monkeypatch: pytest.MonkeyPatch
+    owner: type | ModuleType, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Invariant I2: whatever method breaks, at its first call the session ends and shows nothing more."""
+    """Invariant I2: whatever function breaks, at its first call the session ends and shows nothing more."""
     called = False
 
     def broken(*args: object, **named: object) -> Any:
@@ -379,6 +386,9 @@ def test_code_that_raises_at_any_stage_closes_both_sides(
         called = True
         raise RuntimeError("a fault")
 
+    for kind, step in session_module.STEPS.items():
+        if step is getattr(owner, name):
+            monkeypatch.setitem(session_module.STEPS, kind, broken)
     monkeypatch.setattr(owner, name, broken)
     closed, _ = run(session_for())
     assert closed is called

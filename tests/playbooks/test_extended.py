@@ -6,6 +6,7 @@ import pytest
 
 from seenby.errors import Refused
 from seenby.model.plan import ControlKind, RefusedPlan
+from seenby.session import extended, names
 from seenby.session import session as session_module
 from seenby.wire import backend, frontend
 from tests.playbooks.playbook import (
@@ -463,7 +464,7 @@ def test_an_error_in_answer_to_sync_itself_leaves_the_next_batch_alone() -> None
 
 
 def test_statements_of_postgres_are_closed_when_nobody_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "MAX_SERVER_STATEMENTS", 4)
+    monkeypatch.setattr(names, "MAX_SERVER_STATEMENTS", 4)
     play = Play({str(number): nobody(str(number)) for number in range(6)})
     play.client(parse(b"kept", "0"), sync()).server(parse(b"s1", "rewritten 0"), describe(b"s1"), sync())
     play.postgres(prepared("n"), ready("I")).client_sees(PARSED, ready("I"))
@@ -483,8 +484,8 @@ def test_statements_of_postgres_are_closed_when_nobody_uses_them(monkeypatch: py
 
 
 def test_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "MAX_STATEMENTS", 2)
-    monkeypatch.setattr(session_module, "MAX_PORTALS", 1)
+    monkeypatch.setattr(extended, "MAX_STATEMENTS", 2)
+    monkeypatch.setattr(extended, "MAX_PORTALS", 1)
     play = Play({"begin": BEGIN})
     play.client(parse(b"a", "begin"), parse(b"b", "begin"), parse(b"c", "begin"), sync()).server(sync()).client_sees(
         PARSED, PARSED, Told("53400", "2 prepared statements")

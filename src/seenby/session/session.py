@@ -1,39 +1,34 @@
 """One admitted client: bytes from both sides in, an Outcome out (see outcome.py). No I/O, no clock of its own.
 
-Every client message becomes messages for Postgres and, in the same order, items that say what the answers mean
-(expect.py). What may be shown waits in the outbox behind the ledger's tickets; everything later waits behind it,
-so the client sees one order only.
+Every client message (simple.py, extended.py) becomes messages for Postgres and, in the same order, items that say
+what the answers mean (expect.py). What may be shown waits in the outbox behind the ledger's tickets; everything later
+waits behind it, so the client sees one order only.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from itertools import islice, takewhile
 
 from seenby.errors import Internal, LimitReached, ProtocolError, SeenbyError, ServerError, SyntaxFailed, Unavailable
 from seenby.model.disclosure import QueryDisclosure, RefusedAttempt
-from seenby.model.plan import Bound, ControlKind, ControlPlan, Plan, QueryPlan, RefusedPlan
+from seenby.model.plan import Plan, QueryPlan, RefusedPlan
+from seenby.session import extended, simple
 from seenby.session.access import Access
-from seenby.session.expect import Acknowledged, Command, Companion, Item, Local, Poison, Prepared, Ready
+from seenby.session.expect import Item, Local, Poison, Ready
+from seenby.session.names import Names
 from seenby.session.outbox import Outbox
 from seenby.session.outcome import Attribution, Outcome
-from seenby.session.parameters import closed_type
 from seenby.session.record import RecordTemplate, attempt_record
-from seenby.session.results import Results, error_disclosure
+from seenby.session.results import error_disclosure
 from seenby.session.serverside import ServerReader
-from seenby.session.statements import ClientStatement, Portal, Result, ServerStatement
+from seenby.session.statements import Result, ServerStatement
 from seenby.sql import analyse
 from seenby.wire import backend, frontend
 from seenby.wire.framing import Framer, Message
 
-MAX_SERVER_STATEMENTS = 500
 MAX_TEMPLATES = 200
-MAX_STATEMENTS = 5000
-"""Statements that one client may keep prepared."""
-MAX_PORTALS = 1000
-MAX_ROWS = 2**31 - 1  # of an Execute message
 MAX_PIPELINED = 10_000
 """So many unanswered items stop the reading of what the client sent meanwhile."""
 MAX_HELD = 64 << 20
@@ -73,7 +68,7 @@ class Session:
         self._failed_results: dict[int, tuple[Result, ServerError]] = {}
         self.pending: deque[Item] = deque()
         self._status = "I"
-        self._batch = 0  # Syncs sent so far
+        self.batch = 0  # Syncs sent so far
         self._begun = 0  # the batch of the last BEGIN
         self._block = False  # BEGIN was sent, and its end not yet seen
         self._skipping = False  # extended protocol: an error, so everything up to Sync is skipped
@@ -82,10 +77,7 @@ class Session:
         self._held: deque[Message] = deque()
         self._held_bytes = 0
         self._full = False
-        self._statements: dict[bytes, ClientStatement] = {}
-        self._portals: dict[bytes, Portal] = {}
-        self._server_statements: dict[tuple[str, tuple[int, ...]], ServerStatement] = {}
-        self._names = 0
+        self.names = Names()
         self._templates: dict[tuple[int, str], RecordTemplate] = {}
         self.closed = False
 
@@ -216,26 +208,13 @@ class Session:
 
     def forget(self, statement: ServerStatement) -> None:
         """Postgres refused to prepare it, or skipped it."""
-        if self._server_statements.get(statement.key) is statement:
-            del self._server_statements[statement.key]
-        self.forget_names(statement)
+        self.names.forget_server(statement)
+        self.described(statement)
 
     def forget_names(self, statement: ServerStatement) -> None:
         """The client was never told that it is prepared, under whatever names."""
-        for name in [name for name, one in self._statements.items() if one.server is statement]:
-            del self._statements[name]
-        if self._stalled is statement:
-            self._stalled = None
-
-    def _forget_name(self, name: bytes, statement: ClientStatement) -> None:
-        if self._statements.get(name) is statement:
-            del self._statements[name]
-
-    def _unbind(self, name: bytes, portal: Portal) -> None:
-        # Postgres may still have an older portal of this name. To take the new one for it would be to cut off
-        # the wrong keys, so the name is gone for this client.
-        if self._portals.get(name) is portal:
-            del self._portals[name]
+        self.names.forget_names_of(statement)
+        self.described(statement)
 
     def ready(self, status: str, batch: int) -> None:
         if self._fail_block:
@@ -243,7 +222,7 @@ class Session:
             if status == "T":
                 if len(self.pending) > 1:  # the client pipelines beyond a refused result: too late to fail the block
                     raise ProtocolError("a result beyond a cap of the grant ended the session")
-                self._send(frontend.parse(b"", _POISON) + frontend.sync())
+                self.send(frontend.parse(b"", _POISON) + frontend.sync())
                 self.pending.append(Poison(b""))
                 self.pending.append(Ready(batch))
                 return
@@ -252,8 +231,8 @@ class Session:
         # A client that pipelines may have sent BEGIN or Bind after the Sync that is answered here.
         if batch >= self._begun:
             self._block = status != "I"
-        if status == "I" and self._portals:
-            self._portals = {name: one for name, one in self._portals.items() if one.batch > batch}
+        if status == "I":
+            self.names.transaction_ended(batch)
         self.emit(backend.ready(status))
 
     def server_failed(self, body: bytes) -> None:
@@ -300,7 +279,7 @@ class Session:
                 self.advance()
             if len(pending) >= MAX_PIPELINED:
                 self._full = True
-                self._send(frontend.flush())
+                self.send(frontend.flush())
         if not held:
             self._held_bytes = 0
         elif self._held_bytes > MAX_HELD:
@@ -314,39 +293,26 @@ class Session:
             head.tell(self)
 
     def _client_message(self, kind: int, body: bytes) -> None:
-        match kind:
-            case frontend.EXECUTE:
-                self._execute(body)
-            case frontend.BIND:
-                self._bind(body)
-            case frontend.SYNC:
-                self._skipping = False
-                self._sync()
-            case frontend.QUERY:
-                self._query(frontend.text_of(body))
-            case frontend.PARSE:
-                self._parse(frontend.read_parse(body))
-            case frontend.DESCRIBE:
-                self._describe(*frontend.read_target(body))
-            case frontend.CLOSE:
-                self._close(*frontend.read_target(body))
-            case frontend.FLUSH:
-                if self.access is not None:
-                    self._send(frontend.flush())
-            case frontend.TERMINATE:
-                self.closed = True
-                self._out.close = True
-            case frontend.COPY_DATA | frontend.COPY_DONE | frontend.COPY_FAIL:
-                return  # the tail of a COPY that failed (54.2.6)
-            case frontend.FUNCTION_CALL:
-                raise ProtocolError("function calls by oid are not accepted", hint="use SELECT")
-            case _:
-                raise ProtocolError(f"a message of type {chr(kind)!r} does not belong here")
+        step = STEPS.get(kind)
+        if step is not None:
+            step(self, body)
+        elif kind == frontend.SYNC:
+            self._skipping = False
+            self.sync()
+        elif kind == frontend.TERMINATE:
+            self.closed = True
+            self._out.close = True
+        elif kind == frontend.FUNCTION_CALL:
+            raise ProtocolError("function calls by oid are not accepted", hint="use SELECT")
+        elif kind not in _COPY:
+            raise ProtocolError(f"a message of type {chr(kind)!r} does not belong here")
 
-    def _send(self, data: bytes) -> None:
+    # ---------------------------------------------------------------- for the steps (simple.py, extended.py)
+
+    def send(self, data: bytes) -> None:
         self._out.to_server.append(data)
 
-    def _analyse(self, text: str) -> tuple[Plan, ...]:
+    def analyse(self, text: str) -> tuple[Plan, ...]:
         access = self.access
         if access is None:
             return (RefusedPlan(self._no_access, text),)
@@ -356,307 +322,63 @@ class Session:
             access.remember(text, plans)
         return plans
 
-    def _sync(self) -> None:
+    def sync(self) -> None:
         if self.access is None:
             self.pending.append(Local(lambda: backend.ready(self._status)))
         else:
-            self._send(frontend.sync())
-            self.pending.append(Ready(self._batch))
-            self._batch += 1
+            self.send(frontend.sync())
+            self.pending.append(Ready(self.batch))
+            self.batch += 1
 
-    def _refuse(self, error: SeenbyError, text: str, *, attempt: bool, extended: bool) -> None:
-        position = error.position if isinstance(error, SyntaxFailed) else 0
-        data = backend.error_response(error, position=position)
-        ticket = self._record_attempt(error, text) if attempt else 0
-        if self.access is not None and self._block:
-            self._send(frontend.parse(b"", _POISON))
-            self.pending.append(Poison(data, ticket))
-        else:
-            if extended and self.pending and self.access is not None:
-                # Postgres sends an error at once; the client may wait for it before it sends Sync.
-                self._send(frontend.flush())
-            self.pending.append(Local(data, ticket))
-        self._skipping = extended
+    def begun(self) -> None:
+        """BEGIN is about to be sent."""
+        self._block = True
+        self._begun = self.batch
 
-    # simple protocol
+    def stall(self, statement: ServerStatement, message: Message) -> None:
+        """``message`` and all behind it wait until Postgres has described ``statement``."""
+        self.send(frontend.flush())
+        self._stalled = statement
+        self._held.appendleft(message)
 
-    def _query(self, text: str) -> None:
-        self._statements.pop(b"", None)
-        self._portals.pop(b"", None)
-        for plan in self._analyse(text):
-            if not self._run(plan, text):
-                break
-        self._sync()
-
-    def _run(self, plan: Plan, text: str) -> bool:
-        if isinstance(plan, RefusedPlan):
-            self._refuse(plan.error, plan.text or text, attempt=plan.attempt, extended=False)
-            return False
-        if isinstance(plan, ControlPlan) and plan.kind is not ControlKind.SHOW:
-            self._control(plan)
-            return True
-        query = _as_query(plan)
-        server = self._prepare(query, ())
-        result = self._result(query, server, text, frontend.NO_VALUES)
-        results = Results(result)
-        if query.bound is Bound.UPPER:
-            self._companion(query, frontend.NO_VALUES, (), results)
-        self._send(frontend.bind(b"", server.name) + frontend.execute(b""))
-        self.pending.append(Acknowledged(backend.BIND_DONE, tell=False))
-        self.pending.append(Local(lambda: _notices(query) + backend.row_description(server.fields)))
-        self.pending.append(results)
-        return True
-
-    def _control(self, plan: ControlPlan) -> None:
-        if plan.kind is ControlKind.EMPTY:
-            self.pending.append(Local(backend.EMPTY_DONE))
-        elif plan.kind is ControlKind.DEALLOCATE:
-            self._deallocate(plan)
-        elif plan.sql and self.access is not None:
-            if plan.kind is ControlKind.BEGIN:
-                self._block = True
-                self._begun = self._batch
-            self._take_unnamed_portal()
-            self._send(frontend.parse(b"", plan.sql) + frontend.bind(b"", b"") + frontend.execute(b""))
-            self.pending.append(Command(plan))
-        else:
-            self.pending.append(Local(backend.command_complete(plan.tag)))
-
-    def _take_unnamed_portal(self) -> None:
-        """We are about to use it ourselves, so the client's is gone."""
-        portal = self._portals.get(b"")
-        if portal is not None and portal.result is not None:
-            del self._portals[b""]
-
-    def _deallocate(self, plan: ControlPlan) -> None:
-        if not plan.name:
-            self._statements.clear()
-        elif self._statements.pop(plan.name.encode(), None) is None:
-            error = ServerError(f'prepared statement "{plan.name}" does not exist', code="26000")
-            self._refuse(error, plan.tag, attempt=False, extended=False)
-            return
-        self.pending.append(Local(backend.command_complete(plan.tag)))
-
-    # extended protocol
-
-    def _parse(self, message: frontend.Parse) -> None:
-        if not message.name:
-            self._statements.pop(b"", None)  # as Postgres does, also when the new text is refused
-        plans = self._analyse(message.text)
-        plan = plans[0]
-        if len(plans) > 1:
-            error = SyntaxFailed("cannot insert multiple commands into a prepared statement")
-            return self._refuse(error, message.text, attempt=False, extended=True)
-        if isinstance(plan, RefusedPlan):
-            return self._refuse(plan.error, plan.text or message.text, attempt=plan.attempt, extended=True)
-        if message.name and message.name in self._statements:
-            error2 = ServerError(f'prepared statement "{message.name.decode()}" already exists', code="42P05")
-            return self._refuse(error2, message.text, attempt=False, extended=True)
-        if len(self._statements) >= MAX_STATEMENTS:
-            full = ServerError(
-                f"more than {MAX_STATEMENTS} prepared statements", code="53400", hint="close those not needed any more"
-            )
-            return self._refuse(full, message.text, attempt=False, extended=True)
-        if closed := closed_type(message.oids, self.access.shape if self.access else None):
-            return self._refuse(closed, message.text, attempt=True, extended=True)
-        version = self.access.version if self.access else 0
-        if isinstance(plan, ControlPlan) and plan.kind is not ControlKind.SHOW:
-            statement = ClientStatement(message.text, plan, version)
-            undo = partial(self._forget_name, message.name, statement)
-            self.pending.append(Local(backend.PARSE_DONE, undo=undo))
-        else:
-            query = _as_query(plan)
-            statement = ClientStatement(message.text, query, version)
-            undo = partial(self._forget_name, message.name, statement)
-            statement.server = self._prepare(query, message.oids, undo=undo)
-        self._statements[message.name] = statement
-        return None
-
-    def _statement(self, name: bytes) -> ClientStatement | None:
-        statement = self._statements.get(name)
-        if statement is None:
-            error = ServerError(f'prepared statement "{name.decode(errors="replace")}" does not exist', code="26000")
-            self._refuse(error, "", attempt=False, extended=True)
-            return None
-        if self.access is not None and statement.version != self.access.version:
-            # The views were rebuilt after Parse: what was analysed is not what would run.
-            stale = ServerError(
-                "the tables changed since this statement was prepared", code="0A000", hint="prepare it again"
-            )
-            self._refuse(stale, statement.text, attempt=False, extended=True)
-            return None
-        return statement
-
-    def _bind(self, body: bytes) -> None:
-        message = frontend.read_bind(body)
-        statement = self._statement(message.statement)
-        if statement is None:
-            return
-        plan, server = statement.plan, statement.server
-        if len(self._portals) >= MAX_PORTALS:
-            full = ServerError(f"more than {MAX_PORTALS} open portals", code="53400", hint="close some")
-            self._refuse(full, statement.text, attempt=False, extended=True)
-            return
-        if not isinstance(plan, QueryPlan) or server is None:
-            portal = Portal(statement, (), None, self._batch)
-            self._portals[message.portal] = portal
-            self.pending.append(Local(backend.BIND_DONE, undo=partial(self._unbind, message.portal, portal)))
-            return
-        if plan.bound is Bound.UPPER and not server.described:
-            # The companion must be prepared with the parameter types that Postgres chose.
-            self._send(frontend.flush())
-            self._stalled = server
-            self._held.appendleft((frontend.BIND, body))
-            return
-        if len(message.formats) not in {0, 1, plan.visible} and (plan.visible or plan.keys):
-            error = ServerError(
-                f"bind message has {len(message.formats)} result formats but query has {plan.visible} columns",
-                code="08P01",
-            )
-            self._refuse(error, statement.text, attempt=False, extended=True)
-            return
-        result = self._result(plan, server, statement.text, message.values)
-        if plan.bound is Bound.UPPER:
-            self._companion(plan, message.values, server.parameters, Results(result))
-        formats = _server_formats(message.formats, len(plan.keys), plan.visible)
-        self._send(frontend.bind(message.portal, server.name, message.values, formats))
-        portal = Portal(statement, message.formats, result, self._batch)
-        self._portals[message.portal] = portal
-        undo = partial(self._unbind, message.portal, portal)
-        self.pending.append(Acknowledged(backend.BIND_DONE, tell=True, undo=undo))
-
-    def _describe(self, kind: bytes, name: bytes) -> None:
-        if kind == b"S":
-            statement = self._statement(name)
-            if statement is None:
-                return
-            formats: tuple[int, ...] = ()
-        else:
-            portal = self._portal(name)
-            if portal is None:
-                return
-            statement, formats = portal.statement, portal.formats
-        server, plan = statement.server, statement.plan
-        if server is None or not isinstance(plan, QueryPlan):
-            head = backend.parameter_description(()) if kind == b"S" else b""
-            self.pending.append(Local(head + backend.NO_DATA_DONE))
-            return
-
-        def answer() -> bytes:
-            head = backend.parameter_description(server.parameters) if kind == b"S" else b""
-            return head + backend.row_description(server.fields, formats)
-
-        self.pending.append(Local(answer))
-
-    def _portal(self, name: bytes) -> Portal | None:
-        portal = self._portals.get(name)
-        if portal is None:
-            error = ServerError(f'portal "{name.decode(errors="replace")}" does not exist', code="34000")
-            self._refuse(error, "", attempt=False, extended=True)
-        return portal
-
-    def _execute(self, body: bytes) -> None:
-        name, limit = frontend.read_execute(body)
-        portal = self._portal(name)
-        if portal is None:
-            return
-        plan = portal.statement.plan
-        if portal.result is None:
-            assert isinstance(plan, ControlPlan)
-            self._control(plan)
-            return
-        result = portal.result
-        heading = b"" if result.started else _notices(result.plan)
-        result.started = True
-        if limit > 0:
-            # OFFSET: the rows to drop come on top of those that the client asks for.
-            limit = min(limit + result.unasked, MAX_ROWS)
-            result.unasked = 0
-        self._send(frontend.execute(name, max(limit, 0)))
-        self.pending.append(Results(result, heading))
-
-    def _close(self, kind: bytes, name: bytes) -> None:
-        if kind == b"S":
-            closed = self._statements.pop(name, None)
-            undo = partial(self._statements.setdefault, name, closed) if closed else None
-            self.pending.append(Local(backend.CLOSE_DONE, undo=undo))
-        elif self.access is None:
-            self.pending.append(Local(backend.CLOSE_DONE))
-        else:
-            self._portals.pop(name, None)
-            self._send(frontend.close(b"P", name))
-            self.pending.append(Acknowledged(backend.CLOSE_DONE, tell=True))
-
-    # both
-
-    def _prepare(
-        self, plan: QueryPlan, oids: tuple[int, ...], *, undo: Callable[[], object] | None = None
-    ) -> ServerStatement:
-        """The statement as Postgres knows it; with ``undo`` the client waits for ParseComplete."""
-        key = (plan.sql, oids)
-        statement = self._server_statements.get(key)
-        if statement is not None:
-            if undo is not None:
-                self.pending.append(Local(backend.PARSE_DONE, undo=undo))
-            return statement
-        if len(self._server_statements) >= MAX_SERVER_STATEMENTS:
-            self._evict()
-        self._names += 1
-        # A star over the catalog, which has no keys, has as many columns as Postgres says.
-        width = len(plan.keys) + plan.visible
-        statement = ServerStatement(b"s%d" % self._names, key, len(plan.keys), width or None)
-        self._server_statements[key] = statement
-        self._send(frontend.parse(statement.name, plan.sql, oids) + frontend.describe(b"S", statement.name))
-        self.pending.append(Prepared(statement, tell=undo is not None))
-        return statement
-
-    def _evict(self) -> None:
-        used = {id(one.server) for one in self._statements.values()}
-        for key, old in list(self._server_statements.items())[: MAX_SERVER_STATEMENTS // 4]:
-            if id(old) not in used:
-                del self._server_statements[key]
-                self._send(frontend.close(b"S", old.name))
-                self.pending.append(Acknowledged(backend.CLOSE_DONE, tell=False))
-
-    def _companion(self, plan: QueryPlan, values: bytes, oids: tuple[int, ...], results: Results) -> None:
-        if plan.companion is None:
-            raise Internal("an upper bound without a companion query")
-        server = self._prepare(QueryPlan(plan.companion, Bound.NOBODY, 2), oids)
-        self._take_unnamed_portal()
-        self._send(frontend.bind(b"", server.name, values) + frontend.execute(b""))
-        self.pending.append(Companion(results))
-
-    def _result(self, plan: QueryPlan, server: ServerStatement, text: str, values: bytes) -> Result:
+    def template(self, plan: QueryPlan, text: str) -> RecordTemplate:
+        """What every record of this statement in this session has in common."""
         key = (id(plan), text)
         template = self._templates.get(key)
         if template is None:
             if len(self._templates) >= MAX_TEMPLATES:
                 self._templates.clear()
             template = self._templates[key] = RecordTemplate(self._facts, plan, text)
-        parameters = frontend.parameter_texts(values) if plan.parameters else []
-        keys: tuple[set[bytes], ...] = tuple([set() for _ in plan.keys])
-        return Result(plan, server, template, parameters, values, keys, skip=plan.offset, unasked=plan.offset)
+        return template
 
-
-def _as_query(plan: QueryPlan | ControlPlan) -> QueryPlan:
-    """SHOW returns a row, so it travels like a query that shows nobody."""
-    if isinstance(plan, QueryPlan):
-        return plan
-    return QueryPlan(plan.sql, Bound.NOBODY, 1)
+    def refuse(self, error: SeenbyError, text: str, *, attempt: bool, extended: bool) -> None:
+        position = error.position if isinstance(error, SyntaxFailed) else 0
+        data = backend.error_response(error, position=position)
+        ticket = self._record_attempt(error, text) if attempt else 0
+        if self.access is not None and self._block:
+            self.send(frontend.parse(b"", _POISON))
+            self.pending.append(Poison(data, ticket))
+        else:
+            if extended and self.pending and self.access is not None:
+                # Postgres sends an error at once; the client may wait for it before it sends Sync.
+                self.send(frontend.flush())
+            self.pending.append(Local(data, ticket))
+        self._skipping = extended
 
 
 def _is_not_ready(item: Item) -> bool:
     return not isinstance(item, Ready)
 
 
-def _notices(plan: QueryPlan) -> bytes:
-    return b"".join([backend.notice_response(text) for text in plan.notices]) if plan.notices else b""
+_COPY = frozenset({frontend.COPY_DATA, frontend.COPY_DONE, frontend.COPY_FAIL})
+"""The tail of a COPY that failed is passed over (54.2.6)."""
 
-
-def _server_formats(formats: tuple[int, ...], keys: int, visible: int) -> tuple[int, ...]:
-    """The client's result formats with text for the person keys in front."""
-    if not formats or not any(formats):
-        return ()
-    if not keys:
-        return formats
-    return (0,) * keys + (formats if len(formats) > 1 else formats * visible)
+STEPS: dict[int, Callable[[Session, bytes], None]] = {
+    frontend.QUERY: simple.query,
+    frontend.PARSE: extended.parse,
+    frontend.BIND: extended.bind,
+    frontend.DESCRIBE: extended.describe,
+    frontend.EXECUTE: extended.execute,
+    frontend.CLOSE: extended.close,
+    frontend.FLUSH: extended.flush,
+}

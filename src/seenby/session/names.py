@@ -1,0 +1,86 @@
+"""What is prepared and bound on one session: the client's names, and Postgres's statements behind them."""
+
+from __future__ import annotations
+
+from seenby.model.plan import QueryPlan
+from seenby.session.statements import ClientStatement, Portal, ServerStatement
+
+MAX_SERVER_STATEMENTS = 500
+
+
+class Names:
+    """Client statements and portals by name, server statements by (rewritten text, parameter types).
+
+    Several names of a client may stand for one statement of Postgres, which is prepared once a session.
+    """
+
+    __slots__ = ("_made", "_server", "portals", "statements")
+
+    def __init__(self) -> None:
+        self.statements: dict[bytes, ClientStatement] = {}
+        self.portals: dict[bytes, Portal] = {}
+        self._server: dict[tuple[str, tuple[int, ...]], ServerStatement] = {}
+        self._made = 0
+
+    # Postgres's statements
+
+    def server(self, text: str, oids: tuple[int, ...]) -> ServerStatement | None:
+        """The statement of Postgres for this text and these types, if there is one."""
+        return self._server.get((text, oids))
+
+    def new_server(self, plan: QueryPlan, oids: tuple[int, ...]) -> ServerStatement:
+        """A statement that Postgres is about to be asked to prepare."""
+        self._made += 1
+        key = (plan.sql, oids)
+        # A star over the catalog, which has no keys, has as many columns as Postgres says.
+        width = len(plan.keys) + plan.visible
+        statement = ServerStatement(b"s%d" % self._made, key, len(plan.keys), width or None)
+        self._server[key] = statement
+        return statement
+
+    def evict(self) -> list[ServerStatement]:
+        """When there are too many: takes out the oldest without a name of the client, for the caller to close."""
+        if len(self._server) < MAX_SERVER_STATEMENTS:
+            return []
+        used = {id(one.server) for one in self.statements.values()}
+        oldest = list(self._server.values())[: MAX_SERVER_STATEMENTS // 4]
+        unused = [one for one in oldest if id(one) not in used]
+        for one in unused:
+            del self._server[one.key]
+        return unused
+
+    def forget_server(self, statement: ServerStatement) -> None:
+        """Postgres refused to prepare it, or skipped it."""
+        if self._server.get(statement.key) is statement:
+            del self._server[statement.key]
+        self.forget_names_of(statement)
+
+    # the client's names
+
+    def forget_names_of(self, statement: ServerStatement) -> None:
+        """The client was never told that it is prepared, under whatever names."""
+        for name in [name for name, one in self.statements.items() if one.server is statement]:
+            del self.statements[name]
+
+    def forget_name(self, name: bytes, statement: ClientStatement) -> None:
+        """``name`` stands for ``statement`` no more; if it stands for another one by now, it stays."""
+        if self.statements.get(name) is statement:
+            del self.statements[name]
+
+    def unbind(self, name: bytes, portal: Portal) -> None:
+        """The Bind of ``portal`` failed."""
+        # Postgres may still have an older portal of this name. To take the new one for it would be to cut off
+        # the wrong keys, so the name is gone for this client.
+        if self.portals.get(name) is portal:
+            del self.portals[name]
+
+    def take_unnamed_portal(self) -> None:
+        """We are about to use it ourselves, so the client's is gone."""
+        portal = self.portals.get(b"")
+        if portal is not None and portal.result is not None:
+            del self.portals[b""]
+
+    def transaction_ended(self, batch: int) -> None:
+        """Portals live as long as their transaction; those bound after the Sync of ``batch`` belong to a later one."""
+        if self.portals:
+            self.portals = {name: one for name, one in self.portals.items() if one.batch > batch}
