@@ -154,7 +154,7 @@ def test_a_grants_role_reads_no_base_table_and_no_other_grants_scope(served: Ser
     Seen to fail: ``GRANT SELECT ON accounts TO PUBLIC`` (attach refuses it, so it was given after).
     """
     other = served.grant("ben.ortiz", ("communication", ["eu"]), ("contact", ["eu"]), people=["account:1000000042"])
-    role, password = served.region.gateway.grants.secret(grant)
+    role, password = served.role("lena.koch", grant)
     theirs = next(a for a in served.region.gateway.grants.accesses("ben.ortiz") if a.terms.id == other)
     cluster = served.world.regions["eu"].running
     with psycopg.connect(cluster.dsn("platform", role, password), autocommit=True) as direct:

@@ -184,6 +184,8 @@ class UserDatabase:
         """The connection, for one operation; opened anew when it broke. psycopg's errors become ours."""
         async with self._lock:
             try:
+                if self._connection is not None and not await _alive(self._connection):
+                    await self._connection.close()
                 if self._connection is None or self._connection.closed:
                     self._connection = await psycopg.AsyncConnection.connect(self._dsn, autocommit=True)
                     # format_type and regclass then qualify everything that is not Postgres's own.
@@ -368,6 +370,15 @@ class UserDatabase:
                 async with self._as_owner(connection):
                     await _run(connection, lifecycle.drop_shape_schemas(schemas))
             await _run(connection, f"DROP ROLE {ident(names.shape_role(shape_id))}")
+
+
+async def _alive(connection: psycopg.AsyncConnection[Any]) -> bool:
+    """Whether it survived since it was last used: a restart of the database shows only when something is sent."""
+    try:
+        await _run(connection, "")
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 async def _rows(connection: psycopg.AsyncConnection[Any], text: str) -> list[tuple[Any, ...]]:
