@@ -92,6 +92,8 @@ def parse_error(fields: dict[str, str]) -> ServerError:
 def depends_on_data(code: str) -> bool:
     """Whether an error while rows were produced tells something about rows: then it is a result, and recorded.
 
-    Cancelling, shutting down, being out of memory or serialisation failures do not.
+    Lost connections, states of transactions and portals, serialisation failures and cancelling do not. Being out of
+    memory and internal errors do: ``WHERE CASE WHEN phone LIKE '+44%' THEN length(repeat(x, 5e8) || repeat(x, 5e8))
+    > 0 END`` ends in XX000 (invalid memory alloc request size) for the rows that somebody wants to find.
     """
-    return code[:2] not in {"08", "25", "26", "34", "40", "53", "57", "58", "XX"}
+    return code[:2] not in {"08", "25", "26", "34", "40", "57"}

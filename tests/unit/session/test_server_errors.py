@@ -78,7 +78,8 @@ def test_parse_errors_do_not_tell_our_names(said: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("code", "depends"),
     [("22012", True), ("21000", True), ("P0001", True), ("54001", True), ("42883", True), ("57014", False),
-     ("53200", False), ("40001", False), ("25P02", False), ("34000", False), ("08P01", False), ("XX000", False)],
+     ("53200", True), ("53400", True), ("58030", True), ("XX000", True), ("40001", False), ("25P02", False),
+     ("34000", False), ("08P01", False)],
 )  # fmt: skip
 def test_which_errors_are_results(code: str, depends: bool) -> None:
     assert depends_on_data(code) is depends
