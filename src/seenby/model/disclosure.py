@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class EntryBound(IntEnum):
@@ -15,17 +16,15 @@ class EntryBound(IntEnum):
     STATISTIC = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """One person in one result part: ``part`` is the canonical per-person record (what of theirs was shown)."""
 
     person: str  # "account:42"
     part: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class QueryDisclosure:
-    """One part of one result, ready for the ledger.
+class QueryDisclosure(NamedTuple):
+    """One part of one result, ready for the ledger. (A tuple, as Shown: made for every query, at a third of the cost.)
 
     Attributes:
         record: canonical JSON (RFC 8785) of the person-free query record.

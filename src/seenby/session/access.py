@@ -34,10 +34,10 @@ class Usage:
 
     def charge(self, terms: GrantTerms, people: Iterable[str], rows: int) -> None:
         """Counts a result part before it is recorded. Raises LimitReached, and counts nothing, beyond a cap."""
-        fresh = {person for person in people if person not in self._names}
+        fresh = set(people) - self._names
         if self._before and fresh:
             fresh = {person for person in fresh if self._pseudonym(person) not in self._before}
-        if self.people + len(fresh) > terms.max_people:
+        if len(self._before) + len(self._names) + len(fresh) > terms.max_people:
             raise LimitReached(
                 f"this result would show more people than the {terms.max_people} that the grant allows",
                 hint="narrow the query, or ask for a grant with a larger --max-people",

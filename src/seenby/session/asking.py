@@ -87,4 +87,4 @@ def as_query(plan: QueryPlan | ControlPlan) -> QueryPlan:
 
 
 def notices(plan: QueryPlan) -> bytes:
-    return b"".join([backend.notice_response(text) for text in plan.notices]) if plan.notices else b""
+    return b"".join([backend.notice_response(text) for text in plan.notices])

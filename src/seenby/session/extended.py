@@ -79,7 +79,7 @@ def bind(session: Session, body: bytes) -> None:
         # The companion must be prepared with the parameter types that Postgres chose.
         session.stall(server, (frontend.BIND, body))
         return
-    if len(message.formats) not in {0, 1, plan.visible} and (plan.visible or plan.keys):
+    if len(message.formats) > 1 and len(message.formats) != plan.visible and (plan.visible or plan.keys):
         error = ServerError(
             f"bind message has {len(message.formats)} result formats but query has {plan.visible} columns",
             code="08P01",
@@ -133,7 +133,7 @@ def execute(session: Session, body: bytes) -> None:
         assert isinstance(plan, ControlPlan)
         asking.control(session, plan)
         return
-    heading = b"" if result.started else asking.notices(result.plan)
+    heading = asking.notices(result.plan) if result.plan.notices and not result.started else b""
     result.started = True
     if limit > 0:
         # OFFSET: the rows to drop come on top of those that the client asks for.

@@ -89,7 +89,7 @@ class Session:
 
     def server_data(self, data: bytes) -> Outcome:
         """Bytes from Postgres."""
-        return self._guarded(self._server.feed, self, data)
+        return self._guarded(self._answered, data)
 
     def recorded(self, ticket: int) -> Outcome:
         """The ledger holds the entry durably: what waited for it may go."""
@@ -122,7 +122,6 @@ class Session:
             return self.end(self.access.ended)
         try:
             step(*arguments)
-            self._work()
             self._out.to_client = self.outbox.take()
         except SeenbyError as error:
             return self.end(error)
@@ -263,18 +262,26 @@ class Session:
     def _take(self, data: bytes) -> None:
         self._held_bytes += len(data)
         self._held.extend(self._framer.feed(data))
+        self._work()
+
+    def _answered(self, data: bytes) -> None:
+        self._server.feed(self, data)
+        if self._held:  # a message may have waited for this
+            self._work()
 
     def _work(self) -> None:
         held, pending = self._held, self.pending
-        if pending and type(pending[0]) is Local:
-            self.advance()
         if self._full and not pending:
             self._full = False
         while held and self._stalled is None and not self._full and not self.closed:
             kind, body = held.popleft()
-            if self._skipping and kind not in {frontend.SYNC, frontend.TERMINATE}:
+            if self._skipping and kind not in _ENDS_SKIPPING:
                 continue
-            self._client_message(kind, body)
+            step = STEPS.get(kind)
+            if step is None:
+                self._without_step(kind)
+            else:
+                step(self, body)
             if pending and type(pending[0]) is Local:
                 self.advance()
             if len(pending) >= MAX_PIPELINED:
@@ -292,14 +299,8 @@ class Session:
             pending.popleft()
             head.tell(self)
 
-    def _client_message(self, kind: int, body: bytes) -> None:
-        step = STEPS.get(kind)
-        if step is not None:
-            step(self, body)
-        elif kind == frontend.SYNC:
-            self._skipping = False
-            self.sync()
-        elif kind == frontend.TERMINATE:
+    def _without_step(self, kind: int) -> None:
+        if kind == frontend.TERMINATE:
             self.closed = True
             self._out.close = True
         elif kind == frontend.FUNCTION_CALL:
@@ -323,6 +324,7 @@ class Session:
         return plans
 
     def sync(self) -> None:
+        """Ends what the client sent since the last Sync, or the statements of one Query message."""
         if self.access is None:
             self.pending.append(Local(lambda: backend.ready(self._status)))
         else:
@@ -370,6 +372,12 @@ def _is_not_ready(item: Item) -> bool:
     return not isinstance(item, Ready)
 
 
+def _sync(session: Session, body: bytes) -> None:  # noqa: ARG001 - a step takes the message's body
+    session._skipping = False
+    session.sync()
+
+
+_ENDS_SKIPPING = frozenset({frontend.SYNC, frontend.TERMINATE})
 _COPY = frozenset({frontend.COPY_DATA, frontend.COPY_DONE, frontend.COPY_FAIL})
 """The tail of a COPY that failed is passed over (54.2.6)."""
 
@@ -381,4 +389,5 @@ STEPS: dict[int, Callable[[Session, bytes], None]] = {
     frontend.EXECUTE: extended.execute,
     frontend.CLOSE: extended.close,
     frontend.FLUSH: extended.flush,
+    frontend.SYNC: _sync,
 }

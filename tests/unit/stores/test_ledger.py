@@ -221,7 +221,7 @@ def test_usage_survives_a_restart(tmp_path: Path) -> None:
     async def use(ledger: Ledger) -> tuple[int, set[bytes]]:
         await ledger.append(disclosure("account:1", "account:2", rows=5))
         await ledger.append(disclosure("account:2", "account:3", rows=2, part=1, final=False))
-        await ledger.append(replace(disclosure("account:9", rows=7), grant=b"h" * 16))
+        await ledger.append(disclosure("account:9", rows=7)._replace(grant=b"h" * 16))
         usage = ledger.usage(GRANT)
         assert usage.people == {ledger.pseudonym(f"account:{n}") for n in (1, 2, 3)}
         return usage.rows, set(usage.people)
@@ -270,10 +270,10 @@ def test_what_may_not_be_logged_is_refused_and_the_ledger_goes_on(tmp_path: Path
         (GrantActivated(0, GRANT, COMMIT), VerificationError),
         (GrantEnded(0, GRANT, COMMIT, 9), VerificationError),
         (disclosure("account:1", "account:1"), Internal),
-        (replace(disclosure("account:1"), bound=EntryBound.NOBODY), Internal),
-        (replace(disclosure("account:1"), bound=EntryBound.STATISTIC), Internal),
-        (replace(disclosure("account:1"), grant=b"short"), Internal),
-        (replace(disclosure("account:1"), rows=-1), Internal),
+        (disclosure("account:1")._replace(bound=EntryBound.NOBODY), Internal),
+        (disclosure("account:1")._replace(bound=EntryBound.STATISTIC), Internal),
+        (disclosure("account:1")._replace(grant=b"short"), Internal),
+        (disclosure("account:1")._replace(rows=-1), Internal),
         (RefusedAttempt(RECORD, b"short"), Internal),
     ]
 

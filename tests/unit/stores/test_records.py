@@ -27,7 +27,7 @@ def state(tmp_path: Path) -> Path:
         await ledger.append(RefusedAttempt(RECORD))  # 3
         await ledger.append(disclosure("account:1", "account:2"))  # 4, 5, 6
         await ledger.append(disclosure())  # 7
-        await ledger.append(replace(disclosure("account:1"), bound=EntryBound.UPPER))  # 8, 9
+        await ledger.append(disclosure("account:1")._replace(bound=EntryBound.UPPER))  # 8, 9
 
     with_ledger(tmp_path, use)
     return tmp_path
