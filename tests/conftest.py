@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 import random
 
-pytest_plugins = ["tests.fixtures.catalog", "tests.fixtures.cluster", "tests.fixtures.demo", "tests.fixtures.oracles", "tests.fixtures.psql", "tests.fixtures.grant_office", "tests.fixtures.gateway"]
+pytest_plugins = [
+    "tests.fixtures.catalog",
+    "tests.fixtures.cluster",
+    "tests.fixtures.demo",
+    "tests.fixtures.oracles",
+    "tests.fixtures.psql",
+    "tests.fixtures.grant_office",
+    "tests.fixtures.gateway",
+]
 
 SEED = int(os.environ.get("SEENBY_SEED") or random.SystemRandom().randrange(2**32))
 os.environ["SEENBY_SEED"] = str(SEED)  # xdist's workers inherit it
