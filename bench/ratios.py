@@ -47,10 +47,19 @@ def main() -> None:
         works = [Work(f"point lookup, {n} client{'s' if n > 1 else ''}", point, n) for n in (1, 8, 64)]
         works.append(Work(f"bulk read, {BULK_ROWS} rows", bulk, 1))
         region = world.regions["eu"]
-        direct = {"PGHOST": str(region.running.sockets), "PGPORT": str(region.running.port), "PGUSER": OWNER,
-                  "PGPASSWORD": region.passwords[OWNER]}  # fmt: skip
-        through = {"PGHOST": str(region.socket_dir), "PGPORT": str(region.port), "PGUSER": "lena.koch",
-                   "PGOPTIONS": f"-c seenby.grant={grant}", "PGPASSWORD": world.staff["lena.koch"].password}  # fmt: skip
+        direct = {
+            "PGHOST": str(region.running.sockets),
+            "PGPORT": str(region.running.port),
+            "PGUSER": OWNER,
+            "PGPASSWORD": region.passwords[OWNER],
+        }
+        through = {
+            "PGHOST": str(region.socket_dir),
+            "PGPORT": str(region.port),
+            "PGUSER": "lena.koch",
+            "PGPASSWORD": world.staff["lena.koch"].password,
+            "PGOPTIONS": f"-c seenby.grant={grant}",
+        }
         rows = []
         for work in works:
             pairs = [(_pgbench(work, direct), _pgbench(work, through)) for _ in range(ROUNDS)]
