@@ -50,7 +50,7 @@ def session() -> Session:
     catalog = Catalog("1", nothing, nothing, nothing, nothing, nothing, nothing, nothing, {})
     access = Access(terms, Shape("0" * 16, False, {}), catalog, Usage(0, set(), str.encode), {})
     access.plans[TEXT] = (PLAN,)
-    return Session(access=access, no_access=NoGrant(""), facts=FACTS, clock=time.time, max_message=1 << 20)
+    return Session(access=access, no_access=NoGrant(""), facts=FACTS, clock=time.time, max_message=1 << 20, settings={})
 
 
 def data_row(*values: bytes) -> bytes:

@@ -230,6 +230,7 @@ class Watched:
             facts=FACTS,
             clock=lambda: NOW,
             max_message=100_000,
+            settings={},
         )
         self.pick = pick
         self.closed = False

@@ -258,6 +258,7 @@ class Play:
             facts=FACTS,
             clock=lambda: NOW,
             max_message=1 << 20,
+            settings={},
         )
         self._last = Expected(Outcome())
 

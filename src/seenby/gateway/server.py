@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from seenby.errors import ConfigError, GrantEnded, NoGrant, Refused, SeenbyError, Unavailable
+from seenby.gateway.accesses import session_facts
 from seenby.gateway.connection import Connection
 from seenby.gateway.link import Address, Link
 from seenby.model.grant import GrantTerms
@@ -181,23 +182,15 @@ class Gateway:
         settings = self._settings(admitted, catalog)
         access, no_access = self._choose(admitted)
         principal = admitted.principal
-        facts: dict[str, object] = {
-            **(access.facts if access else {}),
-            "application": settings.get("application_name", ""),
-            "country": principal.country,
-            "entity": principal.entity,
-            "network": connection.peer,
-            "principal": principal.name,
-            "region": self.config.region,
-            "role": principal.role,
-            "unit": principal.unit,
-        }
+        application = settings.get("application_name", "")
+        own = session_facts(principal, self.config.region, network=connection.peer, application=application)
         session = Session(
             access=access,
             no_access=no_access,
-            facts=facts,
+            facts={**(access.facts if access else {}), **own},
             clock=self.clock,
             max_message=self.config.limits.max_message,
+            settings=settings,
         )
         connection.key = (self._next_pid, os.urandom(32 if admitted.minor >= 2 else 4))
         self._next_pid = self._next_pid % 0x7FFF_FFFF + 1
@@ -255,7 +248,7 @@ class Gateway:
 
     async def run_companion(self, session: Session, attribution: Attribution) -> list[str]:
         """Who took part in a statement that failed. Raises SeenbyError when that cannot be said."""
-        link = await self.open_link(session, {})
+        link = await self.open_link(session, attribution.settings)
         done: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
         framer = Framer(1 << 30)
         people: list[str] = []

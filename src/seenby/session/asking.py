@@ -26,13 +26,17 @@ def prepare(
         if undo is not None:
             pending.append(Local(backend.PARSE_DONE, undo=undo))
         return statement
-    for old in names.evict():
-        session.send(frontend.close(b"S", old.name))
-        pending.append(Acknowledged(backend.CLOSE_DONE, tell=False))
+    _close(session, names.evict())
     statement = names.new_server(plan, oids)
     session.send(frontend.parse(statement.name, plan.sql, oids) + frontend.describe(b"S", statement.name))
     pending.append(Prepared(statement, tell=undo is not None))
     return statement
+
+
+def _close(session: Session, statements: list[ServerStatement]) -> None:
+    for one in statements:
+        session.send(frontend.close(b"S", one.name))
+        session.pending.append(Acknowledged(backend.CLOSE_DONE, tell=False))
 
 
 def companion(session: Session, plan: QueryPlan, values: bytes, oids: tuple[int, ...], results: Results) -> None:
@@ -61,6 +65,8 @@ def control(session: Session, plan: ControlPlan) -> None:
     elif plan.sql and session.access is not None:
         if plan.kind is ControlKind.BEGIN:
             session.begun()
+        if session.meaning.changed_by(plan):
+            _close(session, session.names.take_all())
         session.names.take_unnamed_portal()
         session.send(frontend.parse(b"", plan.sql) + frontend.bind(b"", b"") + frontend.execute(b""))
         session.pending.append(Command(plan))

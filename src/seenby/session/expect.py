@@ -160,6 +160,7 @@ class Command(Item):
         # COMMIT of a failed transaction answers ROLLBACK, so the tag is Postgres's own, but for
         # START TRANSACTION, which went as BEGIN.
         own = self.plan.kind is not ControlKind.BEGIN
+        session.meaning.done(self.plan)
         session.emit(backend.message(b"C", body) if own else backend.command_complete(self.plan.tag))
         return True
 

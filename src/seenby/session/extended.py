@@ -70,6 +70,8 @@ def bind(session: Session, body: bytes) -> None:
         full = ServerError(f"more than {MAX_PORTALS} open portals", code="53400", hint="close some")
         session.refuse(full, statement.text, attempt=False, extended=True)
         return
+    if isinstance(plan, QueryPlan) and not session.may_run(plan, statement.text, extended=True):
+        return
     if not isinstance(plan, QueryPlan) or server is None:
         portal = Portal(statement, (), None, session.batch)
         names.portals[message.portal] = portal
@@ -131,7 +133,8 @@ def execute(session: Session, body: bytes) -> None:
     if result is None:
         plan = portal.statement.plan
         assert isinstance(plan, ControlPlan)
-        asking.control(session, plan)
+        if session.may_run(plan, portal.statement.text, extended=True):
+            asking.control(session, plan)
         return
     heading = asking.notices(result.plan) if result.plan.notices and not result.started else b""
     result.started = True
@@ -177,6 +180,9 @@ def _statement(session: Session, name: bytes) -> ClientStatement | None:
         )
         session.refuse(stale, statement.text, attempt=False, extended=True)
         return None
+    server = statement.server
+    if server is not None and isinstance(statement.plan, QueryPlan) and not session.names.is_current(server):
+        statement.server = asking.prepare(session, statement.plan, server.key[1])
     return statement
 
 

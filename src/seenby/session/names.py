@@ -49,6 +49,16 @@ class Names:
             del self._server[one.key]
         return unused
 
+    def is_current(self, statement: ServerStatement) -> bool:
+        """Postgres still has it, with constants that mean what they mean now."""
+        return self._server.get(statement.key) is statement
+
+    def take_all(self) -> list[ServerStatement]:
+        """Takes out all statements of Postgres, for the caller to close; the client's names stay."""
+        taken = list(self._server.values())
+        self._server.clear()
+        return taken
+
     def forget_server(self, statement: ServerStatement) -> None:
         """Postgres refused to prepare it, or skipped it."""
         if self._server.get(statement.key) is statement:

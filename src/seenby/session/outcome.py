@@ -11,14 +11,15 @@ from seenby.model.disclosure import QueryDisclosure, RefusedAttempt
 class Attribution:
     """Run ``companion`` on a connection of its own: a run-time error told something about these people.
 
-    ``oids`` are the parameters' types as the failed statement had them; ``values`` as in Bind. The driver answers
-    with ``Session.attributed(ticket, people or None)``.
+    ``oids`` are the parameters' types as the failed statement had them; ``values`` as in Bind; ``settings`` those in
+    force when it failed. The driver answers with ``Session.attributed(ticket, people or None)``.
     """
 
     ticket: int
     companion: str
     oids: tuple[int, ...]
     values: bytes
+    settings: dict[str, str]
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ waits behind it, so the client sees one order only.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice, takewhile
 
 from seenby.errors import Internal, LimitReached, ProtocolError, SeenbyError, ServerError, SyntaxFailed, Unavailable
@@ -17,6 +17,7 @@ from seenby.model.plan import Plan, QueryPlan, RefusedPlan
 from seenby.session import extended, simple
 from seenby.session.access import Access
 from seenby.session.expect import Item, Local, Poison, Ready
+from seenby.session.meaning import Meaning
 from seenby.session.names import Names
 from seenby.session.outbox import Outbox
 from seenby.session.outcome import Attribution, Outcome
@@ -44,6 +45,7 @@ class Session:
         facts: what every record of this session says of who asks and from where.
         clock: Unix seconds.
         max_message: bytes; a longer client message ends the session.
+        settings: what the link is opened with, in Postgres's spelling.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Session:
         facts: dict[str, object],
         clock: Callable[[], float],
         max_message: int,
+        settings: Mapping[str, str],
     ) -> None:
         self.access = access
         self.clock = clock
@@ -78,6 +81,7 @@ class Session:
         self._held_bytes = 0
         self._full = False
         self.names = Names()
+        self.meaning = Meaning(settings)
         self._templates: dict[tuple[int, str], RecordTemplate] = {}
         self.closed = False
 
@@ -168,7 +172,9 @@ class Session:
             self._tell_failure(ticket, None)
         else:
             self._out.attributions.append(
-                Attribution(ticket, result.plan.companion, result.server.parameters, result.values)
+                Attribution(
+                    ticket, result.plan.companion, result.server.parameters, result.values, dict(self.meaning.now)
+                )
             )
 
     def _tell_failure(self, ticket: int, people: list[str] | None) -> None:
@@ -331,6 +337,13 @@ class Session:
             self.send(frontend.sync())
             self.pending.append(Ready(self.batch))
             self.batch += 1
+
+    def may_run(self, plan: Plan, text: str, *, extended: bool) -> bool:
+        """False: refused, because of a SET that must stand alone (meaning.py)."""
+        error = self.meaning.refusal(plan, self.batch, block=self._block)
+        if error is not None:
+            self.refuse(error, text, attempt=False, extended=extended)
+        return error is None
 
     def begun(self) -> None:
         """BEGIN is about to be sent."""

@@ -30,6 +30,8 @@ def _run(session: Session, plan: Plan, text: str) -> bool:
     if isinstance(plan, RefusedPlan):
         session.refuse(plan.error, plan.text or text, attempt=plan.attempt, extended=False)
         return False
+    if not session.may_run(plan, text, extended=False):
+        return False
     if isinstance(plan, ControlPlan) and plan.kind is not ControlKind.SHOW:
         asking.control(session, plan)
         return True
