@@ -4,8 +4,8 @@
 setting                                 may become
 ======================================  ==============================================================================
 application_name                        anything
-DateStyle, IntervalStyle, TimeZone      anything that Postgres knows: how values are written
-extra_float_digits, bytea_output        the same
+DateStyle, IntervalStyle, TimeZone      anything that Postgres knows: how values are written and read; such a SET
+extra_float_digits, bytea_output        stands alone (session/meaning.py)
 client_encoding                         UTF8, what every session has
 standard_conforming_strings             on, what every session has
 search_path                             what it is: the schemas of the grant
