@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from seenby.model.people import Person
@@ -134,7 +135,10 @@ def test_a_run_time_error_waits_until_everybody_it_could_be_about_is_recorded() 
     play.postgres(prepared("k", "x"), BOUND, row("42", "+44"), failure("22012"), ready("I")).client_sees(
         heading("x")
     ).attribution(1, "companion phones", (), b"\0\0\0\0")
-    play.attributed(1, ["account:42", "account:7", "account:42"]).ledger(1, "account:42", "account:7", rows=0)
+    found = play.attributed(1, ["account:42", "account:7", "account:42"])
+    (_, disclosure), *_ = found.outcome.records
+    found.ledger(1, "account:42", "account:7", rows=0)
+    assert json.loads(disclosure.record)["sqlstate"] == "22012", "the record says that it was an error"
     play.recorded(1).client_sees(Told("22012", "division by zero"), ready("I"))
     play.over()
 

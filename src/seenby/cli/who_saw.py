@@ -85,7 +85,7 @@ def _table(name: str, rows: list[dict[str, Any]], auditor: bool) -> Table:
         cells = [when, row["purpose"], row["reference"], " ".join(row["classes"]), " ".join(row["columns"]), how]
         cells.append(str(row["entry"]))
         if auditor:
-            cells += [" ".join(str(value) for value in row["who"].values()), row["statement"]]
+            cells += [_in_words(row["who"]), row["statement"]]
         table.add_row(*cells)
     return table
 
@@ -105,11 +105,18 @@ def as_row(seen: Seen, auditor: bool) -> dict[str, Any]:
         "bound": seen.bound,
     }
     if auditor:
-        row["who"] = {name: record.get(name, "") for name in ("principal", "role", "unit", "entity", "country")}
+        row["who"] = record.get("principal", {})
         row["approvers"] = record.get("approvers", [])
         row["statement"] = str(record.get("statement", ""))
         row["reference_id"] = record.get("reference", "")
     return row
+
+
+def _in_words(who: object) -> str:
+    """``{"name": "sam", "role": "support", ...}`` -> ``sam support ...``."""
+    if not isinstance(who, dict):
+        return str(who)
+    return " ".join(str(who.get(one, "")) for one in ("name", "role", "unit", "entity", "country"))
 
 
 def reference_kind(reference: object) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 
 from seenby.errors import SeenbyError
 from seenby.gateway.active import ActiveGrant
 from seenby.gateway.grants import GrantService
+from seenby.model.grant import GrantTerms
 from seenby.model.principal import Principal
 from seenby.model.shape import Catalog
 from seenby.session.access import Access, Usage
@@ -65,7 +66,7 @@ class AccessBook:
             shape=active.shape,
             catalog=self._catalog(),
             usage=Usage(used.rows, set(used.people), self._ledger.pseudonym),
-            facts=grant_facts(active),
+            facts=grant_facts(active.terms, active.approvers),
         )
         self._accesses[active.terms.id] = (access, active)
 
@@ -78,20 +79,33 @@ class AccessBook:
         return access
 
 
-def grant_facts(active: ActiveGrant) -> dict[str, object]:
-    """What every query record says of the grant."""
-    terms = active.terms
+def grant_facts(terms: GrantTerms, approvers: Iterable[tuple[str, str]]) -> dict[str, object]:
+    """What every query record says of the grant (docs/formats/records.md). ``approvers``: names and units."""
     return {
-        "approvers": [{"name": name, "unit": unit} for name, unit in active.approvers],
+        "approvers": [{"name": name, "unit": unit} for name, unit in approvers],
         "cells": [asdict(cell) | {"regions": list(cell.regions)} for cell in terms.cells],
         "grant": terms.id,
         "purpose": terms.purpose,
         "reference": {"id": terms.reference},
-        "requester": {
-            "country": terms.country,
-            "entity": terms.entity,
-            "name": terms.principal,
-            "role": terms.role,
-            "unit": terms.unit,
-        },
+        "requester": _who(terms.principal, terms),
+    }
+
+
+def session_facts(principal: Principal, region: str, *, network: str, application: str) -> dict[str, object]:
+    """What every record of a session says of who asks, and from where."""
+    return {
+        "client": {"application": application, "network": network},
+        "principal": _who(principal.name, principal),
+        "region": region,
+    }
+
+
+def _who(name: str, stated: Principal | GrantTerms) -> dict[str, str]:
+    """A member of staff as of then: as the directory has them now, or as they were when they asked."""
+    return {
+        "country": stated.country,
+        "entity": stated.entity,
+        "name": name,
+        "role": stated.role,
+        "unit": stated.unit,
     }

@@ -19,6 +19,7 @@ VERSION = 1
 _AT = "\x00at\x00"
 _PARAMETERS = "\x00parameters\x00"
 _ROWS = "\x00rows\x00"
+_SQLSTATE = "\x00sqlstate\x00"
 
 
 def canonical(value: object) -> bytes:
@@ -43,7 +44,7 @@ def _texts(values: Sequence[str | None]) -> bytes:
 
 
 class RecordTemplate:
-    """A query record with three holes, and the per-person parts that go with its plan."""
+    """A query record with four holes, and the per-person parts that go with its plan."""
 
     __slots__ = ("_parts", "_pieces", "_plan", "text")
 
@@ -60,23 +61,26 @@ class RecordTemplate:
             "kind": "query",
             "parameters": _PARAMETERS,
             "rows": _ROWS,
+            "sqlstate": _SQLSTATE,
             "statement": text,
             "tables": list(plan.tables),
             "v": VERSION,
         }
         whole = canonical(record)
         pieces = []
-        for hole in (_AT, _PARAMETERS, _ROWS):
-            # A statement cannot contain a zero byte, so a hole cannot be forged.
-            before, _, whole = whole.partition(canonical(hole))
+        # A statement cannot contain a zero byte, so a hole cannot be forged. The last one takes its member with it.
+        holes = [canonical(hole) for hole in (_AT, _PARAMETERS, _ROWS)]
+        for hole in (*holes, b'"sqlstate":%b,' % canonical(_SQLSTATE)):
+            before, _, whole = whole.partition(hole)
             pieces.append(before)
         pieces.append(whole)
         self._pieces = tuple(pieces)
 
-    def fill(self, now: float, parameters: Sequence[str | None], rows: int) -> bytes:
-        """``now``: Unix seconds; ``rows``: of this part."""
-        a, b, c, d = self._pieces
-        return b'%b"%b"%b%b%b%d%b' % (a, instant(now).encode(), b, _texts(parameters), c, rows, d)
+    def fill(self, now: float, parameters: Sequence[str | None], rows: int, sqlstate: str = "") -> bytes:
+        """``now``: Unix seconds; ``rows``: of this part; ``sqlstate``: of the error that it ended with."""
+        a, b, c, d, e = self._pieces
+        error = b'"sqlstate":%b,' % canonical(sqlstate) if sqlstate else b""
+        return b'%b"%b"%b%b%b%d%b%b%b' % (a, instant(now).encode(), b, _texts(parameters), c, rows, d, error, e)
 
     def part(self, bits: int) -> bytes:
         """The per-person record of somebody found under these keys of the output (bit 0 = the first key)."""

@@ -164,7 +164,7 @@ def error_disclosure(
     part = result.template.part((1 << len(plan.keys)) - 1)
     named = tuple(Shown(person, part) for person in dict.fromkeys(people) if person not in result.named)
     access.usage.charge(access.terms, [shown.person for shown in named], 0)
-    record = result.template.fill(session.clock(), [*result.parameters, f"error {error.state}"], 0)
+    record = result.template.fill(session.clock(), result.parameters, 0, error.state)
     return QueryDisclosure(record, named, result.part, True, EntryBound.UPPER, session.grant_id, 0)
 
 
