@@ -229,7 +229,7 @@ LOOK_UPS = (24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191, 8326
 
 @pytest.mark.parametrize("oid", LOOK_UPS)
 def test_a_parameter_type_that_prints_names_is_refused(served: Served, attacker: Attacker, oid: int) -> None:
-    """``SELECT $1`` with $1 regclass 16411 would print the name of any table (broken once: without ``closed_type``)."""
+    """``SELECT $1`` with $1 regclass 16411 would print any table's name (seen to fail: without ``closed_type``)."""
     with served.direct() as direct:
         number = direct.execute("SELECT 'public.payments'::regclass::oid").fetchone()
     assert number is not None
@@ -288,7 +288,7 @@ SECOND = (
 
 @pytest.mark.parametrize("statement", SECOND)
 def test_every_statement_of_a_text_is_analysed(attacker: Attacker, statement: str) -> None:
-    """Whatever hides it. Broken once: ``_query`` analysing only the first plan lets ``SELECT 1; ...`` through."""
+    """Whatever hides it. Seen to fail: session/simple.py running the first plan alone."""
     with attacker.connect() as connection:
         diagnosis = refusal(connection, statement)
         assert diagnosis.sqlstate in {"42501", "55P02"}
