@@ -38,12 +38,15 @@ def without_last_key(plan: QueryPlan) -> QueryPlan:
 
 
 def without_second_parts(plan: QueryPlan) -> QueryPlan:
-    """The companion collects the first part of each union only: the core, but not what an outer join adds."""
+    """The companion collects the first part of each UNION ALL only: the core, but not what an outer join adds.
+
+    Its outermost UNION stays: it only says when to stop early.
+    """
     if plan.bound is not Bound.UPPER or not plan.companion:
         return plan
     tree = postgast.parse(plan.companion)
     for select in [found for found in _messages(tree) if isinstance(found, pb.SelectStmt)]:
-        while select.op == pb.SETOP_UNION:
+        while select.op == pb.SETOP_UNION and select.all:
             first = pb.SelectStmt()
             first.CopyFrom(select.larg)
             select.CopyFrom(first)

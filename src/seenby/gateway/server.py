@@ -22,6 +22,7 @@ from seenby.errors import ConfigError, GrantEnded, NoGrant, Refused, SeenbyError
 from seenby.gateway.accesses import session_facts
 from seenby.gateway.connection import Connection
 from seenby.gateway.link import Address, Link
+from seenby.grants.lifecycle import end_words, ended_error
 from seenby.model.grant import GrantTerms
 from seenby.model.plan import ControlPlan, RefusedPlan
 from seenby.model.principal import Principal
@@ -34,6 +35,7 @@ from seenby.sql import analyse
 from seenby.sql.settings import FREE, identifier, literal
 from seenby.stores.config import Config
 from seenby.stores.ledger import Ledger
+from seenby.tlog.entries import EndReason
 from seenby.wire import backend, frontend, startup
 from seenby.wire.framing import Framer
 
@@ -281,12 +283,8 @@ class Gateway:
 
 
 def expiry(terms: GrantTerms, now: float) -> GrantEnded | None:
-    """What to tell a session whose grant's window is over."""
-    if now < terms.not_after:
-        return None
-    return GrantEnded(
-        f"grant {terms.id} has expired", hint="ask for a new one: seenby grant request --help", detail=terms.purpose
-    )
+    """What to tell a session whose grant's window is over, if the grant service has not told it yet."""
+    return ended_error(terms, end_words(EndReason.WINDOW)) if now >= terms.not_after else None
 
 
 def view_schemas(access: Access) -> list[str]:
