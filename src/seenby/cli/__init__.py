@@ -16,6 +16,9 @@ app = App(
     "and a public log that names everybody whose data was shown, before it is shown.",
     version_flags=["--version"],
 )
+app.command(
+    "seenby.cli.attach:attach", name="attach", help="Print the SQL that a DBA runs once in the platform's database."
+)
 app.command("seenby.cli.demo:demo", name="demo", help="An embedded world with two regions, and a guided tour.")
 app.command("seenby.cli.grant:app", name="grant", help="Ask for access to people's data; approve, deny, revoke.")
 app.command("seenby.cli.who_saw:who_saw", name="who-saw", help="Who saw this person's data, when and for what?")
