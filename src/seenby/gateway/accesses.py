@@ -28,13 +28,16 @@ class AccessBook:
         self._ledger = ledger
         self._catalog = catalog
         self._accesses: dict[str, tuple[Access, ActiveGrant]] = {}
+        self._closed: SeenbyError | None = None
 
     def principal(self, name: str) -> Principal | None:
         """As the directory says now."""
         return self._service.directory.current.principals.get(name)
 
     def accesses(self, principal: str) -> Sequence[Access]:
-        """The principal's active grants, oldest first."""
+        """The principal's active grants, oldest first. Raises what ``close_all`` was told, until ``open``."""
+        if self._closed is not None:
+            raise self._closed
         return [self._access(active) for active in self._service.active_for(principal)]
 
     def secret(self, grant: str) -> tuple[str, str]:
@@ -50,11 +53,16 @@ class AccessBook:
             access.version += 1
 
     def close_all(self, error: SeenbyError) -> None:
-        """The data map no longer fits the database: no session goes on until somebody put that right."""
+        """The data map no longer fits the database: no session goes on or begins until somebody put that right."""
+        self._closed = error
         for access, _ in self._accesses.values():
             access.ended = error
         self._accesses.clear()
         self.on_end()
+
+    def open(self) -> None:
+        """The data map fits."""
+        self._closed = None
 
     def _access(self, active: ActiveGrant) -> Access:
         found = self._accesses.get(active.terms.id)

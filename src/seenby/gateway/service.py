@@ -130,6 +130,7 @@ async def _watch_catalog(catalog: NewestCatalog, book: AccessBook, at_once: asyn
         try:
             if await catalog.refresh():
                 book.catalog_changed()
+            book.open()
         except Unavailable as error:
             log.warning("catalog", error=error.message)
         except ConfigError as error:
