@@ -82,8 +82,9 @@ def _table(name: str, rows: list[dict[str, Any]], auditor: bool) -> Table:
     for row in rows:
         how = row["how"] + (" (at most)" if row["bound"] == "upper" else "")
         when = str(row["when"]).replace("T", " ")[:19]
-        cells = [when, row["purpose"], row["reference"], " ".join(row["classes"]), " ".join(row["columns"]), how]
-        cells.append(str(row["entry"]))
+        # A count shows no column of theirs, and still tells that they are there.
+        columns = " ".join(row["columns"]) or "(only that they are there)"
+        cells = [when, row["purpose"], row["reference"], " ".join(row["classes"]), columns, how, str(row["entry"])]
         if auditor:
             cells += [_in_words(row["who"]), row["statement"]]
         table.add_row(*cells)
