@@ -83,6 +83,7 @@ def design(terms: GrantTerms, datamap: DataMap, facts: DatabaseFacts) -> ShapeDe
         fenced=fence is Fence.FENCED,
         views=dict(views.items()),
         search_path=("public",) if "public" in schemas or not schemas else (schemas[0],),
+        closed={name: _closed(table, facts) for name, table in datamap.tables.items() if name not in made},
     )
     return ShapeDesign(
         shape=shape,
@@ -207,6 +208,16 @@ def _view(table: MappedTable, datamap: DataMap, facts: DatabaseFacts, fence: Fen
             for owner in rows.drives
             if not rows.indexed(owner)
         ),
+    )
+
+
+def _closed(table: MappedTable, facts: DatabaseFacts) -> tuple[tuple[str, DataClass | None], ...]:
+    """The columns that other grants may show. Of a table of nobody there are none but public ones."""
+    if table.nobody:
+        return ()
+    return tuple(
+        (name, table.columns[name].data_class if name in table.columns else None)
+        for name in facts.tables[table.name].columns
     )
 
 

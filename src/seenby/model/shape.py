@@ -65,12 +65,15 @@ class Shape:
         fenced: the grant names its people and they are joined behind OFFSET 0 (GUARD: the fence).
         views: by (schema, table), both as Postgres stores them.
         search_path: schemas in which an unqualified table name is looked up.
+        closed: the tables of the data map of which the grant shows nothing, each with its columns and their classes
+            (None: nobody classified it); no columns: no grant can show it. For refusals in words; not part of the id.
     """
 
     id: str
     fenced: bool
     views: dict[tuple[str, str], ShapeView] = field(hash=False)
     search_path: tuple[str, ...] = ("public",)
+    closed: dict[tuple[str, str], tuple[tuple[str, DataClass | None], ...]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

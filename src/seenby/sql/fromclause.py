@@ -88,7 +88,7 @@ class FromReader(ABC):
             view = index.view
             relation = Relation(alias or var.relname, bit, node, index, "" if alias else view.schema)
             relation.keys = [Key(key.kind, relation, key.name, [relation.uses]) for key in view.keys]
-            if names:
+            if names and view.columns:
                 _check_width(names, len(view.columns), f'table "{relation.alias}"')
                 relation.rename(names)
             var.schemaname, var.relname = view.view_schema, view.view

@@ -14,6 +14,7 @@ from seenby.errors import (
     AmbiguousName,
     Refused,
     SyntaxFailed,
+    Unknown,
     UnknownColumn,
     Unsupported,
 )
@@ -23,6 +24,7 @@ from seenby.sql.blocks import Block, Conjunct, Join, Query
 from seenby.sql.expressions import Expressions
 from seenby.sql.figure import output_name
 from seenby.sql.fromclause import Cte, Ctes, FromReader, renamed
+from seenby.sql.refused import closed_table
 from seenby.sql.scope import (
     EMPTY,
     Column,
@@ -49,13 +51,24 @@ class Reader(FromReader):
 
     def statement(self, select: pb.SelectStmt) -> Query:
         """A whole statement."""
-        query = self.query(select, {})
+        try:
+            query = self.query(select, {})
+        except (Unknown, Unsupported):
+            self._check_closed()  # of a closed table there is more to say than what else is wrong
+            raise
+        self._check_closed()
         if self.expressions.series and query.persons:
             raise Unsupported(
                 f"function {self.expressions.series} makes several rows of one, which is not attributed to people yet",
                 hint="select the column itself",
             )
         return query
+
+    def _check_closed(self) -> None:
+        """A closed table is refused whatever is asked of it: its columns where they are named, the rest here."""
+        for index in (relation.index for relation in self.relations):
+            if index is not None and not index.columns:
+                raise closed_table(index.label, index.refused.values(), index.gives)
 
     # SELECT, set operations, WITH
 

@@ -10,6 +10,7 @@ from postgast import pg_query_pb2 as pb
 from seenby.errors import AmbiguousName, MaskedUse, Refused, SeenbyError, UnknownColumn, UnknownTable, Unsupported
 from seenby.model.classes import DataClass, Treatment
 from seenby.model.shape import KEY_PREFIX, ShapeView
+from seenby.sql.refused import refused_column
 
 SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 
@@ -94,12 +95,19 @@ class Column:
 
 
 class ViewIndex:
-    """A view of the shape, ready for lookups; made once per shape."""
+    """A view of the shape, ready for lookups; made once per shape.
 
-    __slots__ = ("columns", "label", "refused", "view")
+    A table that the grant does not show at all has a view without columns here: whatever is named of it is refused.
 
-    def __init__(self, view: ShapeView) -> None:
+    Attributes:
+        gives: the classes of which the grant shows anything, for refusals.
+    """
+
+    __slots__ = ("columns", "gives", "label", "refused", "view")
+
+    def __init__(self, view: ShapeView, gives: tuple[DataClass, ...]) -> None:
         self.view = view
+        self.gives = gives
         self.label = view.table if view.schema == "public" else view.qualified
         self.columns = {column.name: column for column in view.columns}
         self.refused = dict(view.refused)
@@ -148,7 +156,9 @@ class Relation:
                 if key.pins == name and not column.masked:
                     column.pin = self.keys[place]
         elif name in index.refused:
-            column = Column(name, name, self, self.bit, refused=_refusal(index, name))
+            nobodys = bool(index.columns) and not index.view.keys
+            refusal = refused_column(f"{index.label}.{name}", index.refused[name], index.gives, nobodys=nobodys)
+            column = Column(name, name, self, self.bit, refused=refusal)
         else:
             return None
         self.columns[name] = column
@@ -295,20 +305,6 @@ def whole_row(alias: str) -> Unsupported:
 
 def system_column(name: str) -> Refused:
     return Refused(f'system column "{name}" is not shown', hint="name the table's own columns")
-
-
-def _refusal(index: ViewIndex, name: str) -> Refused:
-    label = f"{index.label}.{name}"
-    data_class = index.refused[name]
-    if data_class is None:
-        return Refused(
-            f"column {label} is not in the data map, so nobody may see it",
-            hint="ask the protection officer to classify it",
-        )
-    return Refused(
-        f"column {label} is of class {data_class}, which this grant does not reveal",
-        hint=f"leave it out, or ask: seenby grant request --class {data_class} ... (seenby grant request --help)",
-    )
 
 
 def _no_column(message: str, name: str, relations: list[Relation]) -> UnknownColumn:

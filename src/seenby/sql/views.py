@@ -5,7 +5,8 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from seenby.errors import Refused, UnknownTable
-from seenby.model.shape import Catalog, Shape
+from seenby.model.shape import Catalog, Shape, ShapeView
+from seenby.sql.refused import given, unmapped_table
 from seenby.sql.scope import ViewIndex
 
 
@@ -15,23 +16,23 @@ class Views:
     def __init__(self, shape: Shape, catalog: Catalog) -> None:
         self.shape = shape
         self._catalog = catalog
+        self._gives = given(shape)
         self._indexes: dict[tuple[str, str], ViewIndex] = {}
 
     def of(self, schema: str, table: str) -> ViewIndex:
-        """Raises Refused for a table that the grant does not show, UnknownTable for one that is not there."""
+        """The view, or for a closed table one without columns. Raises Refused for a table that is not in the data map,
+        UnknownTable for one that is not there.
+        """
         for one in (schema,) if schema else self.shape.search_path:
             index = self._indexes.get((one, table))
             if index is not None:
                 return index
-            view = self.shape.views.get((one, table))
+            view = self.shape.views.get((one, table)) or self._closed(one, table)
             if view is not None:
-                index = self._indexes[one, table] = ViewIndex(view)
+                index = self._indexes[one, table] = ViewIndex(view, self._gives)
                 return index
             if (one, table) in self._catalog.tables:
-                raise Refused(
-                    f"this grant shows nothing of table {_written(one, table)}",
-                    hint="ask for one of its classes: seenby grant request --help",
-                )
+                raise unmapped_table(_written(one, table))
         written = f"{schema}.{table}" if schema else table
         if schema in {"pg_catalog", "information_schema"} or table in self._catalog.catalog_views:
             raise Refused(
@@ -42,6 +43,10 @@ class Views:
         near = get_close_matches(written, sorted(known), 1, 0.6)
         hint = f"did you mean {near[0]}?" if near else r"\dt lists the tables that this grant shows"
         raise UnknownTable(f'relation "{written}" does not exist', hint=hint)
+
+    def _closed(self, schema: str, table: str) -> ShapeView | None:
+        columns = self.shape.closed.get((schema, table))
+        return None if columns is None else ShapeView(schema, table, "", table, (), columns, ())
 
 
 def _written(schema: str, table: str) -> str:

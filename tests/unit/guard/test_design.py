@@ -111,6 +111,16 @@ def test_a_table_without_a_revealed_column_is_not_there() -> None:
     }  # fmt: skip
 
 
+def test_what_is_closed_is_known_by_its_classes() -> None:
+    closed = design(terms({"contact": ("eu",)}), DATAMAP, FACTS).shape.closed
+    payment = DataClass.PAYMENT
+    assert closed["billing", "invoices"] == (("id", payment), ("account_id", payment), ("total", payment))
+    assert closed["public", "posts"] == (("id", DataClass.CONTENT), ("account_id", payment))
+    assert ("public", "accounts") not in closed
+    everything = design(terms({"content": ("eu",), "payment": ("eu",)}), DATAMAP, FACTS)
+    assert everything.shape.closed == {}
+
+
 def test_a_table_of_nobody_shows_its_public_columns() -> None:
     found = view({"payment": ("eu",)}, "songs")
     assert treatments(found) == {"id": (Treatment.REVEAL, False)}

@@ -63,10 +63,27 @@ VIEWS = [
         KeyColumn("seenby$1", "account", "owner"),
         KeyColumn("seenby$2", "contact", "number"),
     ),
-    _view("regions", [_column("home", "text"), _column("title", "text"), _column("rank", "integer")]),
+    _view(
+        "regions",
+        [_column("home", "text"), _column("title", "text"), _column("rank", "integer")],
+        fee=DataClass.PAYMENT,
+    ),
 ]
 
-SHAPE = Shape("0123456789abcdef", False, {(view.schema, view.table): view for view in VIEWS})
+SHAPE = Shape(
+    "0123456789abcdef",
+    False,
+    {(view.schema, view.table): view for view in VIEWS},
+    closed={
+        ("public", "payments"): (
+            ("id", DataClass.PAYMENT),
+            ("account_id", DataClass.PAYMENT),
+            ("card", DataClass.PAYMENT),
+        ),
+        ("public", "faces"): (("account_id", DataClass.BIOMETRIC), ("secret", DataClass.CREDENTIAL), ("note", None)),
+        ("public", "feature_flags"): (),
+    },
+)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -89,6 +106,8 @@ CATALOG = Catalog(
     tables={
         **{(view.schema, view.table): tuple(column.name for column in view.columns) for view in VIEWS},
         ("public", "payments"): ("id", "account_id", "card"),
+        ("public", "faces"): ("account_id", "secret", "note"),
+        ("public", "feature_flags"): ("name",),
         ("audit", "trail"): ("id",),
     },
     rewritten_functions=REWRITTEN_FUNCTIONS,
