@@ -220,7 +220,7 @@ class Expressions:
             self.window = True
             self._use = "a window function"
             self.window_parts(call.over)
-        elif name in catalog.aggregates:
+        elif name in catalog.aggregates or call.agg_within_group:  # rank is a window function and an aggregate
             self.aggregate = True
             self._use = "an aggregate"
         elif name in catalog.set_returning:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.postgres
 STATEMENTS = """
 SELECT *, a.* FROM accounts a
 SELECT count(*), max(coins), now() IS NULL, 'x', 1 + 1, coins FROM accounts GROUP BY coins ORDER BY 1, 2
+SELECT rank(2) WITHIN GROUP (ORDER BY coins), percentile_cont(0.5) WITHIN GROUP (ORDER BY coins) FROM accounts
 SELECT -coins, - (-5), @ coins, (-5)::text, (-2) ^ 2, 2 - -3, -5 % 3, (-1.5)::numeric(4, 1) FROM accounts ORDER BY 1
 SELECT coins::float8, coins::numeric(8,3), handle::varchar(2), handle::bpchar, 'x'::bpchar, 'ab'::char FROM accounts
 SELECT true, false, 't'::bool, 'f'::boolean, null, null::int, DATE '2026-01-01', interval '1 day' FROM accounts
