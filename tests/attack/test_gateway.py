@@ -269,6 +269,20 @@ def test_the_search_path_stays(attacker: Attacker) -> None:
         assert again == prepared
 
 
+def test_the_schema_has_the_name_that_users_write(attacker: Attacker) -> None:
+    """The views stand in a schema of ours, whose name is nobody's business and would not help a client."""
+    with attacker.connect() as connection:
+        for statement in (
+            "SHOW search_path", "SELECT current_schema", "SELECT current_schema()", "SELECT CURRENT_SCHEMA::text",
+            "SELECT current_schema FROM accounts LIMIT 1", "SELECT max(current_schema) FROM accounts",
+            "SELECT CURRENT_SCHEMA FROM pg_class LIMIT 1",
+            "SELECT (current_schemas(false))[1]", "WITH x AS (SELECT CURRENT_SCHEMA AS s) SELECT s FROM x",
+        ):  # fmt: skip
+            assert connection.execute(statement.encode()).fetchall() == [("public",)], statement
+        shown = connection.execute("SHOW search_path")
+        assert (shown.statusmessage, [column.name for column in shown.description or ()]) == ("SHOW", ["search_path"])
+
+
 SECOND = (
     "SELECT 1; DROP TABLE accounts",
     "SELECT 1; SELECT iban FROM payments",

@@ -63,6 +63,8 @@ class QueryPlan:
         catalog_only: reads only Seenby's catalog views.
         notices: sentences for the user (as in: rows limited by the grant's scope).
         pinned: a person key column is fixed by a constant or parameter.
+        parameters: the highest $n.
+        tag: what CommandComplete says; "" for SELECT and the number of rows.
     """
 
     sql: str
@@ -78,7 +80,8 @@ class QueryPlan:
     catalog_only: bool = False
     notices: tuple[str, ...] = ()
     pinned: bool = False
-    parameters: int = 0  # the highest $n
+    parameters: int = 0
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)

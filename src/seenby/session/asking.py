@@ -89,7 +89,7 @@ def as_query(plan: QueryPlan | ControlPlan) -> QueryPlan:
     """SHOW returns a row, so it travels like a query that shows nobody."""
     if isinstance(plan, QueryPlan):
         return plan
-    return QueryPlan(plan.sql, Bound.NOBODY, 1)
+    return QueryPlan(plan.sql, Bound.NOBODY, 1, tag=plan.tag)
 
 
 def notices(plan: QueryPlan) -> bytes:

@@ -60,9 +60,8 @@ class Results(Item):
     def on(self, session: Session, kind: int, body: bytes) -> bool:
         if kind == backend.COMMAND_COMPLETE:
             self.record(session, final=True)
-            # Rows that OFFSET dropped are not counted; SHOW and the like carry no count.
-            ours = body.startswith(b"SELECT ")
-            session.emit(backend.command_complete(f"SELECT {self._shown}") if ours else backend.message(b"C", body))
+            # Rows that OFFSET dropped are not counted.
+            session.emit(backend.command_complete(self.result.plan.tag or f"SELECT {self._shown}"))
             return True
         if kind == backend.SUSPENDED:
             self.record(session, final=False)

@@ -161,6 +161,8 @@ class _Rewriter:
         match message:
             case pb.Node() if message.WhichOneof("node") == "type_cast":
                 self._cast(message)
+            case pb.Node() if message.WhichOneof("node") == "sqlvalue_function":
+                functions.serve_keyword(message, self._catalog.rewritten_functions)
             case pb.A_Expr() if message.kind not in {pb.AEXPR_OP, pb.AEXPR_NULLIF, pb.AEXPR_DISTINCT}:
                 for operand in (message.lexpr, message.rexpr, *message.rexpr.list.items):
                     enclose(operand)
@@ -199,9 +201,4 @@ class _Rewriter:
             return
         if node.type_cast.type_name.array_bounds:
             raise Unsupported(f"casts to {name}[] are not used here", hint=f"cast the elements to {name}")
-        call = pb.FuncCall()
-        for part in (SERVED, name):
-            call.funcname.add().string.sval = part
-        call.args.append(node.type_cast.arg)
-        call.funcformat = pb.COERCE_EXPLICIT_CALL
-        node.func_call.CopyFrom(call)
+        node.func_call.CopyFrom(functions.served_call(name, node.type_cast.arg))

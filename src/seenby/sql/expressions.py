@@ -73,6 +73,8 @@ class Expressions:
                 ),
             )
         method(self, getattr(node, kind))
+        if kind == "sqlvalue_function":
+            functions.serve_keyword(node, self._catalog.rewritten_functions)
 
     def _bare(self, node: pb.Node) -> None:
         """An operand that is printed without parentheses."""

@@ -112,6 +112,20 @@ def check_function(call: pb.FuncCall, allowed: Collection[str], *more: Collectio
     return name
 
 
+def served_call(name: str, *arguments: pb.Node) -> pb.FuncCall:
+    """A call of our own version of a function."""
+    call = pb.FuncCall(args=arguments, funcformat=pb.COERCE_EXPLICIT_CALL)
+    for part in (SERVED, name):
+        call.funcname.add().string.sval = part
+    return call
+
+
+def serve_keyword(node: pb.Node, rewritten: Collection[str]) -> None:
+    """CURRENT_SCHEMA is a call of current_schema() without parentheses; it would print the name of a schema of ours."""
+    if node.sqlvalue_function.op == pb.SVFOP_CURRENT_SCHEMA and "current_schema" in rewritten:
+        node.func_call.CopyFrom(served_call("current_schema"))
+
+
 def check_type(type_name: pb.TypeName, allowed: Collection[str]) -> str:
     """The name of a type that a cast may name."""
     name = name_of(type_name.names, "type")

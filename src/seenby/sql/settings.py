@@ -62,12 +62,15 @@ SHOWN = (
 _LIST = "a session may set: " + ", ".join(sorted(FREE.values()))
 
 
-def show(statement: pb.VariableShowStmt) -> ControlPlan:
-    """``SHOW name`` for the names in SHOWN."""
+def show(statement: pb.VariableShowStmt, search_path: Sequence[str]) -> ControlPlan:
+    """``SHOW name`` for the names in SHOWN. The search path is the platform's, in which users write their names."""
     name = statement.name.lower()
     if name not in SHOWN:
         raise Refused(f"SHOW {statement.name} is not on the list", hint="shown are: " + ", ".join(sorted(SHOWN)))
-    return ControlPlan(ControlKind.SHOW, "SHOW", f"SHOW {identifier(name)}", name)
+    sql = f"SHOW {identifier(name)}"
+    if name == "search_path":
+        sql = f"SELECT {literal(', '.join(search_path))} AS search_path"
+    return ControlPlan(ControlKind.SHOW, "SHOW", sql, name)
 
 
 def change(statement: pb.VariableSetStmt, search_path: Sequence[str]) -> ControlPlan:

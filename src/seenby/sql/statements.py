@@ -65,7 +65,7 @@ def decide(node: pb.Node, kind: str, search_path: Sequence[str]) -> ControlPlan:
     if kind == "transaction_stmt":
         return _transaction(node.transaction_stmt)
     if kind == "variable_show_stmt":
-        return settings.show(node.variable_show_stmt)
+        return settings.show(node.variable_show_stmt, search_path)
     if kind == "variable_set_stmt":
         return settings.change(node.variable_set_stmt, search_path)
     if kind == "deallocate_stmt":

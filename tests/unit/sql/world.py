@@ -138,7 +138,12 @@ def database_sql() -> str:
         else f"CREATE VIEW seenby_v.{view.table} AS SELECT * FROM public.{view.table};"
         for view in VIEWS
     ]
-    return TABLES.format("public") + "CREATE SCHEMA seenby_v;" + "".join(views)
+    served = """
+        CREATE SCHEMA seenby_v;
+        CREATE SCHEMA seenby_catalog;
+        CREATE FUNCTION seenby_catalog.current_schema() RETURNS name STABLE RETURN 'public'::name;
+    """
+    return TABLES.format("public") + served + "".join(views)
 
 
 def cases(name: str) -> list[dict[str, Any]]:
