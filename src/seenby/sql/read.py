@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from postgast import pg_query_pb2 as pb
 
 from seenby.errors import (
-    AmbiguousName,
     Refused,
     SyntaxFailed,
     Unknown,
@@ -19,11 +18,12 @@ from seenby.errors import (
     Unsupported,
 )
 from seenby.model.shape import Catalog
-from seenby.sql import carry, outer, tree
+from seenby.sql import carry, outer
 from seenby.sql.blocks import Block, Conjunct, Join, Query
 from seenby.sql.expressions import Expressions
 from seenby.sql.figure import output_name
 from seenby.sql.fromclause import Cte, Ctes, FromReader, renamed
+from seenby.sql.outputs import named, output, star_target, united
 from seenby.sql.refused import closed_table
 from seenby.sql.scope import (
     EMPTY,
@@ -110,7 +110,7 @@ class Reader(FromReader):
             select,
             left.blocks + right.blocks,
             [select, *left.selects, *right.selects],
-            [_united(*pair) for pair in zip(left.outputs, right.outputs, strict=True)],
+            [united(*pair) for pair in zip(left.outputs, right.outputs, strict=True)],
             next((one for one in (name, left.operation, right.operation) if one not in {"", "UNION ALL"}), "UNION ALL"),
             obstacles=left.obstacles + right.obstacles,
             ordinals=left.ordinals + right.ordinals,
@@ -223,11 +223,11 @@ class Reader(FromReader):
                 if fields[-1].WhichOneof("node") == "a_star":
                     stars = True
                     for column in self._star(value.column_ref, block.scope):
-                        expanded.append(_star_target(column, block.scope))
-                        block.outputs.append(_output(column.name, column))
+                        expanded.append(star_target(column, block.scope))
+                        block.outputs.append(output(column.name, column))
                     continue
                 name = own_name(target.name) or fields[-1].string.sval
-                block.outputs.append(_output(name, self.expressions.resolve(value.column_ref, block.scope)))
+                block.outputs.append(output(name, self.expressions.resolve(value.column_ref, block.scope)))
             else:
                 name = own_name(target.name) or output_name(value)
                 refs = self.expressions.read(value, block.scope, "an expression")
@@ -285,7 +285,7 @@ class Reader(FromReader):
         elif kind == "column_ref" and len(node.column_ref.fields) == 1:
             # SQL's rule: a column of FROM first, then a name of the output.
             name = node.column_ref.fields[0].string.sval
-            if block.scope.find(name) is not None or not _named(block.outputs, name, "GROUP BY"):
+            if block.scope.find(name) is not None or not named(block.outputs, name, "GROUP BY"):
                 self._look(node, block.scope, "GROUP BY")
         else:
             self._look(node, block.scope, "GROUP BY")
@@ -317,7 +317,7 @@ class Reader(FromReader):
                 query.ordinals.append(node.a_const)
             elif kind == "column_ref" and len(node.column_ref.fields) == 1:
                 # SQL's rule: a name of the output first, then a column of FROM.
-                found = _named(query.outputs, node.column_ref.fields[0].string.sval, "ORDER BY")
+                found = named(query.outputs, node.column_ref.fields[0].string.sval, "ORDER BY")
             if found:
                 shaky = shaky or any(column.fragile for column in found)
             else:
@@ -349,68 +349,6 @@ class Reader(FromReader):
             if select.HasField(given):
                 self.expressions.read(node, EMPTY, "LIMIT")
                 query.limited = True
-
-
-def _output(name: str, column: Column) -> Column:
-    return Column(
-        name,
-        name,
-        masked=column.masked,
-        type_oid=column.type_oid,
-        pin=column.pin,
-        total=column.total,
-        sources=(column,),
-    )
-
-
-def _star_target(column: Column, scope: Scope) -> pb.Node:
-    if column.relation is not None:
-        output = column.name if column.real != column.name else ""
-        return tree.column_target(column.relation.alias, column.real, output)
-    try:
-        alone = scope.find(column.name) is column
-    except AmbiguousName:
-        alone = False
-    if alone:
-        return tree.column_target("", column.name)
-    node = pb.Node()
-    node.res_target.name = column.name
-    node.res_target.val.CopyFrom(_written_out(column))
-    return node
-
-
-def _written_out(column: Column) -> pb.Node:
-    """A column of JOIN ... USING without its short name, which means two things where another table has it too."""
-    if column.relation is not None:
-        return tree.column_target(column.relation.alias, column.real).res_target.val
-    first, second = column.sources
-    if column.strict and column.type_oid:
-        return _written_out(first)
-    node = pb.Node()
-    node.coalesce_expr.args.extend([_written_out(first), _written_out(second)])
-    return node
-
-
-def _united(left: Column, right: Column) -> Column:
-    return Column(
-        left.name,
-        left.real,
-        masked=left.masked or right.masked,
-        type_oid=left.type_oid if left.type_oid == right.type_oid else 0,
-        total=left.total and right.total,
-        fragile=max(left.fragile, right.fragile),
-        sources=(left, right),
-    )
-
-
-def _named(outputs: list[Column], name: str, use: str) -> list[Column]:
-    """The output columns that ``name`` means; they are used."""
-    found = [column for column in outputs if column.name == name]
-    for column in found:
-        if column.masked:
-            raise masked_use(column.masked, use)
-        column.use()
-    return found
 
 
 def _note_equality(conjunct: Conjunct, expr: pb.A_Expr) -> None:
