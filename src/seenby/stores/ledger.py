@@ -15,9 +15,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -29,6 +27,7 @@ from seenby.model.disclosure import QueryDisclosure, RefusedAttempt
 from seenby.stores.journal import JournalReader, JournalWriter, Record, encode_record
 from seenby.stores.keystore import KeyStore
 from seenby.stores.publish import Publisher
+from seenby.stores.publishing import Publishing
 from seenby.stores.sealing import GrantDocument, Sealed, Sealer, Usage
 from seenby.tlog.checkpoint import VerifierKey, valid_name
 from seenby.tlog.entries import BreakGlass, GrantEvent, GrantRequested, KeyEvent, LogStarted, decode, encode
@@ -71,7 +70,6 @@ class Ledger:
         self.region = region
         self.origin = origin
         self._keystore = keystore
-        self._publish_after = publish_after
         self._sealer = Sealer(region, keystore, clock)
         self._grants = GrantLog(region)
         self._events: list[LoggedEvent] = []
@@ -79,16 +77,12 @@ class Ledger:
         self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queue: SimpleQueue[_Queued | None] = SimpleQueue()
-        self._fresh: list[bytes] = []  # durable, not yet published
-        self._publishing: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._published: list[tuple[int, asyncio.Future[None]]] = []
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"publish-{region}")
         self._durable = 0
         self._next = 0
         self._lock = self._take_lock()
         try:
             self._restore(segment_bytes)
+            self._publishing = Publishing(self._publisher, region, publish_after, self._fail)
         except BaseException:
             os.close(self._lock)
             raise
@@ -288,11 +282,11 @@ class Ledger:
             return
         for _, entries, done, event in batch:
             self._durable += len(entries)
-            self._fresh += entries
+            self._publishing.add(entries)
             if event is not None:
                 self._events.append(event)
             self._call(done, None)
-        self._publish_soon()
+        self._publishing.soon()
 
     def _call(self, done: Done, error: BaseException | None) -> None:
         try:
@@ -316,57 +310,13 @@ class Ledger:
             if item is not None:
                 self._call(item[2], self._failure)
         self._queue.put(None)
-        for _, future in self._published:
-            if not future.done():
-                future.set_exception(self._failure)
-        self._published.clear()
-
-    # --- publishing
-
-    def _publish_soon(self) -> None:
-        if self._fresh and self._timer is None and self._publishing is None and self._failure is None:
-            assert self._loop is not None
-            self._timer = self._loop.call_later(self._publish_after, self._publish)
-
-    def _publish(self) -> None:
-        self._timer = None
-        entries, self._fresh = self._fresh, []
-        assert self._loop is not None
-        self._publishing = self._loop.run_in_executor(self._executor, self._publish_entries, entries)
-        self._publishing.add_done_callback(self._after_publishing)
-
-    def _publish_entries(self, entries: list[bytes]) -> None:
-        for number, entry in enumerate(entries):
-            self._publisher.add(entry)
-            if number % 64 == 63:
-                time.sleep(0)  # lets the loop's thread have the interpreter at once, not after its switch interval
-        self._publisher.publish()
-
-    def _after_publishing(self, future: asyncio.Future[None]) -> None:
-        self._publishing = None
-        error = future.exception()
-        if error is not None:
-            self._fail(error)
-            return
-        waiting, self._published = self._published, []
-        for size, waiter in waiting:
-            if waiter.done():
-                continue
-            if size <= self._publisher.published:
-                waiter.set_result(None)
-            else:
-                self._published.append((size, waiter))
-        self._publish_soon()
+        self._publishing.fail(self._failure)
 
     async def published(self) -> None:
         """Waits until everything that is durable now is in the published checkpoint. Raises LedgerFailed."""
         if self._failure is not None:
             raise self._failure
-        if self._publisher.published >= self._durable and self._publishing is None:
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._published.append((self._durable, future))
-        await future
+        await self._publishing.reached(self._durable)
 
     # --- reading
 
@@ -415,22 +365,8 @@ class Ledger:
         try:
             if self._failure is None:
                 await asyncio.sleep(0)
-                await self._publish_rest()
+                await self._publishing.rest()
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._executor.shutdown()
+            self._publishing.close()
             self._journal.close()
             os.close(self._lock)
-
-    async def _publish_rest(self) -> None:
-        """The last checkpoint, without waiting for the timer."""
-        while self._failure is None and (self._fresh or self._publishing is not None):
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            if self._publishing is None:
-                self._publish()
-            assert self._publishing is not None
-            await asyncio.wait([self._publishing])
-            await asyncio.sleep(0)
