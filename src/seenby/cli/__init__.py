@@ -7,13 +7,16 @@ import sys
 
 from cyclopts import App
 from rich.console import Console
+from rich.markup import escape
 
 from seenby.errors import SeenbyError
 
 app = App(
     name="seenby",
-    help="A gateway between staff and user data in PostgreSQL: grants that the database enforces, "
+    help="New here? Run `seenby demo`: two regions, all real, and a guided tour.\n\n"
+    "Seenby is a gateway between staff and user data in PostgreSQL: grants that the database enforces, "
     "and a public log that names everybody whose data was shown, before it is shown.",
+    help_format="plaintext",
     version_flags=["--version"],
 )
 app.command(
@@ -30,11 +33,11 @@ app.command("seenby.cli.reconcile:reconcile", name="reconcile", help="Who reache
 def report(error: SeenbyError) -> int:
     """Prints what happened and what to do next to stderr; returns the exit status."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(f"[bold red]seenby:[/] {error.message}", markup=True)
+    console.print(f"[bold red]seenby:[/] {escape(error.message)}")
     if error.detail:
         console.print(f"  {error.detail}", markup=False)
     if error.hint:
-        console.print(f"  [bold]next:[/] {error.hint}")
+        console.print(f"  [bold]next:[/] {escape(error.hint)}")
     return error.exit_code
 
 

@@ -7,7 +7,6 @@ import secrets
 import shlex
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from seenby.cli.control_client import ControlClient
+from seenby.cli.moment import moment
 from seenby.errors import ConfigError, SeenbyError, UsageError, VerificationError
 from seenby.grants.signing import Verb, verify_grant
 from seenby.grants.terms import decode_terms, grant_commit
@@ -116,7 +116,7 @@ def request(
             "reference": reference,
             "cells": [[name, sorted(set(region)) or [client.region]] for name in sorted({*map(str, class_), *column})],
             "people": people,
-            "not_before": _moment(begin),
+            "not_before": _begin(begin),
             "seconds": minutes * 60 + seconds or MINUTES * 60,
             "max_people": max_people or (len(people) if people else PEOPLE),
             "max_rows": max_rows,
@@ -339,15 +339,9 @@ def _connection(terms: GrantTerms, config: Path | None) -> str | None:
     return f"psql '{place} user={terms.principal} options=-cseenby.grant={terms.id}'"
 
 
-def _moment(text: str) -> int:
-    """ISO 8601 -> Unix seconds, "" -> 0. A time without a zone is UTC."""
-    if not text:
-        return 0
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{text!r} is not a time", hint="write it as in 2026-11-22T14:00Z") from None
-    at = int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
-    if at < time.time():
+def _begin(text: str) -> int:
+    """When a grant is to begin, in Unix seconds; 0: at once."""
+    at = int(moment(text))
+    if text and at < time.time():
         raise UsageError(f"{text} has passed", hint="leave --begin out to begin at once")
     return at

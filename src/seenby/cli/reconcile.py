@@ -11,7 +11,8 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
-from seenby.errors import ConfigError, UsageError
+from seenby.cli.moment import moment
+from seenby.errors import ConfigError
 from seenby.stores.config import Config, load_config
 from seenby.stores.jsonlog import Position, Reconciliation, Session, log_files, read_lines
 
@@ -51,7 +52,7 @@ def reconcile(
             hint='write log = "FILE" under [reconcile], or give --log FILE',
         )
     found = Reconciliation(
-        settings.database.dbname, settings.database.host.startswith("/"), _moment(since or settings.reconcile.since)
+        settings.database.dbname, settings.database.host.startswith("/"), moment(since or settings.reconcile.since)
     )
     read(place, found, cursor)
     if json_:
@@ -88,17 +89,6 @@ def _load(cursor: Path) -> dict[int, int]:
         raise ConfigError(
             f"{cursor} is not a cursor of `seenby reconcile`", hint="delete it: the whole log is then read again"
         ) from None
-
-
-def _moment(text: str) -> float:
-    """ISO 8601 -> Unix seconds; without a zone it is UTC; "" is the beginning."""
-    if not text:
-        return 0.0
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{text!r} is not a time", hint="write it as in 2026-11-22T09:30:00Z") from None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def _iso(at: float) -> str:

@@ -24,8 +24,8 @@ from seenby.datamap import parse
 from seenby.demo import generate
 from seenby.demo.people import write_secret
 from seenby.errors import Unavailable
+from seenby.guard import scram
 from seenby.stores.cluster import BIN, Cluster, free_port
-from seenby.stores.directory import scram_verifier
 from seenby.stores.jsonlog import Reconciliation, read_lines
 from seenby.stores.userdb import attach
 
@@ -141,7 +141,7 @@ class Region:
             write_secret(self.directory / "keys" / file, self.passwords[role])
         with psycopg.connect(self.running.dsn(), autocommit=True) as connection:
             for role, database in ((OWNER, PLATFORM), ("seenby_control", CONTROL)):
-                verifier = sql.Literal(scram_verifier(self.passwords[role]))
+                verifier = sql.Literal(scram.verifier(self.passwords[role], secrets.token_bytes(16)))
                 name = sql.Identifier(role)
                 connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(name, verifier))
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), name))

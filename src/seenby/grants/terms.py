@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 from dataclasses import fields
 from typing import Any
@@ -20,6 +19,7 @@ from seenby.grants.canonical import decode, encode
 from seenby.model.classes import DataClass
 from seenby.model.grant import Cell, GrantTerms
 from seenby.model.people import Person
+from seenby.tlog.records import commitment
 
 VERSION = 1
 MAX_TEXT = 200
@@ -135,4 +135,4 @@ def grant_commit(opening: bytes, terms: bytes) -> bytes:
     """
     if len(opening) != 32:
         raise UsageError("an opening has 32 bytes")
-    return hmac.digest(opening, terms, "sha256")
+    return commitment(opening, terms)

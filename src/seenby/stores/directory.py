@@ -49,10 +49,10 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
-from scramp import ScramMechanism
 
 from seenby.errors import AuthFailed, ConfigError, UsageError
 from seenby.grants.facts import RegionRules
+from seenby.guard.scram import verifier
 from seenby.model.principal import Principal
 from seenby.tlog.entries import key_id
 
@@ -299,14 +299,7 @@ def make_principal(
     with os.fdopen(descriptor, "wb") as file:
         file.write(pem)
     public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return Principal(name, country, entity, unit, role, region, public, scram_verifier(password))
-
-
-def scram_verifier(password: str, iterations: int = 4096) -> str:
-    """A SCRAM-SHA-256 verifier in Postgres's form (RFC 5803), with a fresh salt."""
-    salt, stored, server, count = ScramMechanism("SCRAM-SHA-256").make_auth_info(password, iteration_count=iterations)
-    text = [base64.b64encode(part).decode() for part in (salt, stored, server)]
-    return f"SCRAM-SHA-256${count}:{text[0]}${text[1]}:{text[2]}"
+    return Principal(name, country, entity, unit, role, region, public, verifier(password, os.urandom(16)))
 
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:

@@ -53,7 +53,7 @@ async def attach(superuser_dsn: str, datamap: DataMap, *, guard_password: str) -
             await connection.execute(raw.SQL(script))
         except psycopg.Error as error:
             raise ConfigError(
-                f"attaching to database {connection.info.dbname} failed: {error.diag.message_primary or error}",
+                f"attaching to database {connection.info.dbname} failed: {_words(error)}",
                 hint=error.diag.message_hint or "run it as superuser, in the platform's own database",
                 detail=error.diag.context or "",
             ) from None

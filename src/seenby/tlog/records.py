@@ -27,13 +27,16 @@ PART_RANDOM: Final = 32 + 12
 
 def label_prefix(region: str, epoch: int) -> bytes:
     """What stands before n in the label's message: ``"seenby/label/v1\\n" 02 "eu" 00031773``."""
-    name = region.encode("ascii")
-    return b"seenby/label/v1\n" + bytes([len(name)]) + name + struct.pack(">I", epoch)
+    return b"seenby/label/v1\n" + _place(region, epoch)
 
 
 def wrap_aad(region: str, epoch: int) -> bytes:
+    return b"seenby/epoch-wrap/v1\n" + _place(region, epoch)
+
+
+def _place(region: str, epoch: int) -> bytes:
     name = region.encode("ascii")
-    return b"seenby/epoch-wrap/v1\n" + bytes([len(name)]) + name + struct.pack(">I", epoch)
+    return bytes([len(name)]) + name + struct.pack(">I", epoch)
 
 
 def label(person_key: bytes, region: str, epoch: int, n: int) -> bytes:

@@ -1,19 +1,25 @@
+"""The verifier is the one of the example in RFC 7677, 3."""
+
 from __future__ import annotations
 
-from base64 import b64encode
-
-from scramp.core import ScramMechanism
+import hashlib
+import hmac
+from base64 import b64decode
 
 from seenby.guard import verifier
 
+NONCE = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
+MESSAGE = f"n=user,r=rOprNGfwEbeRWgbNEkqO,r={NONCE},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r={NONCE}".encode()
+PROOF = b64decode("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")
+SIGNATURE = b64decode("6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
 
-def test_the_form_and_the_keys_that_another_implementation_makes() -> None:
-    made = verifier("pencil", bytes(range(16)))
-    mechanism = ScramMechanism(mechanism="SCRAM-SHA-256")
-    salt, stored_key, server_key, iterations = mechanism.make_auth_info(
-        "pencil", iteration_count=4096, salt=bytes(range(16))
-    )
+
+def test_the_example_of_the_rfc() -> None:
+    made = verifier("pencil", b64decode("W22ZaJ0SNY7soEsUEjb6gQ=="))
     head, tail = made.removeprefix("SCRAM-SHA-256$").split("$")
-    assert head == f"{iterations}:AAECAwQFBgcICQoLDA0ODw=="
-    assert tail == f"{b64encode(stored_key).decode()}:{b64encode(server_key).decode()}"
-    assert salt == bytes(range(16))
+    assert head == "4096:W22ZaJ0SNY7soEsUEjb6gQ=="
+    stored_key, server_key = (b64decode(part) for part in tail.split(":"))
+    assert hmac.digest(server_key, MESSAGE, "sha256") == SIGNATURE
+    client_signature = hmac.digest(stored_key, MESSAGE, "sha256")
+    client_key = bytes(a ^ b for a, b in zip(PROOF, client_signature, strict=True))
+    assert hashlib.sha256(client_key).digest() == stored_key
