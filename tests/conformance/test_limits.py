@@ -84,6 +84,18 @@ def test_a_revocation_cuts_a_stream_within_a_second(served: Served) -> None:
         served.connect("ben.ortiz", grant)
 
 
+def test_what_a_client_left_running_is_cancelled(served: Served) -> None:
+    """Postgres itself would count on for hours, and the grant's connections would run out."""
+    grant = served.grant("ben.ortiz", ("behaviour", ["eu"]))
+    role, _ = served.role("ben.ortiz", grant)
+    connection = served.connect("ben.ortiz", grant)
+    connection.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 1000000000000)")
+    until(lambda: backends(served, role) == 1, 5)
+    connection.pgconn.finish()
+    until(lambda: backends(served, role) == 0, 5)
+    connection.close()
+
+
 def told_without_asking(connection: Connection, seconds: float = BITE_SECONDS) -> bytes:
     """What an idle client is told: libpq keeps it for the next answer."""
     began = time.monotonic()

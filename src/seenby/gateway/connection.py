@@ -7,6 +7,7 @@ What the session gave as ``to_client`` may be shown: it waited inside the sessio
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import traceback
 from collections.abc import Awaitable, Callable
@@ -290,21 +291,30 @@ class Connection(asyncio.Protocol):
 
     def _close(self) -> None:
         transport = self._transport
-        if self._link is not None:
-            self._link.close()
-            self._link = None
+        self._let_go()
         if transport is None or transport.is_closing():
             return
         transport.close()
         # close() still delivers what is buffered; a client that does not read must not keep old rows coming.
         self._loop.call_later(CUT_SECONDS, transport.abort)
 
+    def _let_go(self) -> None:
+        """Closes the link. Postgres does not notice until it writes again, so what still runs there is cancelled."""
+        link, self._link = self._link, None
+        if link is None:
+            return
+        link.close()
+        if self._session is None or self._session.unfinished:
+            self._task(self._cancel(link))
+
+    async def _cancel(self, link: Link) -> None:
+        with contextlib.suppress(Unavailable):  # then nothing runs there either
+            await cancel(self._gateway.address, link.key)
+
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._timer.cancel()
         self._transport = None
-        if self._link is not None:
-            self._link.close()
-            self._link = None
+        self._let_go()
         if self._session is not None:
             self._session.closed = True
         self._gateway.remove(self)

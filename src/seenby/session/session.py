@@ -84,6 +84,7 @@ class Session:
         self.meaning = Meaning(settings)
         self._templates: dict[tuple[int, str], RecordTemplate] = {}
         self.closed = False
+        self._left = False  # it was cut while Postgres had work to do
 
     # ---------------------------------------------------------------- events
 
@@ -111,6 +112,7 @@ class Session:
         if self.closed:
             return Outcome()
         self.closed = True
+        self._left = bool(self.pending)
         out = Outcome(records=self._out.records, to_client=[backend.error_response(error, fatal=True)], close=True)
         self._out = Outcome()
         self.outbox.clear()
@@ -140,6 +142,11 @@ class Session:
     def waiting(self) -> int:
         """Results that wait for the ledger."""
         return len(self.outbox)
+
+    @property
+    def unfinished(self) -> bool:
+        """Postgres has work to do for it."""
+        return self._left or bool(self.pending)
 
     @property
     def wants_more(self) -> bool:
