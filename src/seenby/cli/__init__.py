@@ -4,30 +4,40 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
-from cyclopts import App
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.markup import escape
 
 from seenby.errors import SeenbyError
 
-app = App(
-    name="seenby",
-    help="New here? Run `seenby demo`: two regions, all real, and a guided tour.\n\n"
-    "Seenby is a gateway between staff and user data in PostgreSQL: grants that the database enforces, "
-    "and a public log that names everybody whose data was shown, before it is shown.",
-    help_format="plaintext",
-    version_flags=["--version"],
-)
-app.command(
-    "seenby.cli.attach:attach", name="attach", help="Print the SQL that a DBA runs once in the platform's database."
-)
-app.command("seenby.cli.demo:demo", name="demo", help="An embedded world with two regions, and a guided tour.")
-app.command("seenby.cli.grant:app", name="grant", help="Ask for access to people's data; approve, deny, revoke.")
-app.command("seenby.cli.who_saw:who_saw", name="who-saw", help="Who saw this person's data, when and for what?")
-app.command("seenby.cli.serve:serve", name="serve", help="Run the gateway of one region.")
-app.command("seenby.cli.verify:verify", name="verify", help="Check a public log with nothing but its key.")
-app.command("seenby.cli.reconcile:reconcile", name="reconcile", help="Who reached the data without Seenby?")
+COMMANDS = {
+    "attach": ("seenby.cli.attach:attach", "Print the SQL that a DBA runs once in the platform's database."),
+    "demo": ("seenby.cli.demo:demo", "An embedded world with two regions, and a guided tour. Start here."),
+    "grant": ("seenby.cli.grant:app", "Ask for access to people's data; approve, deny, revoke."),
+    "reconcile": ("seenby.cli.reconcile:reconcile", "Who reached the data without Seenby?"),
+    "serve": ("seenby.cli.serve:serve", "Run the gateway of one region."),
+    "verify": ("seenby.cli.verify:verify", "Check a public log with nothing but its key."),
+    "who-saw": ("seenby.cli.who_saw:who_saw", "Who saw this person's data, when and for what?"),
+}
+"""Where each command is, and its sentence in the list, which is printed without importing them all."""
+
+
+def command_line(arguments: Sequence[str]) -> App:
+    """The parser. The page of the command that is called comes from its docstring."""
+    app = App(
+        name="seenby",
+        help="New here? Run `seenby demo`: two regions, all real, and a guided tour.\n\n"
+        "Seenby is a gateway between staff and user data in PostgreSQL: grants that the database enforces, "
+        "and a public log that names everybody whose data was shown, before it is shown.",
+        version_flags=["--version"],
+        default_parameter=Parameter(negative=""),
+    )
+    called = next((one for one in arguments if one in COMMANDS), "")
+    for name, (place, sentence) in COMMANDS.items():
+        app.command(place, name=name, help=None if name == called else sentence)
+    return app
 
 
 def report(error: SeenbyError) -> int:
@@ -44,7 +54,7 @@ def report(error: SeenbyError) -> int:
 def main() -> None:
     """Entry point. Every error of ours is a sentence and an exit status (seenby.errors), never a traceback."""
     try:
-        app()
+        command_line(sys.argv[1:])()
     except SeenbyError as error:
         sys.exit(report(error))
     except KeyboardInterrupt:

@@ -80,7 +80,8 @@ def request(
 ) -> None:
     """Ask to see some data of some people for some time.
 
-    Example: seenby grant request --purpose support --reference T-1001 --class contact --person account:42
+    Example, with SEENBY_AS, SEENBY_KEY and SEENBY_CONFIG set:
+    seenby grant request --purpose support --reference T-1001 --class contact --person account:42
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seenby.cli import app, grant, report
+from seenby.cli import command_line, grant, report
 from seenby.errors import SeenbyError, VerificationError
 from tests.fixtures.grant_gateway import Door, open_door
 
@@ -36,7 +36,9 @@ def say(door: Door, capsys: pytest.CaptureFixture[str]) -> Say:
         signed = ("--as", name, "--key", str(door.key(name)), "--socket", str(door.socket))
         code = 0
         try:
-            app(["grant", verb, *arguments, *signed], exit_on_error=False, result_action="return_value")
+            command_line(["grant"])(
+                ["grant", verb, *arguments, *signed], exit_on_error=False, result_action="return_value"
+            )
         except SeenbyError as error:
             code = report(error)
         printed = capsys.readouterr()
@@ -151,7 +153,9 @@ def test_nobody_there_and_no_key(say: Say, door: Door, capsys: pytest.CaptureFix
         ([], "which gateway?"),
     ):
         with pytest.raises(SeenbyError, match=words):
-            app(["grant", "list", "--as", "sam", "--key", str(door.key("sam")), *arguments], exit_on_error=False)
+            command_line(["grant"])(
+                ["grant", "list", "--as", "sam", "--key", str(door.key("sam")), *arguments], exit_on_error=False
+            )
 
 
 def test_machines_read_json(say: Say, capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,7 +180,7 @@ def test_nobody_signs_what_a_gateway_made_of_it(say: Say, door: Door, monkeypatc
 
 
 def test_help_reads_well(capsys: pytest.CaptureFixture[str]) -> None:
-    app(["grant", "--help"], result_action="return_value")
+    command_line(["grant"])(["grant", "--help"], result_action="return_value")
     said = " ".join(capsys.readouterr().out.split())
     for verb in ("request", "approve", "deny", "revoke", "list", "show", "notices"):
         assert verb in said
