@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import struct
@@ -168,6 +169,7 @@ class JournalWriter:
         self.index = reader.state.index
         self._digest = reader.state.digest
         self._file = -1
+        self._path = directory
         self._size = 0
         self._reserved = 0
         if reader.files:
@@ -176,7 +178,7 @@ class JournalWriter:
                 path.unlink()
                 sync_directory(directory)
             else:
-                self._file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+                self._file, self._path = os.open(path, os.O_WRONLY | os.O_CLOEXEC), path
                 if os.fstat(self._file).st_size != reader.tail:
                     os.ftruncate(self._file, reader.tail)
                     os.fsync(self._file)
@@ -196,6 +198,8 @@ class JournalWriter:
             self._reserve(self._size + len(data) + RESERVE_BYTES)
         write_all(self._file, data)
         os.fdatasync(self._file)
+        if not os.path.samestat(os.stat(self._path), os.fstat(self._file)):
+            raise OSError(errno.ESTALE, "the journal's file was replaced")  # what is written here nobody will read
         self._size += len(data)
         self._digest = digest.digest()
         self.index += count
@@ -212,8 +216,8 @@ class JournalWriter:
 
     def _roll(self) -> None:
         self.close()
-        path = self._directory / f"{self.index:020}.journal"
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._path = self._directory / f"{self.index:020}.journal"
+        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         write_all(self._file, SEGMENT_HEADER.pack(MAGIC, self.index, self._digest))
         self._size = self._reserved = SEGMENT_HEADER.size
         sync_directory(self._directory)

@@ -166,3 +166,22 @@ def test_reading_changes_nothing(tmp_path: Path) -> None:
     path.write_bytes(torn)
     read(tmp_path / "j")
     assert path.read_bytes() == torn
+
+
+@pytest.mark.parametrize("what", ["removed", "replaced", "moved with its directory"])
+def test_a_file_that_is_not_there_any_more_ends_the_writing(tmp_path: Path, what: str) -> None:
+    """Bytes of a removed file are durable, and gone at the next start."""
+    directory = tmp_path / "j"
+    write(directory, GROUPS)
+    writer = JournalWriter(directory, read(directory)[0])
+    payload = encode_record(b"entry", b"")
+    writer.append(payload, 1)
+    path = only_file(directory)
+    if what == "moved with its directory":
+        directory.rename(tmp_path / "k")
+    else:
+        path.unlink()
+    if what == "replaced":
+        path.write_bytes(b"")
+    with pytest.raises(OSError, match=r"No such file|was replaced"):
+        writer.append(payload, 1)
