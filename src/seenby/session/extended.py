@@ -77,7 +77,8 @@ def bind(session: Session, body: bytes) -> None:
         names.portals[message.portal] = portal
         session.pending.append(Local(backend.BIND_DONE, undo=partial(names.unbind, message.portal, portal)))
         return
-    if plan.bound is Bound.UPPER and not server.described:
+    upper = plan.bound is Bound.UPPER
+    if upper and not server.described:
         # The companion must be prepared with the parameter types that Postgres chose.
         session.stall(server, (frontend.BIND, body))
         return
@@ -89,7 +90,7 @@ def bind(session: Session, body: bytes) -> None:
         session.refuse(error, statement.text, attempt=False, extended=True)
         return
     result = asking.new_result(session, plan, server, statement.text, message.values)
-    if plan.bound is Bound.UPPER:
+    if upper:
         asking.companion(session, plan, message.values, server.parameters, Results(result))
     formats = _server_formats(message.formats, len(plan.keys), plan.visible)
     session.send(frontend.bind(message.portal, server.name, message.values, formats))

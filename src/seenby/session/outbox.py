@@ -43,7 +43,8 @@ class Outbox:
     def hold(self, ticket: int, data: bytes = b"") -> None:
         """``data`` and all that follows wait until ``ticket`` is durable."""
         self._waiting.append((ticket, [data] if data and not self.muted else []))
-        self._release()
+        if self._durable:
+            self._release()
 
     def fill(self, ticket: int, data: bytes) -> None:
         """Puts ``data`` where ``hold(ticket)`` kept a place for it."""

@@ -13,9 +13,16 @@ from functools import lru_cache
 from json.encoder import encode_basestring
 
 from seenby.model.classes import DataClass
-from seenby.model.plan import QueryPlan
+from seenby.model.disclosure import EntryBound
+from seenby.model.plan import Bound, QueryPlan
 
 VERSION = 1
+_BOUNDS = {
+    Bound.NOBODY: EntryBound.NOBODY,
+    Bound.EXACT: EntryBound.EXACT,
+    Bound.UPPER: EntryBound.UPPER,
+    Bound.STATISTIC: EntryBound.STATISTIC,
+}
 _AT = "\x00at\x00"
 _PARAMETERS = "\x00parameters\x00"
 _ROWS = "\x00rows\x00"
@@ -29,8 +36,9 @@ def canonical(value: object) -> bytes:
 
 def instant(seconds: float) -> str:
     """RFC 3339 in UTC with microseconds."""
-    whole, micro = divmod(round(seconds * 1_000_000), 1_000_000)
-    return f"{_second(whole)}.{micro:06d}Z"
+    micro = round(seconds * 1_000_000)
+    whole = micro // 1_000_000
+    return f"{_second(whole)}.{micro - whole * 1_000_000:06d}Z"
 
 
 @lru_cache(maxsize=8)
@@ -44,12 +52,19 @@ def _texts(values: Sequence[str | None]) -> bytes:
 
 
 class RecordTemplate:
-    """A query record with four holes, and the per-person parts that go with its plan."""
+    """A query record with four holes, and the per-person parts that go with its plan.
 
-    __slots__ = ("_parts", "_pieces", "_plan", "text")
+    Attributes:
+        bound: of the entry.
+        silent: the plan reads no table, so that nothing of it is recorded.
+    """
+
+    __slots__ = ("_parts", "_pieces", "_plan", "bound", "silent", "text")
 
     def __init__(self, facts: Mapping[str, object], plan: QueryPlan, text: str) -> None:
         self.text = text
+        self.bound = _BOUNDS[plan.bound]
+        self.silent = plan.bound is Bound.NOBODY and not plan.tables
         self._plan = plan
         self._parts: dict[int, bytes] = {}
         record = {

@@ -19,13 +19,6 @@ if TYPE_CHECKING:
 PART_BYTES = 128 * 1024
 """A result larger than this is recorded and released in parts."""
 
-_BOUNDS = {
-    Bound.NOBODY: EntryBound.NOBODY,
-    Bound.EXACT: EntryBound.EXACT,
-    Bound.UPPER: EntryBound.UPPER,
-    Bound.STATISTIC: EntryBound.STATISTIC,
-}
-
 
 class Results(Item):
     """The answer to Execute of a query: ``D``*, then ``C``, ``s`` or ``I``."""
@@ -76,7 +69,8 @@ class Results(Item):
         if session.outbox.muted:
             return
         result = self.result
-        if result.plan.bound is Bound.NOBODY and not result.plan.tables:
+        template = result.template
+        if template.silent:
             session.emit(self._head() + b"".join(out))
             self._shown += rows
             return
@@ -91,11 +85,11 @@ class Results(Item):
         self._shown += rows
         session.record(
             QueryDisclosure(
-                result.template.fill(session.clock(), result.parameters, rows),
+                template.fill(session.clock(), result.parameters, rows),
                 people,
                 result.part,
                 final,
-                _BOUNDS[result.plan.bound],
+                template.bound,
                 session.grant_id,
                 rows,
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import lru_cache, wraps
 from struct import Struct
 from struct import error as struct_error
 from typing import TypeVar
@@ -73,6 +73,7 @@ def ready(status: str) -> bytes:
     return b"Z\0\0\0\x05" + status.encode()
 
 
+@lru_cache(maxsize=256)
 def command_complete(tag: str) -> bytes:
     return message(b"C", tag.encode() + b"\0")
 

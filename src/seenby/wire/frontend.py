@@ -135,7 +135,12 @@ def describe(kind: bytes, name: bytes) -> bytes:
     return _head(b"D", 6 + len(name)) + kind + name + b"\0"
 
 
+_EXECUTE_ALL = b"E\0\0\0\x09\0\0\0\0\0"
+
+
 def execute(portal: bytes, limit: int = 0) -> bytes:
+    if not portal and not limit:
+        return _EXECUTE_ALL
     return _head(b"E", 9 + len(portal)) + portal + b"\0" + limit.to_bytes(4, "big")
 
 
