@@ -34,10 +34,12 @@ PLAN = QueryPlan(
     classes=(DataClass.CONTACT,),
     parameters=1,
 )
+SAM = {"country": "IE", "entity": "Orbit Ireland Ltd", "name": "sam", "role": "support", "unit": "Care"}
 FACTS: dict[str, object] = {
-    "application": "psql", "country": "IE", "entity": "Orbit Ireland Ltd", "grant": "6f" * 16, "network": "10.0.0.1",
-    "principal": "sam", "purpose": "support", "reference": "ticket:1", "region": "eu", "role": "support",
-    "unit": "Care",
+    "approvers": [{"name": "anna", "unit": "Trust"}, {"name": "ben", "unit": "Legal"}],
+    "cells": [{"regions": ["eu"], "what": "contact"}], "client": {"application": "psql", "network": "10.0.0.1"},
+    "grant": "6f" * 16, "principal": SAM, "purpose": "support", "reference": {"id": "ticket:1"}, "region": "eu",
+    "requester": SAM,
 }  # fmt: skip
 
 
