@@ -64,6 +64,7 @@ class Connection(asyncio.Protocol):
         self._session: Session | None = None
         self._link: Link | None = None
         self._opening = False
+        self._cancel_asked = False
         self._to_link: list[bytes] = []
         self._settings: dict[str, str] = {}
         self._client_slow = False
@@ -198,6 +199,8 @@ class Connection(asyncio.Protocol):
         """The client asked on another connection to cancel what this one does."""
         if self._link is not None:
             self._task(cancel(self._gateway.address, self._link.key))
+        else:
+            self._cancel_asked = self._opening  # nothing runs yet; what waits for the link is cancelled when it does
 
     # ---------------------------------------------------------------- Postgres side
 
@@ -219,6 +222,9 @@ class Connection(asyncio.Protocol):
         self._tell_settings(link)
         waiting, self._to_link = self._to_link, []
         link.write(b"".join(waiting))
+        if self._cancel_asked:
+            self._cancel_asked = False
+            self.cancel_running()
         self._flow()
 
     def _tell_settings(self, link: Link) -> None:
