@@ -32,6 +32,8 @@ log = structlog.get_logger()
 SIGN_IN_SECONDS = 30
 MANY_WAITING = 32
 """So many results waiting for the ledger stop the reading from Postgres."""
+CANCEL_TRIES = 20
+CANCEL_AGAIN_SECONDS = 0.05
 CUT_SECONDS = 0.5
 """A client that does not read its last message within this time is cut off without it."""
 
@@ -198,9 +200,20 @@ class Connection(asyncio.Protocol):
     def cancel_running(self) -> None:
         """The client asked on another connection to cancel what this one does."""
         if self._link is not None:
-            self._task(cancel(self._gateway.address, self._link.key))
+            self._task(self._cancel_batch(self._link))
         else:
             self._cancel_asked = self._opening  # nothing runs yet; what waits for the link is cancelled when it does
+
+    async def _cancel_batch(self, link: Link) -> None:
+        """Asks again until what runs now has ended: between two messages of a batch Postgres drops a cancel."""
+        session = self._session
+        assert session is not None
+        answered = session.answered
+        for _ in range(CANCEL_TRIES):
+            await cancel(self._gateway.address, link.key)
+            await asyncio.sleep(CANCEL_AGAIN_SECONDS)
+            if self._link is not link or not session.unfinished or session.answered != answered:
+                return
 
     # ---------------------------------------------------------------- Postgres side
 

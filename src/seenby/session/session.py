@@ -76,6 +76,7 @@ class Session:
         self._block = False  # BEGIN was sent, and its end not yet seen
         self._skipping = False  # extended protocol: an error, so everything up to Sync is skipped
         self._fail_block = False
+        self.answered = 0  # the newest batch (up to a Sync) that Postgres has finished
         self._stalled: ServerStatement | None = None
         self._held: deque[Message] = deque()
         self._held_bytes = 0
@@ -240,6 +241,7 @@ class Session:
                 return
         self.outbox.muted = False
         self._status = status
+        self.answered = batch
         # A client that pipelines may have sent BEGIN or Bind after the Sync that is answered here.
         if batch >= self._begun:
             self._block = status != "I"
