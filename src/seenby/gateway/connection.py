@@ -200,7 +200,9 @@ class Connection(asyncio.Protocol):
     def cancel_running(self) -> None:
         """The client asked on another connection to cancel what this one does."""
         if self._link is not None:
-            self._task(self._cancel_batch(self._link))
+            # Nothing runs: it would end the client's next statement.
+            if self._session is not None and self._session.unfinished:
+                self._task(self._cancel_batch(self._link))
         else:
             self._cancel_asked = self._opening  # nothing runs yet; what waits for the link is cancelled when it does
 
