@@ -16,7 +16,7 @@ from psycopg import pq
 
 from seenby.stores.config import Config, load_config
 from seenby.stores.directory import load_directory, render_directory
-from tests.fixtures.gateway import PERMIT_ALL, Served, serve
+from tests.fixtures.gateway import PERMIT_ALL, Served, serve, submissions
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("served")]
 
@@ -194,6 +194,25 @@ def test_the_cap_on_people(served: Served) -> None:
         with one.transaction(), pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
             one.execute(PEOPLE, (known[5:6],))
     served.revoke("ben.ortiz", grant)
+
+
+def test_a_breached_cap_names_whom_it_tells_about_and_ten_end_the_grant(served: Served) -> None:
+    """Whether a guess about one person is right could be read from a cap that breaks only then."""
+    known = existing(served, 10)
+    grant = served.grant("ben.ortiz", ("contact", ["eu"]), max_people=3)
+    guess = "SELECT a.id FROM accounts a JOIN accounts b ON b.id = %s AND b.phone LIKE '+%%' WHERE a.id = ANY(%s)"
+    with served.connect("ben.ortiz", grant) as connection, submissions(served) as named:
+        for _ in range(9):
+            with pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
+                connection.execute(guess, (known[9], known[:6]))
+        until(lambda: len(named) == 9)
+        assert all(f"account:{known[9]}" in people for people in named)
+        assert len(connection.execute(PEOPLE, (known[:3],)).fetchall()) == 3, "nothing of it is charged"
+        with pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
+            connection.execute(guess, (known[9], known[:6]))
+        until(lambda: grant not in [active.terms.id for active in served.region.grants.active_for("ben.ortiz")])
+        with pytest.raises(psycopg.OperationalError, match="cap on people or rows"):
+            connection.execute(PEOPLE, (known[:3],))
 
 
 def test_the_cap_on_rows_cuts_a_stream(served: Served) -> None:

@@ -215,6 +215,16 @@ class Expected:
         assert item.grant == bytes.fromhex(GRANT)
         return self
 
+    def breach(self, ticket: int, text: str, *people: str, part: int = 0) -> Expected:
+        """The next thing for the ledger names whom a breached cap tells about; it is not charged to the grant."""
+        got, item = self.outcome.records.pop(0)
+        assert isinstance(item, QueryDisclosure), item
+        assert (got, sorted(one.person for one in item.people)) == (ticket, sorted(people))
+        assert (item.rows, item.part, item.final, item.grant) == (0, part, True, bytes(16))
+        record = json.loads(item.record)
+        assert (record["statement"], record["sqlstate"]) == (text, "53400")
+        return self
+
     def attempt(self, ticket: int, text: str, code: str) -> Expected:
         """The next thing for the ledger is a refused attempt."""
         got, item = self.outcome.records.pop(0)

@@ -57,7 +57,7 @@ def test_one_person_too_many_shows_nobody_of_the_part_and_is_recorded() -> None:
     play.client(query("phones")).server(RUN)
     play.postgres(prepared("k", "x"), BOUND, row("42", "+44"), row("7", "+45"), complete(2), ready("I")).client_sees(
         heading("x")
-    ).attempt(1, "phones", "53400")
+    ).breach(1, "phones", "account:42", "account:7")
     play.recorded(1).client_sees(Told("53400", "more people than the 1"), ready("I"))
     assert play.access.usage.people == 0
     # The session goes on, and one person is still allowed.
@@ -74,7 +74,7 @@ def test_one_row_too_many() -> None:
     play.client(query("phones")).server(RUN)
     play.postgres(prepared("k", "x"), BOUND, row("42", "+44"), row("42", "+45"), complete(2), ready("I")).client_sees(
         heading("x")
-    ).attempt(1, "phones", "53400")
+    ).breach(1, "phones", "account:42")
     play.recorded(1).client_sees(Told("53400", "more rows than the 1"), ready("I"))
     play.over()
 
@@ -88,7 +88,7 @@ def test_beyond_a_cap_the_rest_of_the_message_is_silent() -> None:
     play.postgres(
         prepared("k", "x"), BOUND, row("42", "+44"), row("7", "+45"), complete(2),
         prepared("one"), BOUND, row("1"), complete(1), BOUND, row("42", "+44"), failure("22012"), ready("I"),
-    ).client_sees(heading("x")).attempt(1, "phones; one; phones", "53400")  # fmt: skip
+    ).client_sees(heading("x")).breach(1, "phones; one; phones", "account:42", "account:7")  # fmt: skip
     play.recorded(1).client_sees(Told("53400"), ready("I"))
     play.over()
 
@@ -100,7 +100,7 @@ def test_beyond_a_cap_the_extended_protocol_skips_to_sync() -> None:
     )
     play.postgres(prepared("k", "x"), BOUND, row("42", "+44"), row("7", "+45"), complete(2)).client_sees(
         PARSED, BOUND
-    ).attempt(1, "phones", "53400")
+    ).breach(1, "phones", "account:42", "account:7")
     play.client(execute(b""), sync()).server(sync())
     play.recorded(1).client_sees(Told("53400"))
     play.postgres(prepared("one"), BOUND, ready("I")).client_sees(ready("I"))
@@ -116,7 +116,7 @@ def test_beyond_a_cap_a_block_fails_in_postgres_too() -> None:
     play.client(query("phones")).server(RUN)
     play.postgres(prepared("k", "x"), BOUND, row("42", "+44"), row("7", "+45"), complete(2), ready("T")).client_sees(
         heading("x")
-    ).attempt(1, "phones", "53400").server(POISON)
+    ).breach(1, "phones", "account:42", "account:7").server(POISON)
     play.recorded(1).client_sees(Told("53400"))
     play.postgres(failure("42601"), ready("E")).client_sees(ready("E"))
     play.over()
@@ -130,7 +130,7 @@ def test_beyond_a_cap_a_block_that_is_pipelined_further_ends_the_session() -> No
     play.postgres(PARSED, BOUND, complete("BEGIN"), ready("T")).client_sees(complete("BEGIN"), ready("T"))
     play.postgres(prepared("k", "x"), BOUND, row("42", "+44"), row("7", "+45"), complete(2), ready("T")).client_sees(
         Told("08P01", "beyond a cap", fatal=True)
-    ).attempt(1, "phones", "53400").closes()
+    ).breach(1, "phones", "account:42", "account:7").closes()
     play.over()
 
 
@@ -141,7 +141,7 @@ def test_a_cap_in_the_second_part_of_a_result_keeps_the_first(monkeypatch: pytes
     play.postgres(prepared("k", "x"), BOUND, row("42", "+44"), row("42", "+45")).client_sees(heading("x")).ledger(
         1, "account:42", rows=2, final=False
     )
-    play.postgres(row("42", "+46"), row("7", "+47")).attempt(2, "phones", "53400")
+    play.postgres(row("42", "+46"), row("7", "+47")).breach(2, "phones", "account:7", part=1)
     play.postgres(row("42", "+48"), row("7", "+49"), complete(6), ready("I"))
     play.recorded(2)
     play.recorded(1).client_sees(row("+44"), row("+45"), Told("53400"), ready("I"))

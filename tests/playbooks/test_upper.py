@@ -218,7 +218,7 @@ def test_naming_for_an_error_counts_towards_the_cap() -> None:
     play.postgres(prepared("k", "x"), BOUND, failure("22012"), ready("I")).client_sees(heading("x")).attribution(
         1, "companion phones", (), b"\0\0\0\0"
     )
-    play.attributed(1, ["account:42", "account:7"]).attempt(1, "phones", "53400")
+    play.attributed(1, ["account:42", "account:7"]).breach(1, "phones", "account:42", "account:7")
     play.recorded(1).client_sees(Told("53400", "more people than the 1"), ready("I"))
     play.over()
 

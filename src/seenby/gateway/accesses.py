@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+
+import structlog
 
 from seenby.errors import SeenbyError
 from seenby.gateway.active import ActiveGrant
@@ -13,6 +16,9 @@ from seenby.model.principal import Principal
 from seenby.model.shape import Catalog
 from seenby.session.access import Access, Usage
 from seenby.stores.ledger import Ledger
+from seenby.tlog.entries import EndReason
+
+log = structlog.get_logger()
 
 
 class AccessBook:
@@ -29,6 +35,7 @@ class AccessBook:
         self._catalog = catalog
         self._accesses: dict[str, tuple[Access, ActiveGrant]] = {}
         self._closed: SeenbyError | None = None
+        self._ending: set[asyncio.Task[None]] = set()
 
     def principal(self, name: str) -> Principal | None:
         """As the directory says now."""
@@ -44,6 +51,18 @@ class AccessBook:
         """(role, password) in Postgres."""
         _, active = self._accesses[grant]
         return active.role, active.password
+
+    def cap_reached(self, grant: str) -> None:
+        """Ends a grant whose results went beyond its caps too often, in the log and in the database."""
+        task = asyncio.ensure_future(self._service.end(grant, EndReason.CAP))
+        self._ending.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._ending.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The sessions are cut already; the service's own timer ends what the log says is over.
+            log.error("grant-end", reason=type(error).__name__)
 
     def catalog_changed(self) -> None:
         """The schema changed: what was analysed before counts no more."""

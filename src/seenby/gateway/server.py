@@ -27,7 +27,7 @@ from seenby.model.grant import GrantTerms
 from seenby.model.plan import ControlPlan, RefusedPlan
 from seenby.model.principal import Principal
 from seenby.model.shape import Catalog
-from seenby.session.access import Access
+from seenby.session.access import MAX_BREACHES, Access
 from seenby.session.handshake import Admitted, Handshake
 from seenby.session.outcome import Attribution
 from seenby.session.session import Session
@@ -52,6 +52,10 @@ class Grants(Protocol):
     def accesses(self, principal: str) -> Sequence[Access]: ...
     def secret(self, grant: str) -> tuple[str, str]:
         """(role, password) in Postgres."""
+        ...
+
+    def cap_reached(self, grant: str) -> None:
+        """Results went beyond its caps too often: the grant is over."""
         ...
 
 
@@ -142,6 +146,9 @@ class Gateway:
                 continue
             if access.ended is None:
                 access.ended = expiry(access.terms, now)
+            if access.ended is None and access.usage.breaches >= MAX_BREACHES:
+                access.ended = ended_error(access.terms, end_words(EndReason.CAP))
+                self.grants.cap_reached(access.terms.id)
             if access.ended is not None:
                 connection.cut(access.ended)
 

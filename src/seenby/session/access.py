@@ -11,18 +11,26 @@ from seenby.model.plan import Plan
 from seenby.model.shape import Catalog, Shape
 
 CACHED_TEXTS = 2000
+MAX_BREACHES = 10
+"""So often may results go beyond a cap of one grant: each tells that there is more than the cap, and ten such
+answers are no binary search."""
 
 
 class Usage:
     """How many rows and people a grant has shown over its whole life, against its caps.
 
     People shown before this process started are known by pseudonym only (the ledger's private journal).
+
+    Attributes:
+        rows: shown so far.
+        breaches: how many results would have gone beyond a cap; beyond MAX_BREACHES the gateway ends the grant.
     """
 
-    __slots__ = ("_before", "_names", "_pseudonym", "rows")
+    __slots__ = ("_before", "_names", "_pseudonym", "breaches", "rows")
 
     def __init__(self, rows: int, before: set[bytes], pseudonym: Callable[[str], bytes]) -> None:
         self.rows = rows
+        self.breaches = 0
         self._before = before
         self._names: set[str] = set()
         self._pseudonym = pseudonym
@@ -38,12 +46,14 @@ class Usage:
         if self._before and fresh:
             fresh = {person for person in fresh if self._pseudonym(person) not in self._before}
         if len(self._before) + len(self._names) + len(fresh) > terms.max_people:
+            self.breaches += 1
             raise LimitReached(
                 f"this result would show more people than the {terms.max_people} that the grant allows",
                 hint="narrow the query, or ask for a grant with a larger --max-people",
                 detail=f"grant {terms.id}: {self.people} people shown so far",
             )
         if self.rows + rows > terms.max_rows:
+            self.breaches += 1
             raise LimitReached(
                 f"this result would show more rows than the {terms.max_rows} that the grant allows",
                 hint="narrow the query, or ask for a grant with a larger --max-rows",

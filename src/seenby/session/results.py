@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seenby.attribute.strip import strip_rows
-from seenby.errors import LimitReached, ServerError
+from seenby.errors import LimitReached, SeenbyError
 from seenby.model.disclosure import EntryBound, QueryDisclosure, Shown
 from seenby.model.plan import Bound
 from seenby.session import server_errors
@@ -16,6 +16,7 @@ from seenby.wire import backend
 if TYPE_CHECKING:
     from seenby.session.session import Session
 
+NO_GRANT = bytes(16)
 PART_BYTES = 128 * 1024
 """A result larger than this is recorded and released in parts."""
 
@@ -80,7 +81,7 @@ class Results(Item):
         try:
             access.usage.charge(access.terms, [shown.person for shown in people], rows)
         except LimitReached as error:
-            session.limit_reached(error, result)
+            session.limit_reached(error, result, people)
             return
         self._shown += rows
         session.record(
@@ -142,10 +143,8 @@ class Results(Item):
         return tuple(fresh)
 
 
-def error_disclosure(
-    session: Session, result: Result, error: ServerError, people: list[str] | None
-) -> QueryDisclosure | None:
-    """The entry for a run-time error; None people: nobody could say who took part."""
+def people_of_error(session: Session, result: Result, people: list[str] | None) -> tuple[Shown, ...] | None:
+    """Whom a run-time error is about, without those already recorded. None: nobody could say, and no list helps."""
     access = session.access
     assert access is not None
     if people is None:
@@ -153,12 +152,19 @@ def error_disclosure(
         if scope is None:
             return None
         people = [str(person) for person in scope]
-    plan = result.plan
-    part = result.template.part((1 << len(plan.keys)) - 1)
-    named = tuple(Shown(person, part) for person in dict.fromkeys(people) if person not in result.named)
-    access.usage.charge(access.terms, [shown.person for shown in named], 0)
+    part = result.template.part((1 << len(result.plan.keys)) - 1)
+    return tuple(Shown(person, part) for person in dict.fromkeys(people) if person not in result.named)
+
+
+def told_by_error(
+    session: Session, result: Result, error: SeenbyError, people: tuple[Shown, ...], grant: bytes
+) -> QueryDisclosure:
+    """The entry for an error that tells something about ``people``, none of whose rows is shown.
+
+    ``grant``: NO_GRANT leaves it out of the grant's usage (a breach of a cap is not charged against the cap).
+    """
     record = result.template.fill(session.clock(), result.parameters, 0, error.state)
-    return QueryDisclosure(record, named, result.part, True, EntryBound.UPPER, session.grant_id, 0)
+    return QueryDisclosure(record, people, result.part, True, EntryBound.UPPER, grant, 0)
 
 
 def _drop_first(pieces: list[bytes], rows: int, result: Result) -> tuple[list[bytes], int]:

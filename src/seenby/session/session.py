@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice, takewhile
 
 from seenby.errors import Internal, LimitReached, ProtocolError, SeenbyError, ServerError, SyntaxFailed, Unavailable
-from seenby.model.disclosure import QueryDisclosure, RefusedAttempt
+from seenby.model.disclosure import QueryDisclosure, RefusedAttempt, Shown
 from seenby.model.plan import Plan, QueryPlan, RefusedPlan
 from seenby.session import extended, simple
 from seenby.session.access import Access
@@ -22,7 +22,7 @@ from seenby.session.names import Names
 from seenby.session.outbox import Outbox
 from seenby.session.outcome import Attribution, Outcome
 from seenby.session.record import RecordTemplate, attempt_record
-from seenby.session.results import error_disclosure
+from seenby.session.results import NO_GRANT, people_of_error, told_by_error
 from seenby.session.serverside import ServerReader
 from seenby.session.statements import Result, ServerStatement
 from seenby.sql import analyse
@@ -188,23 +188,27 @@ class Session:
     def _tell_failure(self, ticket: int, people: list[str] | None) -> None:
         result, error = self._failed_results.pop(ticket)
         told: SeenbyError = error
-        item: QueryDisclosure | None
-        try:
-            item = error_disclosure(self, result, error, people)
-        except LimitReached as limit:
-            item, told = None, limit
-        if item is None:
+        named = people_of_error(self, result, people)
+        if named is None:
             self._record_attempt(told, result.template.text, ticket)
         else:
-            self._out.records.append((ticket, item))
+            access = self.access
+            assert access is not None
+            try:
+                access.usage.charge(access.terms, [shown.person for shown in named], 0)
+            except LimitReached as limit:
+                told = limit
+            grant = self.grant_id if told is error else NO_GRANT
+            self._out.records.append((ticket, told_by_error(self, result, told, named, grant)))
         self.outbox.fill(ticket, backend.error_response(told))
 
-    def limit_reached(self, error: LimitReached, result: Result) -> None:
+    def limit_reached(self, error: LimitReached, result: Result, people: tuple[Shown, ...]) -> None:
         """The head's result breaks a cap of the grant: as after any error, nothing more is told up to the next Sync.
 
-        Recorded, because it says that there are more people or rows than the cap.
+        Recorded with ``people``: that there are more than the cap tells something about each of them.
         """
-        ticket = self._record_attempt(error, result.template.text)
+        ticket = self.outbox.ticket()
+        self._out.records.append((ticket, told_by_error(self, result, error, people, NO_GRANT)))
         self.outbox.hold(ticket, backend.error_response(error))
         self.outbox.muted = True
         self._fail_block = True
