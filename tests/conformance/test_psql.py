@@ -126,7 +126,7 @@ REFUSED = (
     "CREATE VIEW v AS SELECT 1;", "CREATE INDEX ON accounts (id);", "ALTER TABLE accounts ADD x int;",
     "ALTER ROLE postgres SUPERUSER;", "CREATE EXTENSION dblink;", "GRANT ALL ON accounts TO public;",
     "COPY accounts TO STDOUT;", "COPY (SELECT id FROM accounts) TO STDOUT;", "COPY accounts FROM '/tmp/x';",
-    "COPY accounts TO '/tmp/x';", "\\copy accounts to '/tmp/seenby-never'",
+    "COPY accounts TO '/tmp/x';", "\\copy accounts to '/dev/null'",
     "\\copy (SELECT id FROM accounts) to stdout", "EXPLAIN SELECT 1;", "EXPLAIN ANALYZE SELECT id FROM accounts;",
     "SET ROLE postgres;", "SET SESSION AUTHORIZATION postgres;", "SET search_path = pg_catalog;",
     "SET statement_timeout = 0;", "SET work_mem = '1GB';", "RESET ALL;", "DISCARD ALL;", "SHOW ALL;",

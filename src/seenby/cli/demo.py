@@ -43,8 +43,9 @@ def demo(
     seed
         Another number makes other people.
     """
-    # A closed terminal or a `kill` ends the demo as Ctrl-C does: through the clean-up.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # A closed terminal or a `kill` ends the demo as Ctrl-C does: through the clean-up; also where whoever started
+    # it ignores SIGINT, as a shell does for what it runs in the background.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     console = Console(highlight=False)
     with World(dir_) as world:
