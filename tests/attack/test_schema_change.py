@@ -10,7 +10,7 @@ import pytest
 
 from tests.fixtures.gateway import Served
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("served")]
 
 QUERY = "SELECT id FROM accounts LIMIT 1"
 

@@ -67,6 +67,7 @@ class Connection(asyncio.Protocol):
         self._link: Link | None = None
         self._opening = False
         self._cancel_asked = False
+        self._ended = False  # our last words were sent
         self._to_link: list[bytes] = []
         self._settings: dict[str, str] = {}
         self._client_slow = False
@@ -91,6 +92,8 @@ class Connection(asyncio.Protocol):
     @_closing
     def data_received(self, data: bytes) -> None:
         session = self._session
+        if self._ended:
+            return
         if session is not None:
             self._carry(session.client_data(data))
         elif self._handshake is not None:
@@ -313,10 +316,17 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         transport = self._transport
         self._let_go()
-        if transport is None or transport.is_closing():
+        if transport is None or transport.is_closing() or self._ended:
             return
-        transport.close()
-        # close() still delivers what is buffered; a client that does not read must not keep old rows coming.
+        self._ended = True
+        if transport.can_write_eof():
+            # Closing while the client's next message is on its way would throw our last words away with it: what
+            # still comes is read and dropped until the client has seen our end.
+            transport.write_eof()
+            transport.resume_reading()
+        else:
+            transport.close()
+        # What is buffered is still delivered; a client that does not read must not keep old rows coming.
         self._loop.call_later(CUT_SECONDS, transport.abort)
 
     def _let_go(self) -> None:
