@@ -176,7 +176,7 @@ class GrantEnded(SeenbyError):
 
 
 class ServerError(SeenbyError):
-    """What Postgres answered, with its texts replaced: they may hold values (GUARD: error texts)."""
+    """What Postgres answered, with its texts replaced: they may hold values (tests/attack)."""
 
     http = 502
     exit_code = 69

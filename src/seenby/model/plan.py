@@ -10,7 +10,7 @@ from seenby.model.classes import DataClass
 
 
 class Bound(StrEnum):
-    """How exactly the entry names the people (DESIGN I4)."""
+    """How exactly the entry names the people (invariant I4, ARCHITECTURE.md)."""
 
     EXACT = "exact"  # person keys travelled with every row
     UPPER = "upper"  # a companion query in the same snapshot named everybody who took part

@@ -62,7 +62,8 @@ class Shape:
 
     Attributes:
         id: 16 hex digits, a digest of everything that went into the views.
-        fenced: the grant names its people and they are joined behind OFFSET 0 (GUARD: the fence).
+        fenced: the grant names its people and they are joined behind OFFSET 0: counts, estimates and timing do not
+            depend on who else exists.
         views: by (schema, table), both as Postgres stores them.
         search_path: schemas in which an unqualified table name is looked up.
         closed: the tables of the data map of which the grant shows nothing, each with its columns and their classes
