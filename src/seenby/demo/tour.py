@@ -179,7 +179,8 @@ def cut_off(tour: Narrator) -> str:
         "--max-people", "100000000", "--max-rows", "100000000000",
     )  # fmt: skip
     lasted, rows, words = stream_until_revoked(tour, grant)
-    tour.say(f"The stream had shown {rows} rows when the grant was revoked; it was cut {lasted:.2f} s later: {words}")
+    when = f"{lasted:.2f} s after the command returned" if lasted else "before the command returned"
+    tour.say(f"The stream had shown {rows} rows when it was cut, {when}: {words}")
     tour.expect(lasted < 1.0, "a revoked stream is cut within a second")
     ends = int(time.time()) + 5  # a grant's window is in whole seconds, so it may end up to a second earlier
     grant = request(
@@ -192,7 +193,7 @@ def cut_off(tour: Narrator) -> str:
         late, words = cut_when_idle(idle, ends)
     tour.say(f"... and is cut: {words}")
     tour.expect(late < 1.0, "an idle session is cut within a second of the grant's end")
-    return f"a stream {lasted:.2f} s after the revocation, an idle session within a second of its grant's end"
+    return f"a stream {when}, an idle session within a second of its grant's end"
 
 
 def connect(tour: Narrator, region: str, name: str, grant: str) -> psycopg.Connection[tuple[object, ...]]:
