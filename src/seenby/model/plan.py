@@ -30,7 +30,6 @@ class ControlKind(Enum):
     SET = "SET"
     SHOW = "SHOW"
     DEALLOCATE = "DEALLOCATE"
-    DISCARD = "DISCARD"
     EMPTY = ""
 
 

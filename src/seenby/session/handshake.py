@@ -36,7 +36,6 @@ class Admitted:
     minor: the protocol's minor version to speak, 0 or 2.
     settings: what the client wants set, in order; not yet allowed.
     grant: the grant's id asked for, or "".
-    rest: bytes that came after the sign-in.
     """
 
     principal: Principal
@@ -44,7 +43,6 @@ class Admitted:
     settings: tuple[tuple[str, str], ...]
     grant: str
     minor: int
-    rest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +245,7 @@ class Handshake:
                 message.parameters.get("database", name),
                 self._settings,
                 self._grant,
-                min(message.version & 0xFFFF, 2) if message.version & 0xFFFF >= 2 else 0,
-                b"",
+                2 if message.version & 0xFFFF >= 2 else 0,
             ),
         )
 
