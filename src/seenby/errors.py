@@ -34,51 +34,16 @@ Exit statuses are those of ``sysexits.h`` where one fits. SQLSTATEs: PostgreSQL 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from seenby_verify.errors import NotFound, SeenbyError, Unavailable, UsageError, VerificationError
 
-
-class SeenbyError(Exception):
-    """Something a person must be told: what happened, and what to do next.
-
-    Args:
-        message: one sentence, no values out of user data.
-        hint: what to do next, as an imperative.
-        detail: which rule, which place.
-    """
-
-    sqlstate: ClassVar[str] = "XX000"
-    http: ClassVar[int] = 500
-    exit_code: ClassVar[int] = 70
-    fatal: ClassVar[bool] = False
-
-    def __init__(self, message: str, *, hint: str = "", detail: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.detail = detail
-
-    @property
-    def state(self) -> str:
-        """The SQLSTATE to send (an instance may carry Postgres's own)."""
-        return self.sqlstate
+__all__ = ["NotFound", "SeenbyError", "Unavailable", "UsageError", "VerificationError"]
+"""Raised by the verifier too; defined there, so that it stands alone. The rest of the tree is below."""
 
 
 class ConfigError(SeenbyError):
     sqlstate = "F0000"
     exit_code = 78
     fatal = True
-
-
-class UsageError(SeenbyError):
-    sqlstate = "22023"
-    http = 400
-    exit_code = 64
-
-
-class NotFound(SeenbyError):
-    sqlstate = "02000"
-    http = 404
-    exit_code = 66
 
 
 class AuthFailed(SeenbyError):
@@ -197,30 +162,11 @@ class ProtocolError(SeenbyError):
     fatal = True
 
 
-class Unavailable(SeenbyError):
-    sqlstate = "57P03"
-    http = 503
-    exit_code = 69
-    fatal = True
-
-
 class LedgerFailed(SeenbyError):
     sqlstate = "58030"
     http = 503
     exit_code = 74
     fatal = True
-
-
-class VerificationError(SeenbyError):
-    """A check failed. ``where`` names the file or the step, so that a stranger can look."""
-
-    sqlstate = "22000"
-    http = 422
-    exit_code = 1
-
-    def __init__(self, message: str, *, where: str = "", hint: str = "", detail: str = "") -> None:
-        super().__init__(message, hint=hint, detail=detail)
-        self.where = where
 
 
 class Internal(SeenbyError):

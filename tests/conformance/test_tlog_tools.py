@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from seenby.tlog.checkpoint import VerifierKey, parse_checkpoint
-from seenby.tlog.entries import encode
+from seenby_verify.tlog.checkpoint import VerifierKey, parse_checkpoint
+from seenby_verify.tlog.entries import encode
 from tests.fixtures.ledgers import STARTED, VERIFIER, publish, query
 
 tlog: Any = pytest.importorskip("aics_tlog", reason="aics-tlog, the other implementation, needs Python 3.12")

@@ -14,10 +14,10 @@ import pytest
 
 from seenby.stores.journal import JournalReader, Record
 from seenby.stores.records import public_reader, who_saw
-from seenby.tlog.checkpoint import Checkpoint, open_checkpoint
-from seenby.tlog.entries import Query, decode
-from seenby.tlog.tree import Frontier, leaf_hash
-from seenby.tlog.verify import verify
+from seenby_verify.tlog.checkpoint import Checkpoint, open_checkpoint
+from seenby_verify.tlog.entries import Query, decode
+from seenby_verify.tlog.tree import Frontier, leaf_hash
+from seenby_verify.tlog.verify import verify
 from tests.fixtures.ledgers import open_ledger, with_ledger
 
 ROUNDS = 150 if os.environ.get("SEENBY_CAMPAIGN") == "long" else 7

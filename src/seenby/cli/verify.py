@@ -12,10 +12,10 @@ from rich.console import Console
 
 from seenby.errors import NotFound, VerificationError
 from seenby.stores.records import public_reader
-from seenby.tlog.checkpoint import VerifierKey
-from seenby.tlog.fsck import CHECKPOINT
-from seenby.tlog.verify import TITLES, Step
-from seenby.tlog.verify import verify as verify_log
+from seenby_verify.tlog.checkpoint import VerifierKey
+from seenby_verify.tlog.fsck import CHECKPOINT
+from seenby_verify.tlog.verify import TITLES, Step
+from seenby_verify.tlog.verify import verify as verify_log
 
 _ATTEMPTS = 4
 

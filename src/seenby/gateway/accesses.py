@@ -16,7 +16,7 @@ from seenby.model.principal import Principal
 from seenby.model.shape import Catalog
 from seenby.session.access import Access, Usage
 from seenby.stores.ledger import Ledger
-from seenby.tlog.entries import EndReason
+from seenby_verify.tlog.entries import EndReason
 
 log = structlog.get_logger()
 

@@ -15,7 +15,7 @@ from seenby.model.classes import DataClass
 from seenby.model.grant import GrantTerms
 from seenby.model.people import Person
 from seenby.model.shape import Shape
-from seenby.tlog.entries import EndReason
+from seenby_verify.tlog.entries import EndReason
 
 log = structlog.get_logger("seenby.grants")
 

@@ -33,7 +33,7 @@ from seenby.grants.terms import encode_terms
 from seenby.model.grant import Cell, GrantState
 from seenby.model.people import Person
 from seenby.model.principal import Principal
-from seenby.tlog import entries
+from seenby_verify.tlog import entries
 
 MAX_BODY = 256 * 1024
 READER = "seenby-reader"

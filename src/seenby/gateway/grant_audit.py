@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from seenby.gateway.grant_truth import Grant, Truth
 from seenby.stores.control import DecisionRow, GrantRow
 from seenby.stores.directory import Directory
-from seenby.tlog import entries
+from seenby_verify.tlog import entries
 
 _Decisions = set[tuple[str, bytes, bytes]]
 """(verb, key id, signature)"""

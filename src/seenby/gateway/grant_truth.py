@@ -24,7 +24,7 @@ from seenby.stores.control import Control, DecisionRow, GrantRow, Notice
 from seenby.stores.directory import Directory
 from seenby.stores.ledger import Ledger
 from seenby.stores.sealing import GrantDocument
-from seenby.tlog import entries
+from seenby_verify.tlog import entries
 
 log = structlog.get_logger("seenby.grants")
 

@@ -30,8 +30,8 @@ from seenby.model.principal import Principal
 from seenby.stores.control import Control
 from seenby.stores.directory import DirectoryFile
 from seenby.stores.ledger import Ledger
-from seenby.tlog import entries
-from seenby.tlog.entries import EndReason
+from seenby_verify.tlog import entries
+from seenby_verify.tlog.entries import EndReason
 
 POLL_SECONDS = 0.25
 """How often the directory and the clock are looked at, so that a limit bites within a second."""

@@ -35,9 +35,9 @@ from seenby.sql import analyse
 from seenby.sql.settings import FREE, identifier, literal
 from seenby.stores.config import Config
 from seenby.stores.ledger import Ledger
-from seenby.tlog.entries import EndReason
 from seenby.wire import backend, frontend, startup
 from seenby.wire.framing import Framer
+from seenby_verify.tlog.entries import EndReason
 
 log = structlog.get_logger()
 

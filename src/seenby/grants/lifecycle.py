@@ -20,8 +20,8 @@ from seenby.errors import GrantEnded, NoGrant, Refused, SeenbyError, UsageError,
 from seenby.grants.signing import verify_grant
 from seenby.model.grant import GrantState, GrantTerms
 from seenby.model.principal import Principal
-from seenby.tlog import entries
-from seenby.tlog.entries import EndReason, KeyAdded
+from seenby_verify.tlog import entries
+from seenby_verify.tlog.entries import EndReason, KeyAdded
 
 
 class Event(Enum):

@@ -1,6 +1,6 @@
 """Signatures by members of staff: what is signed, and the check (docs/formats/grant.md).
 
-Over a grant, Ed25519 (RFC 8032) over the bytes of ``seenby.tlog.entries.grant_message``::
+Over a grant, Ed25519 (RFC 8032) over the bytes of ``seenby_verify.tlog.entries.grant_message``::
 
     seenby/grant/v1
     approve
@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from seenby.errors import VerificationError
-from seenby.tlog.entries import grant_message
+from seenby_verify.tlog.entries import grant_message
 
 
 class Verb(StrEnum):

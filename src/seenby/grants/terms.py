@@ -19,7 +19,7 @@ from seenby.grants.canonical import decode, encode
 from seenby.model.classes import DataClass
 from seenby.model.grant import Cell, GrantTerms
 from seenby.model.people import Person
-from seenby.tlog.records import commitment
+from seenby_verify.tlog.records import commitment
 
 VERSION = 1
 MAX_TEXT = 200

@@ -54,7 +54,7 @@ from seenby.errors import AuthFailed, ConfigError, UsageError
 from seenby.grants.facts import RegionRules
 from seenby.guard.scram import verifier
 from seenby.model.principal import Principal
-from seenby.tlog.entries import key_id
+from seenby_verify.tlog.entries import key_id
 
 APPROVING_ROLES = frozenset({"approver", "protection-officer"})
 """Roles that guard the people of a region, and so must name it."""

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from seenby.errors import ConfigError
 from seenby.stores.durable import create, sync_directory, write_all
-from seenby.tlog.checkpoint import VerifierKey
+from seenby_verify.tlog.checkpoint import VerifierKey
 
 MAGIC: Final = b"seenby/persons/1"
 BATCH: Final = b"SBk1"

@@ -29,9 +29,9 @@ from seenby.stores.keystore import KeyStore
 from seenby.stores.publish import Publisher
 from seenby.stores.publishing import Publishing
 from seenby.stores.sealing import GrantDocument, Sealed, Sealer, Usage
-from seenby.tlog.checkpoint import VerifierKey, valid_name
-from seenby.tlog.entries import BreakGlass, GrantEvent, GrantRequested, KeyEvent, LogStarted, decode, encode
-from seenby.tlog.grantlog import GRANT_EVENTS, GrantLog
+from seenby_verify.tlog.checkpoint import VerifierKey, valid_name
+from seenby_verify.tlog.entries import BreakGlass, GrantEvent, GrantRequested, KeyEvent, LogStarted, decode, encode
+from seenby_verify.tlog.grantlog import GRANT_EVENTS, GrantLog
 
 Item = QueryDisclosure | RefusedAttempt | GrantDocument | GrantEvent | KeyEvent
 Done = Callable[[BaseException | None], None]

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from seenby.errors import LedgerFailed, VerificationError
 from seenby.stores.durable import replace
-from seenby.tlog.checkpoint import Checkpoint, VerifierKey, open_checkpoint, sign_checkpoint
-from seenby.tlog.tiles import ENTRIES, WIDTH, Tile, complete_roots, split_hashes, subtree_root
-from seenby.tlog.tree import fold, leaf_hash
+from seenby_verify.tlog.checkpoint import Checkpoint, VerifierKey, open_checkpoint, sign_checkpoint
+from seenby_verify.tlog.tiles import ENTRIES, WIDTH, Tile, complete_roots, split_hashes, subtree_root
+from seenby_verify.tlog.tree import fold, leaf_hash
 
 
 class Publisher:

@@ -16,11 +16,11 @@ from seenby.errors import NotFound, VerificationError
 from seenby.stores.journal import JournalReader, Record
 from seenby.stores.keystore import KeyStore, PersonKey
 from seenby.stores.sealing import HEAD_PRIVATE, PERSON_PRIVATE
-from seenby.tlog.checkpoint import Checkpoint, VerifierKey, open_checkpoint
-from seenby.tlog.entries import PersonNamed, Query, decode
-from seenby.tlog.records import PersonCrypto, commitment, open_record, pseudonym
-from seenby.tlog.tiles import Read, TileReader
-from seenby.tlog.tree import inclusion_proof, leaf_hash, verify_inclusion
+from seenby_verify.tlog.checkpoint import Checkpoint, VerifierKey, open_checkpoint
+from seenby_verify.tlog.entries import PersonNamed, Query, decode
+from seenby_verify.tlog.records import PersonCrypto, commitment, open_record, pseudonym
+from seenby_verify.tlog.tiles import Read, TileReader
+from seenby_verify.tlog.tree import inclusion_proof, leaf_hash, verify_inclusion
 
 BOUNDS = ("nobody", "exact", "upper")
 

@@ -16,7 +16,7 @@ from seenby.errors import Internal, UsageError
 from seenby.model.disclosure import EntryBound, QueryDisclosure, RefusedAttempt
 from seenby.stores.journal import Record, encode_record, framed
 from seenby.stores.keystore import KeyStore
-from seenby.tlog.entries import (
+from seenby_verify.tlog.entries import (
     PERSON_STRUCT,
     QUERY_STRUCT,
     VERSION,
@@ -30,7 +30,7 @@ from seenby.tlog.entries import (
     bucket,
     encode,
 )
-from seenby.tlog.records import PART_RANDOM, RECORD_RANDOM, EpochCrypto, PersonCrypto, commitment
+from seenby_verify.tlog.records import PART_RANDOM, RECORD_RANDOM, EpochCrypto, PersonCrypto, commitment
 
 CACHED_PEOPLE: Final = 100_000
 _DRAW: Final = 64 * 1024

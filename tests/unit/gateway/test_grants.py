@@ -25,8 +25,8 @@ from seenby.grants.signing import Verb, sign_grant
 from seenby.grants.terms import encode_terms
 from seenby.model.grant import GrantState
 from seenby.model.people import Person
-from seenby.tlog.entries import EndReason
-from seenby.tlog.entries import GrantEnded as EndedEntry
+from seenby_verify.tlog.entries import EndReason
+from seenby_verify.tlog.entries import GrantEnded as EndedEntry
 from tests.fixtures.grant_office import Office, open_office
 from tests.fixtures.grants import (
     ADA,

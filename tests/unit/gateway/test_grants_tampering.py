@@ -14,7 +14,7 @@ from seenby.gateway.grants import AUDIT_SECONDS
 from seenby.grants.signing import Verb
 from seenby.grants.terms import encode_terms
 from seenby.model.grant import GrantState
-from seenby.tlog.entries import key_id
+from seenby_verify.tlog.entries import key_id
 from tests.fixtures.grant_office import Office, open_office
 from tests.fixtures.grants import ADA, BEN, LI, NOW, OPENING, SAM, signed, wish
 

@@ -12,7 +12,7 @@ from seenby.grants.lifecycle import ENDED, TABLE, Event, History, Standing, adva
 from seenby.grants.signing import Verb
 from seenby.model.grant import Cell, GrantState, GrantTerms
 from seenby.model.principal import Principal
-from seenby.tlog import entries
+from seenby_verify.tlog import entries
 from tests.fixtures.grants import ADA, BEN, DORA, NOW, SAM, UNA, commit_of, key_added, signed, staff, wish
 
 TERMS = wish()

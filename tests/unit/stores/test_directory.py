@@ -21,7 +21,7 @@ from seenby.stores.directory import (
     parse_directory,
     render_directory,
 )
-from seenby.tlog.entries import key_id
+from seenby_verify.tlog.entries import key_id
 from tests.fixtures.grants import ADA, BEN, DIRECTORY, DORA, SAM, UNA, private_key
 
 TEXT = render_directory(DIRECTORY)

@@ -18,8 +18,8 @@ from seenby.model.disclosure import EntryBound, QueryDisclosure, RefusedAttempt,
 from seenby.stores.journal import JournalReader
 from seenby.stores.ledger import Ledger
 from seenby.stores.records import public_reader
-from seenby.tlog.checkpoint import open_checkpoint
-from seenby.tlog.entries import (
+from seenby_verify.tlog.checkpoint import open_checkpoint
+from seenby_verify.tlog.entries import (
     AttemptRefused,
     GrantActivated,
     GrantApproved,
@@ -31,8 +31,8 @@ from seenby.tlog.entries import (
     Statistic,
     decode,
 )
-from seenby.tlog.records import label
-from seenby.tlog.verify import verify
+from seenby_verify.tlog.records import label
+from seenby_verify.tlog.verify import verify
 from tests.fixtures.ledgers import (
     APPROVERS,
     COMMIT,

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from seenby.errors import VerificationError
-from seenby.tlog.checkpoint import (
+from seenby_verify.tlog.checkpoint import (
     Checkpoint,
     VerifierKey,
     open_checkpoint,
@@ -16,7 +16,7 @@ from seenby.tlog.checkpoint import (
     parse_checkpoint,
     sign_checkpoint,
 )
-from seenby.tlog.tree import EMPTY_ROOT
+from seenby_verify.tlog.tree import EMPTY_ROOT
 
 # The example of the signed-note specification.
 SPEC_KEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"

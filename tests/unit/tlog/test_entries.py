@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seenby.errors import VerificationError
-from seenby.tlog.codec import Blob, Epoch, Fixed, Flag, Text, Unsigned
-from seenby.tlog.entries import (
+from seenby_verify.tlog.codec import Blob, Epoch, Fixed, Flag, Text, Unsigned
+from seenby_verify.tlog.entries import (
     KINDS,
     PERSON_STRUCT,
     QUERY_STRUCT,
@@ -28,7 +28,7 @@ from seenby.tlog.entries import (
     grant_message,
     key_id,
 )
-from seenby.tlog.tree import leaf_hash
+from seenby_verify.tlog.tree import leaf_hash
 
 VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "vectors" / "entries.json").read_text())
 

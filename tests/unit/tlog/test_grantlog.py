@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from seenby.errors import VerificationError
-from seenby.tlog.entries import (
+from seenby_verify.tlog.entries import (
     BreakGlass,
     GrantActivated,
     GrantApproved,
@@ -20,7 +20,7 @@ from seenby.tlog.entries import (
     GrantRevoked,
     KeyRetired,
 )
-from seenby.tlog.grantlog import GrantLog
+from seenby_verify.tlog.grantlog import GrantLog
 from tests.fixtures.ledgers import (
     APPROVERS,
     COMMIT,

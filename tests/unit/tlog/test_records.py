@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seenby.errors import VerificationError
-from seenby.tlog.records import (
+from seenby_verify.tlog.records import (
     PART_RANDOM,
     RECORD_RANDOM,
     EpochCrypto,

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from seenby.errors import VerificationError
 from seenby.stores.records import public_reader
-from seenby.tlog.entries import encode
-from seenby.tlog.tiles import ENTRIES, Tile, TileReader, decode_bundle, encode_bundle, tiles_of
-from seenby.tlog.tree import inclusion_proof, leaf_hash, root_of, tree_root, verify_inclusion
+from seenby_verify.tlog.entries import encode
+from seenby_verify.tlog.tiles import ENTRIES, Tile, TileReader, decode_bundle, encode_bundle, tiles_of
+from seenby_verify.tlog.tree import inclusion_proof, leaf_hash, root_of, tree_root, verify_inclusion
 from tests.fixtures.ledgers import STARTED, publish, query
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from seenby.errors import VerificationError
-from seenby.tlog.tree import (
+from seenby_verify.tlog.tree import (
     EMPTY_ROOT,
     Frontier,
     consistency_proof,

@@ -14,8 +14,8 @@ import pytest
 
 from seenby.errors import VerificationError
 from seenby.stores.records import public_reader
-from seenby.tlog.checkpoint import Checkpoint, VerifierKey, sign_checkpoint
-from seenby.tlog.entries import (
+from seenby_verify.tlog.checkpoint import Checkpoint, VerifierKey, sign_checkpoint
+from seenby_verify.tlog.entries import (
     Entry,
     Erasure,
     GrantActivated,
@@ -25,9 +25,9 @@ from seenby.tlog.entries import (
     Query,
     encode,
 )
-from seenby.tlog.tiles import ENTRIES, Tile
-from seenby.tlog.tree import leaf_hash, root_of
-from seenby.tlog.verify import TITLES, Step, verify
+from seenby_verify.tlog.tiles import ENTRIES, Tile
+from seenby_verify.tlog.tree import leaf_hash, root_of
+from seenby_verify.tlog.verify import TITLES, Step, verify
 from tests.fixtures.ledgers import (
     APPROVERS,
     COMMIT,

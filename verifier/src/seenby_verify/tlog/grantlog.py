@@ -13,8 +13,8 @@ from typing import Final, Literal
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from seenby.errors import VerificationError
-from seenby.tlog.entries import (
+from seenby_verify.errors import VerificationError
+from seenby_verify.tlog.entries import (
     VERBS,
     BreakGlass,
     GrantActivated,
@@ -33,7 +33,7 @@ from seenby.tlog.entries import (
     grant_message,
     key_id,
 )
-from seenby.tlog.records import commitment
+from seenby_verify.tlog.records import commitment
 
 GRANT_EVENTS: Final = (*GrantEvent.__args__, *KeyEvent.__args__)
 """The classes that ``GrantLog.apply`` takes."""

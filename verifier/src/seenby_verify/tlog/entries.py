@@ -16,8 +16,8 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Annotated, ClassVar, Final, get_type_hints
 
-from seenby.errors import VerificationError
-from seenby.tlog.codec import Blob, Codec, Epoch, Fixed, Flag, Text, Unsigned
+from seenby_verify.errors import VerificationError
+from seenby_verify.tlog.codec import Blob, Codec, Epoch, Fixed, Flag, Text, Unsigned
 
 VERSION: Final = 1
 MAX_ENTRY: Final = 65_535

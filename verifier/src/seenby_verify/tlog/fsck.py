@@ -9,10 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from seenby.errors import VerificationError
-from seenby.tlog.checkpoint import Checkpoint, VerifierKey, open_checkpoint
-from seenby.tlog.tiles import ENTRIES, HEIGHT, WIDTH, Read, Tile, complete_roots, split_hashes, subtree_root, tiles_of
-from seenby.tlog.tree import fold, leaf_hash, root_of
+from seenby_verify.errors import VerificationError
+from seenby_verify.tlog.checkpoint import Checkpoint, VerifierKey, open_checkpoint
+from seenby_verify.tlog.tiles import (
+    ENTRIES,
+    HEIGHT,
+    WIDTH,
+    Read,
+    Tile,
+    complete_roots,
+    split_hashes,
+    subtree_root,
+    tiles_of,
+)
+from seenby_verify.tlog.tree import fold, leaf_hash, root_of
 
 CHECKPOINT: Final = "checkpoint"
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from seenby.errors import VerificationError
+from seenby_verify.errors import VerificationError
 
 _ED25519 = b"\x01"
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from seenby.errors import VerificationError
+from seenby_verify.errors import VerificationError
 
 SEALED: Final = b"\x01"
 RECORD_AAD: Final = b"seenby/record/v1\n"

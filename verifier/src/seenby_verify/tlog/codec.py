@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import Protocol
 
-from seenby.errors import VerificationError
+from seenby_verify.errors import VerificationError
 
 
 class Codec(Protocol):

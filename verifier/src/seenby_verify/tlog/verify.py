@@ -15,9 +15,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from seenby.errors import VerificationError
-from seenby.tlog.checkpoint import Checkpoint, VerifierKey, open_checkpoint
-from seenby.tlog.entries import (
+from seenby_verify.errors import VerificationError
+from seenby_verify.tlog.checkpoint import Checkpoint, VerifierKey, open_checkpoint
+from seenby_verify.tlog.entries import (
     AttemptRefused,
     Disclosure,
     Entry,
@@ -33,10 +33,10 @@ from seenby.tlog.entries import (
     bucket,
     decode,
 )
-from seenby.tlog.fsck import CHECKPOINT, Files
-from seenby.tlog.grantlog import GRANT_EVENTS, GrantLog
-from seenby.tlog.tiles import WIDTH, Read, subtree_root
-from seenby.tlog.tree import leaf_hash
+from seenby_verify.tlog.fsck import CHECKPOINT, Files
+from seenby_verify.tlog.grantlog import GRANT_EVENTS, GrantLog
+from seenby_verify.tlog.tiles import WIDTH, Read, subtree_root
+from seenby_verify.tlog.tree import leaf_hash
 
 TITLES = (
     "checkpoint: signed by the key",

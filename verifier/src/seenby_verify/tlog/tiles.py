@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from seenby.errors import VerificationError
-from seenby.tlog.tree import node_hash
+from seenby_verify.errors import VerificationError
+from seenby_verify.tlog.tree import node_hash
 
 WIDTH: Final = 256
 HEIGHT: Final = 8
@@ -142,7 +142,7 @@ class TileReader:
         self._cache: dict[tuple[int, int], list[bytes]] = {}
 
     def node(self, level: int, index: int) -> bytes:
-        """A ReadNode (seenby.tlog.tree)."""
+        """A ReadNode (seenby_verify.tlog.tree)."""
         tile_level, above = divmod(level, HEIGHT)
         first = index << above
         hashes = self._hashes(tile_level, first // WIDTH)

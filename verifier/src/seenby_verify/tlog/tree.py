@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from seenby.errors import VerificationError
+from seenby_verify.errors import VerificationError
 
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
 ReadNode = Callable[[int, int], bytes]
