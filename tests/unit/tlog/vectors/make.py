@@ -41,6 +41,7 @@ def entries() -> list[dict[str, Any]]:
     request = {**signed_fields, "approvals": 2, "sealed_digest": fill(0x60).hex()}
     event = {**head_fields, "bucket": 1}
     report = b'{"cells":[]}'
+    note = b"seenby/regions/v1\n"
     rows: list[tuple[int, str, dict[str, Any], bytes]] = [
         (
             0x01,
@@ -50,6 +51,13 @@ def entries() -> list[dict[str, Any]]:
         ),
         (0x08, "KeyAdded", key_fields, key),
         (0x09, "KeyRetired", key_fields, key),
+        (
+            0x0A,
+            "EpochKey",
+            {"epoch": EPOCH, "threshold": 2, "auditors": 3, "key": fill(0x70).hex(), "shares_digest": fill(0x60).hex()},
+            epoch + b"\x02\x03" + fill(0x70) + fill(0x60),
+        ),
+        (0x0B, "Regions", {"epoch": EPOCH, "document": note.hex()}, epoch + struct.pack(">H", len(note)) + note),
         (0x10, "GrantRequested", request, signed + b"\x02" + fill(0x60)),
         (0x11, "GrantApproved", signed_fields, signed),
         (0x12, "GrantDenied", signed_fields, signed),

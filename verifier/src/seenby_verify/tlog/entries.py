@@ -87,6 +87,27 @@ class KeyRetired(_Key):
 
 
 @dataclass(frozen=True, slots=True)
+class EpochKey:
+    """The X25519 public ``key`` under which the epoch's records are sealed for its auditors."""
+
+    KIND: ClassVar[int] = 0x0A
+    epoch: Month
+    threshold: Annotated[int, Unsigned(1, 1)]
+    auditors: Annotated[int, Unsigned(1, 1)]
+    key: Bytes32
+    shares_digest: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """The signed list of regions (docs/formats/trust.md)."""
+
+    KIND: ClassVar[int] = 0x0B
+    epoch: Month
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
 class _Grant:
     epoch: Month
     grant: Bytes16
@@ -241,7 +262,7 @@ class DailyReport:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """``root`` of the prefix tree over the epoch's labels in entries 0 to ``covers`` - 1."""
+    """``root`` of the label tree over the epoch's labels in entries 0 to ``covers`` - 1: all that stands before it."""
 
     KIND: ClassVar[int] = 0x41
     epoch: Month
@@ -254,7 +275,7 @@ GrantRequest = GrantRequested | BreakGlass
 SignedGrantEvent = GrantRequested | GrantApproved | GrantDenied | GrantRevoked | GrantReviewed | BreakGlass
 GrantEvent = SignedGrantEvent | GrantActivated | GrantEnded
 PeopleHead = Query | PersonEnrolled | Erasure | Move | Transfer | Disclosure
-Entry = LogStarted | KeyEvent | GrantEvent | PeopleHead | PersonNamed | Statistic | AttemptRefused | DailyReport | Seal
+Entry = LogStarted | KeyEvent | EpochKey | Regions | GrantEvent | PeopleHead | PersonNamed | Statistic | AttemptRefused | DailyReport | Seal
 
 VERBS: Final[dict[type, str]] = {
     GrantRequested: "request",
