@@ -275,7 +275,19 @@ GrantRequest = GrantRequested | BreakGlass
 SignedGrantEvent = GrantRequested | GrantApproved | GrantDenied | GrantRevoked | GrantReviewed | BreakGlass
 GrantEvent = SignedGrantEvent | GrantActivated | GrantEnded
 PeopleHead = Query | PersonEnrolled | Erasure | Move | Transfer | Disclosure
-Entry = LogStarted | KeyEvent | EpochKey | Regions | GrantEvent | PeopleHead | PersonNamed | Statistic | AttemptRefused | DailyReport | Seal
+Entry = (
+    LogStarted
+    | KeyEvent
+    | EpochKey
+    | Regions
+    | GrantEvent
+    | PeopleHead
+    | PersonNamed
+    | Statistic
+    | AttemptRefused
+    | DailyReport
+    | Seal
+)
 
 VERBS: Final[dict[type, str]] = {
     GrantRequested: "request",
