@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.fixtures.psql",
     "tests.fixtures.grant_office",
     "tests.fixtures.gateway",
+    "tests.fixtures.others",
 ]
 
 SEED = int(os.environ.get("SEENBY_SEED") or random.SystemRandom().randrange(2**32))
