@@ -51,7 +51,7 @@ class LogSource(ABC):
     def paths(self, size: int) -> list[str]:
         """The files there are; where a place cannot be listed, those that a log of ``size`` entries must have."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  # a directory has nothing to close
         """Lets connections go."""
 
     def __enter__(self) -> LogSource:

@@ -11,30 +11,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from seenby_verify.errors import VerificationError
-from seenby_verify.tlog.checkpoint import Checkpoint, VerifierKey, open_checkpoint
-from seenby_verify.tlog.entries import (
-    AttemptRefused,
-    Disclosure,
-    Entry,
-    Erasure,
-    GrantActivated,
-    LogStarted,
-    Move,
-    PersonEnrolled,
-    PersonNamed,
-    Query,
-    Statistic,
-    Transfer,
-    bucket,
-    decode,
-)
+from seenby_verify.tlog.checkpoint import VerifierKey, open_checkpoint
+from seenby_verify.tlog.entries import AttemptRefused, GrantActivated, PersonNamed, Query, Statistic
 from seenby_verify.tlog.fsck import CHECKPOINT, Files
-from seenby_verify.tlog.grantlog import GRANT_EVENTS, GrantLog
+from seenby_verify.tlog.rules import EntryRules
 from seenby_verify.tlog.tiles import WIDTH, Read, subtree_root
 from seenby_verify.tlog.tree import leaf_hash
 
@@ -75,7 +59,7 @@ def verify(paths: Iterable[str], read: Read, key: VerifierKey) -> Iterator[Step]
     files = Files(paths, read, checkpoint)
     yield _step(2, _count(files.missing(), "file", "files"))
 
-    log = _Log(checkpoint, key)
+    log = EntryRules(key)
     blocks: list[bytes] = []
     edge: list[bytes] = []
     for path, first, entries in files.entries():
@@ -97,8 +81,8 @@ def verify(paths: Iterable[str], read: Read, key: VerifierKey) -> Iterator[Step]
     # The entries were looked at while they passed, but a fault in their bytes is told first.
     if log.malformed:
         raise log.malformed
-    yield _step(5, log.counted())
-    log.finish()
+    yield _step(5, _counted(log))
+    log.finish(checkpoint.size)
     if log.misplaced:
         raise log.misplaced
     yield _step(6, _count(log.counts[PersonNamed], "person entry", "person entries"))
@@ -112,100 +96,15 @@ def _step(number: int, detail: str) -> Step:
     return Step(number, TITLES[number - 1], detail)
 
 
-class _Log:
-    """Looks at every entry once, in order; keeps the first fault of each sort."""
-
-    def __init__(self, checkpoint: Checkpoint, key: VerifierKey) -> None:
-        self.counts: Counter[type] = Counter()
-        self.malformed: VerificationError | None = None
-        self.misplaced: VerificationError | None = None
-        self.unsigned: VerificationError | None = None
-        self.grants = GrantLog("")
-        self._checkpoint = checkpoint
-        self._key = key
-        self._epoch = 0
-        self._owed: int | None = None  # the bucket of the entry whose people are being named
-        self._named = 0
-        self._labels: set[bytes] = set()
-        self._path = CHECKPOINT
-
-    def take(self, path: str, first: int, entries: list[bytes]) -> None:
-        self._path = path
-        for index, data in enumerate(entries, first):
-            if self.malformed:
-                return
-            try:
-                entry = decode(data)
-            except VerificationError as error:
-                self.malformed = _at(index, path, error)
-                return
-            self.counts[type(entry)] += 1
-            try:
-                if not self.misplaced:
-                    self._place(index, entry)
-            except VerificationError as error:
-                self.misplaced = _at(index, path, error)
-            try:
-                if not self.unsigned and isinstance(entry, GRANT_EVENTS):
-                    self.grants.apply(index, entry)
-            except VerificationError as error:
-                self.unsigned = _at(index, path, error)
-
-    def _place(self, index: int, entry: Entry) -> None:
-        if (index == 0) is not isinstance(entry, LogStarted):
-            raise VerificationError("a log starts with the entry that says so, and only there")
-        if isinstance(entry, LogStarted):
-            if (entry.origin, entry.key) != (self._checkpoint.origin, self._key.key):
-                raise VerificationError("the log started under another name or key")
-            self.grants.region = entry.region
-        if entry.epoch < self._epoch:
-            raise VerificationError(f"epoch {entry.epoch} after {self._epoch}")
-        if isinstance(entry, PersonNamed):
-            if self._owed is None or bucket(self._named + 1) > self._owed:
-                raise VerificationError("a person is named where nobody is announced")
-            if entry.epoch != self._epoch:
-                raise VerificationError("a person is named in another epoch than what concerns them")
-            if entry.label in self._labels:
-                raise VerificationError("a label stands in the log twice")
-            self._labels.add(entry.label)
-            self._named += 1
-            return
-        self.end()
-        self._epoch = entry.epoch
-        self._owed, self._named = None, 0
-        if isinstance(entry, Query) and entry.bound == 0 and entry.bucket:
-            raise VerificationError("a query that read nobody's data announces people")
-        if isinstance(entry, Query | PersonEnrolled | Erasure | Move | Transfer | Disclosure):
-            self._owed = entry.bucket
-
-    def end(self) -> None:
-        """The people announced must have been named by now."""
-        if self._owed is not None and bucket(self._named) != self._owed:
-            raise VerificationError(
-                f"{self._named} people are named up to here, but a number of {self._owed} digits is announced"
-            )
-
-    def finish(self) -> None:
-        """The log ends here: are the last people named?"""
-        try:
-            if not self.misplaced:
-                self.end()
-        except VerificationError as error:
-            self.misplaced = _at(self._checkpoint.size - 1, self._path, error)
-
-    def counted(self) -> str:
-        names = (
-            (Query, "query", "queries"),
-            (Statistic, "statistic", "statistics"),
-            (AttemptRefused, "refused attempt", "refused attempts"),
-            (GrantActivated, "grant activated", "grants activated"),
-        )
-        return ", ".join(_count(self.counts[kind], one, many) for kind, one, many in names if self.counts[kind])
+def _counted(log: EntryRules) -> str:
+    names = (
+        (Query, "query", "queries"),
+        (Statistic, "statistic", "statistics"),
+        (AttemptRefused, "refused attempt", "refused attempts"),
+        (GrantActivated, "grant activated", "grants activated"),
+    )
+    return ", ".join(_count(log.counts[kind], one, many) for kind, one, many in names if log.counts[kind])
 
 
 def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
-
-
-def _at(index: int, path: str, error: VerificationError) -> VerificationError:
-    return VerificationError(f"{path}: entry {index}: {error.message}", where=path, hint=error.hint)
