@@ -19,6 +19,7 @@ from seenby.model.grant import Cell, GrantTerms
 from seenby.model.plan import Bound, OutputKey, QueryPlan
 from seenby.model.shape import Catalog, Shape
 from seenby.session.access import Access, Usage
+from seenby.session.record import RecordFacts
 from seenby.session.session import Session
 from seenby.wire import backend, frontend
 
@@ -34,13 +35,18 @@ PLAN = QueryPlan(
     classes=(DataClass.CONTACT,),
     parameters=1,
 )
-SAM = {"country": "IE", "entity": "Orbit Ireland Ltd", "name": "sam", "role": "support", "unit": "Care"}
-FACTS: dict[str, object] = {
-    "approvers": [{"name": "anna", "unit": "Trust"}, {"name": "ben", "unit": "Legal"}],
-    "cells": [{"regions": ["eu"], "what": "contact"}], "client": {"application": "psql", "network": "10.0.0.1"},
-    "grant": "6f" * 16, "principal": SAM, "purpose": "support", "reference": {"id": "ticket:1"}, "region": "eu",
-    "requester": SAM,
-}  # fmt: skip
+SAM = {"country": "IE", "entity": "Orbit Ireland Ltd", "role": "support", "unit": "Care"}
+FACTS = RecordFacts(
+    {
+        "approvers": [{"unit": "Trust"}, {"unit": "Legal"}], "cells": [{"regions": ["eu"], "what": "contact"}],
+        "grant": "6f" * 16, "principal": SAM, "purpose": "support", "reference": {"kind": "ticket"}, "region": "eu",
+        "requester": SAM,
+    },
+    {
+        "approvers": [{"name": "anna"}, {"name": "ben"}], "client": {"application": "psql", "network": "10.0.0.1"},
+        "principal": {"name": "sam"}, "reference": {"id": "ticket:1"}, "requester": {"name": "sam"},
+    },
+)  # fmt: skip
 
 
 def session() -> Session:
@@ -50,7 +56,7 @@ def session() -> Session:
     )  # fmt: skip
     nothing = frozenset[str]()
     catalog = Catalog("1", nothing, nothing, nothing, nothing, nothing, nothing, nothing, {})
-    access = Access(terms, Shape("0" * 16, False, {}), catalog, Usage(0, set(), str.encode), {})
+    access = Access(terms, Shape("0" * 16, False, {}), catalog, Usage(0, set(), str.encode), RecordFacts({}, {}))
     access.plans[TEXT] = (PLAN,)
     return Session(access=access, no_access=NoGrant(""), facts=FACTS, clock=time.time, max_message=1 << 20, settings={})
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from seenby.errors import LedgerFailed
 from seenby.model.disclosure import EntryBound, QueryDisclosure, Shown
-from tests.fixtures.ledgers import PART, RECORD, open_ledger
+from tests.fixtures.ledgers import PART, RECORD, WITHHELD, open_ledger
 
 AT_ONCE = 24
 
@@ -29,7 +29,7 @@ async def main(directory: Path, first: int) -> None:
         nonlocal number
         mine, number = number, number + 1
         people = tuple(Shown(f"account:{mine % 50 + n * 50 + mine // 400 * 200}", PART) for n in range(mine % 4))
-        item = QueryDisclosure(RECORD, people, 0, True, EntryBound.EXACT, mine.to_bytes(16, "big"), 1)
+        item = QueryDisclosure(RECORD, WITHHELD, people, 0, True, EntryBound.EXACT, mine.to_bytes(16, "big"), 1)
 
         def done(error: BaseException | None) -> None:
             if error is None:

@@ -29,6 +29,7 @@ from seenby.model.plan import Bound, ControlKind, ControlPlan, OutputKey, Plan, 
 from seenby.model.shape import Catalog, Shape
 from seenby.session.access import Access, Usage
 from seenby.session.outcome import Outcome
+from seenby.session.record import RecordFacts
 from seenby.session.session import Session
 from seenby.wire import backend, frontend
 from seenby.wire.backend import Field
@@ -36,7 +37,7 @@ from seenby.wire.framing import Framer
 
 NOW = 1_795_303_800.25
 GRANT = "6f" * 16
-FACTS: dict[str, object] = {"principal": "sam", "grant": GRANT}
+FACTS = RecordFacts({"grant": GRANT}, {"principal": {"name": "sam"}})
 
 # ---------------------------------------------------------------- plans
 
@@ -221,7 +222,7 @@ class Expected:
         assert isinstance(item, QueryDisclosure), item
         assert (got, sorted(one.person for one in item.people)) == (ticket, sorted(people))
         assert (item.rows, item.part, item.final, item.grant) == (0, part, True, bytes(16))
-        record = json.loads(item.record)
+        record = json.loads(item.withheld)
         assert (record["statement"], record["sqlstate"]) == (text, "53400")
         return self
 
@@ -229,7 +230,7 @@ class Expected:
         """The next thing for the ledger is a refused attempt."""
         got, item = self.outcome.records.pop(0)
         assert isinstance(item, RefusedAttempt), item
-        record = json.loads(item.record)
+        record = json.loads(item.withheld)
         assert (got, record["statement"], record["sqlstate"]) == (ticket, text, code)
         return self
 
@@ -338,7 +339,7 @@ def access(
         Shape("0" * 16, False, {}),
         NO_CATALOG,
         Usage(0, set(), lambda person: person.encode()),
-        {},
+        RecordFacts({}, {}),
     )
     for text, plan in plans.items():
         made.plans[text] = plan if isinstance(plan, tuple) else (plan,)

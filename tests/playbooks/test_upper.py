@@ -138,7 +138,7 @@ def test_a_run_time_error_waits_until_everybody_it_could_be_about_is_recorded() 
     found = play.attributed(1, ["account:42", "account:7", "account:42"])
     (_, disclosure), *_ = found.outcome.records
     found.ledger(1, "account:42", "account:7", rows=0)
-    assert json.loads(disclosure.record)["sqlstate"] == "22012", "the record says that it was an error"
+    assert json.loads(disclosure.withheld)["sqlstate"] == "22012", "the record says that it was an error"
     play.recorded(1).client_sees(Told("22012", "division by zero"), ready("I"))
     play.over()
 

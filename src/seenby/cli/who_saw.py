@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,7 +98,7 @@ def as_row(seen: Seen, auditor: bool) -> dict[str, Any]:
         "published": seen.published,
         "when": str(record.get("at", "")),
         "purpose": str(record.get("purpose", "")),
-        "reference": reference_kind(record.get("reference")),
+        "reference": str(_object(record, "reference").get("kind", "")),
         "classes": [str(one) for one in part.get("classes", [])],
         "columns": [str(one) for one in part.get("columns", [])],
         "how": str(part.get("how", "disclosed")),
@@ -113,20 +112,13 @@ def as_row(seen: Seen, auditor: bool) -> dict[str, Any]:
     return row
 
 
+def _object(record: dict[str, Any], name: str) -> dict[str, Any]:
+    value = record.get(name)
+    return value if isinstance(value, dict) else {}
+
+
 def _in_words(who: object) -> str:
     """``{"name": "sam", "role": "support", ...}`` -> ``sam support ...``."""
     if not isinstance(who, dict):
         return str(who)
     return " ".join(str(who.get(one, "")) for one in ("name", "role", "unit", "entity", "country"))
-
-
-def reference_kind(reference: object) -> str:
-    """What sort of reference: ``{"kind": "ticket", ...}`` or ``ticket:4711`` -> ticket; the number itself is not shown.
-
-    >>> reference_kind("T-1002")
-    'T'
-    """
-    if isinstance(reference, dict):
-        return str(reference.get("kind") or reference_kind(str(reference.get("id", ""))))
-    found = re.match(r"[^\W\d]+", str(reference or ""))
-    return found[0] if found else ""

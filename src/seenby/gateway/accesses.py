@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from seenby.errors import SeenbyError
 from seenby.gateway.active import ActiveGrant
+from seenby.gateway.facts import grant_facts
 from seenby.gateway.grants import GrantService
-from seenby.model.grant import GrantTerms
 from seenby.model.principal import Principal
 from seenby.model.shape import Catalog
 from seenby.session.access import Access, Usage
@@ -104,35 +103,3 @@ class AccessBook:
 
         active.life.on_end(ended)
         return access
-
-
-def grant_facts(terms: GrantTerms, approvers: Iterable[tuple[str, str]]) -> dict[str, object]:
-    """What every query record says of the grant (docs/formats/records.md). ``approvers``: names and units."""
-    return {
-        "approvers": [{"name": name, "unit": unit} for name, unit in approvers],
-        "cells": [asdict(cell) | {"regions": list(cell.regions)} for cell in terms.cells],
-        "grant": terms.id,
-        "purpose": terms.purpose,
-        "reference": {"id": terms.reference},
-        "requester": _who(terms.principal, terms),
-    }
-
-
-def session_facts(principal: Principal, region: str, *, network: str, application: str) -> dict[str, object]:
-    """What every record of a session says of who asks, and from where."""
-    return {
-        "client": {"application": application, "network": network},
-        "principal": _who(principal.name, principal),
-        "region": region,
-    }
-
-
-def _who(name: str, stated: Principal | GrantTerms) -> dict[str, str]:
-    """A member of staff as of then: as the directory has them now, or as they were when they asked."""
-    return {
-        "country": stated.country,
-        "entity": stated.entity,
-        "name": name,
-        "role": stated.role,
-        "unit": stated.unit,
-    }

@@ -8,18 +8,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import structlog
 
 from seenby.errors import NotFound, PolicyDenied, SeenbyError, Unavailable, UsageError
 from seenby.gateway.active import ActiveGrant
-from seenby.grants.canonical import Json, encode
+from seenby.gateway.facts import grant_facts, session_facts
 from seenby.grants.lifecycle import History, Standing, replay
 from seenby.grants.terms import decode_terms, grant_commit
 from seenby.model.disclosure import RefusedAttempt
 from seenby.model.grant import GrantState, GrantTerms
 from seenby.model.principal import Principal
+from seenby.session.record import attempt_record
 from seenby.stores.control import Control, DecisionRow, GrantRow, Notice
 from seenby.stores.directory import Directory
 from seenby.stores.ledger import Ledger
@@ -146,29 +146,11 @@ class Truth:
             log.warning("control database", error=error.message)
 
     async def record_refusal(self, terms: GrantTerms, principal: Principal, error: SeenbyError, what: str) -> None:
-        """A refused attempt, as a query record (docs/formats/records.md) that names no person."""
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        record: Json = {
-            "v": 1,
-            "at": f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z",
-            "region": self.region,
-            "grant": terms.id,
-            "principal": {
-                "name": principal.name,
-                "country": principal.country,
-                "entity": principal.entity,
-                "unit": principal.unit,
-                "role": principal.role,
-            },
-            "purpose": terms.purpose,
-            "reference": terms.reference,
-            "columns": [cell.what for cell in terms.cells if "." in cell.what],
-            "classes": [cell.what for cell in terms.cells if "." not in cell.what],
-            "bound": "nobody",
-            "statement": what,
-            "error": error.message if isinstance(error, PolicyDenied) else "it names a person who is not there",
-        }
-        await self._ledger.append(RefusedAttempt(encode(record), bytes.fromhex(terms.id)))
+        """A refused attempt at the control API. Its record names no person: a denial's words are about rules."""
+        facts = grant_facts(terms, ()).with_session(session_facts(principal, self.region))
+        said = error.message if isinstance(error, PolicyDenied) else "it names a person who is not there"
+        record, withheld = attempt_record(facts, self._clock(), what, sqlstate=error.state, message=said, detail="")
+        await self._ledger.append(RefusedAttempt(record, withheld, bytes.fromhex(terms.id)))
 
     async def notify(self, kind: str, text: str, grant_id: str = "", principal: str = "") -> None:
         """A notice for the protection officer: stored once, and told in the gateway's own log."""

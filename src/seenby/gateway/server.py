@@ -19,8 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from seenby.errors import ConfigError, GrantEnded, NoGrant, Refused, SeenbyError, Unavailable
-from seenby.gateway.accesses import session_facts
 from seenby.gateway.connection import Connection
+from seenby.gateway.facts import session_facts
 from seenby.gateway.link import Address, Link
 from seenby.grants.lifecycle import end_words, ended_error
 from seenby.model.grant import GrantTerms
@@ -196,7 +196,7 @@ class Gateway:
         session = Session(
             access=access,
             no_access=no_access,
-            facts={**(access.facts if access else {}), **own},
+            facts=access.facts.with_session(own) if access else own,
             clock=self.clock,
             max_message=self.config.limits.max_message,
             settings=settings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from seenby.model.grant import GrantTerms
@@ -75,3 +76,13 @@ def approvals(terms: GrantTerms) -> str:
 
 def _and(names: list[str], word: str = "and") -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
+
+
+def reference_kind(reference: str) -> str:
+    """What sort of reference: ``ticket:4711`` -> ticket. The number itself names a case, and so perhaps a person.
+
+    >>> reference_kind("T-1002")
+    'T'
+    """
+    found = re.match(r"[^\W\d]+", reference)
+    return found[0] if found else ""

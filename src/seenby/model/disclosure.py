@@ -27,7 +27,9 @@ class QueryDisclosure(NamedTuple):
     """One part of one result, ready for the ledger. (A tuple, as Shown: made for every query, at a third of the cost.)
 
     Attributes:
-        record: canonical JSON (RFC 8785) of the person-free query record.
+        record: canonical JSON (RFC 8785) of the person-free query record, up to its last member: it ends with
+            ``"withheld":"``, and the ledger adds the commitment of ``withheld``.
+        withheld: canonical JSON of what is for auditors alone: names of staff, the statement.
         people: who is named; order does not matter, no person twice.
         part: 0 for the first part of a streamed result, then 1, 2, ...
         final: this is the last part.
@@ -37,6 +39,7 @@ class QueryDisclosure(NamedTuple):
     """
 
     record: bytes
+    withheld: bytes
     people: tuple[Shown, ...]
     part: int
     final: bool
@@ -47,7 +50,8 @@ class QueryDisclosure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RefusedAttempt:
-    """Somebody tried something that was refused. ``record`` as above; protected people make it loud."""
+    """Somebody tried something that was refused. ``record`` and ``withheld`` as above."""
 
     record: bytes
+    withheld: bytes
     grant: bytes = b""

@@ -9,6 +9,7 @@ from seenby.errors import LimitReached, SeenbyError
 from seenby.model.grant import GrantTerms
 from seenby.model.plan import Plan
 from seenby.model.shape import Catalog, Shape
+from seenby.session.record import RecordFacts
 
 CACHED_TEXTS = 2000
 MAX_BREACHES = 10
@@ -78,7 +79,7 @@ class Access:
     shape: Shape
     catalog: Catalog
     usage: Usage
-    facts: dict[str, object]
+    facts: RecordFacts
     version: int = 0
     ended: SeenbyError | None = None
     plans: dict[str, tuple[Plan, ...]] = field(default_factory=dict)

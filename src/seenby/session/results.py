@@ -86,7 +86,7 @@ class Results(Item):
         self._shown += rows
         session.record(
             QueryDisclosure(
-                template.fill(session.clock(), result.parameters, rows),
+                *template.fill(session.clock(), result.parameters, rows),
                 people,
                 result.part,
                 final,
@@ -163,8 +163,8 @@ def told_by_error(
 
     ``grant``: NO_GRANT leaves it out of the grant's usage (a breach of a cap is not charged against the cap).
     """
-    record = result.template.fill(session.clock(), result.parameters, 0, error.state)
-    return QueryDisclosure(record, people, result.part, True, EntryBound.UPPER, grant, 0)
+    record, withheld = result.template.fill(session.clock(), result.parameters, 0, error.state)
+    return QueryDisclosure(record, withheld, people, result.part, True, EntryBound.UPPER, grant, 0)
 
 
 def _drop_first(pieces: list[bytes], rows: int, result: Result) -> tuple[list[bytes], int]:

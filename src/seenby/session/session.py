@@ -21,7 +21,7 @@ from seenby.session.meaning import Meaning
 from seenby.session.names import Names
 from seenby.session.outbox import Outbox
 from seenby.session.outcome import Attribution, Outcome
-from seenby.session.record import RecordTemplate, attempt_record
+from seenby.session.record import RecordFacts, RecordTemplate, attempt_record
 from seenby.session.results import NO_GRANT, people_of_error, told_by_error
 from seenby.session.serverside import ServerReader
 from seenby.session.statements import Result, ServerStatement
@@ -53,7 +53,7 @@ class Session:
         *,
         access: Access | None,
         no_access: SeenbyError,
-        facts: dict[str, object],
+        facts: RecordFacts,
         clock: Callable[[], float],
         max_message: int,
         settings: Mapping[str, str],
@@ -164,11 +164,11 @@ class Session:
 
     def _record_attempt(self, error: SeenbyError, text: str, ticket: int = 0) -> int:
         """Hands a refused attempt to the ledger when it is made, whatever becomes of the answer. Returns its ticket."""
-        record = attempt_record(
+        record, withheld = attempt_record(
             self._facts, self.clock(), text, sqlstate=error.state, message=error.message, detail=error.detail
         )
         ticket = ticket or self.outbox.ticket()
-        self._out.records.append((ticket, RefusedAttempt(record, self.grant_id)))
+        self._out.records.append((ticket, RefusedAttempt(record, withheld, self.grant_id)))
         return ticket
 
     def attribute_error(self, result: Result, error: ServerError) -> None:

@@ -18,7 +18,7 @@ from seenby.stores.keystore import KeyStore, PersonKey
 from seenby.stores.sealing import HEAD_PRIVATE, PERSON_PRIVATE
 from seenby_verify.tlog.checkpoint import Checkpoint, VerifierKey, open_checkpoint
 from seenby_verify.tlog.entries import PersonNamed, Query, decode
-from seenby_verify.tlog.records import PersonCrypto, commitment, open_record, pseudonym
+from seenby_verify.tlog.records import PersonCrypto, SealedRecord, commitment, pseudonym
 from seenby_verify.tlog.tiles import Read, TileReader
 from seenby_verify.tlog.tree import inclusion_proof, leaf_hash, verify_inclusion
 
@@ -128,10 +128,10 @@ def _check(key: PersonKey, region: str, n: int, head: Record | None, record: Rec
     _same(commitment(mine.opening, mine.part), entry.commit, "the part is not what the log commits to")
     sealed = head.private[HEAD_PRIVATE:]
     _same(sha256(sealed).digest(), query.sealed_digest, "the sealed record is not the one in the log")
-    opened = open_record(sealed, mine.query_key)
-    _same(commitment(opened.opening, opened.record), query.commit, "the record is not what the log commits to")
+    opened = SealedRecord.parse(sealed).record(mine.query_key)
+    _same(opened.commit, query.commit, "the record is not what the log commits to")
     published = public.holds(head) and public.holds(record)
-    return Seen(record.index, published, _object(opened.record), _object(mine.part), BOUNDS[query.bound])
+    return Seen(record.index, published, _object(opened.text), _object(mine.part), BOUNDS[query.bound])
 
 
 def _same(computed: bytes, stated: bytes, fault: str) -> None:

@@ -30,7 +30,15 @@ from seenby_verify.tlog.entries import (
     bucket,
     encode,
 )
-from seenby_verify.tlog.records import PART_RANDOM, RECORD_RANDOM, EpochCrypto, PersonCrypto, commitment
+from seenby_verify.tlog.records import (
+    DOCUMENT_RANDOM,
+    PART_RANDOM,
+    RECORD_RANDOM,
+    DocumentCrypto,
+    PersonCrypto,
+    RecordCrypto,
+    commitment,
+)
 
 CACHED_PEOPLE: Final = 100_000
 _DRAW: Final = 64 * 1024
@@ -104,7 +112,8 @@ class Sealer:
         self._next_epoch = 0.0
         self._counts: dict[bytes, int] = {}
         self._people: dict[str, PersonCrypto] = {}
-        self._crypto: EpochCrypto
+        self._records: RecordCrypto
+        self._documents: DocumentCrypto
         self._charged: set[bytes] = set()  # while restoring: the people set of the query at hand
 
     def restore(self, record: Record) -> None:
@@ -125,9 +134,9 @@ class Sealer:
 
     def opened(self, record: Record, event: GrantRequest) -> GrantDocument:
         """The document of a request in the journal. Raises VerificationError if it does not open or fit."""
-        crypto = EpochCrypto(self._keystore.epoch_key(event.epoch), self._region, event.epoch)
+        crypto = DocumentCrypto(self._keystore.epoch_key(event.epoch), self._region, event.epoch)
         opened = crypto.open(record.private)
-        return GrantDocument(event, opened.record, opened.opening)
+        return GrantDocument(event, opened.text, opened.opening)
 
     def tick(self) -> int:
         """The epoch now. It never falls, even if the clock does."""
@@ -139,7 +148,9 @@ class Sealer:
                 self.epoch = epoch
             self._next_epoch = following
             self._people.clear()
-            self._crypto = EpochCrypto(self._keystore.epoch_key(self.epoch), self._region, self.epoch)
+            key = self._keystore.epoch_key(self.epoch)
+            self._documents = DocumentCrypto(key, self._region, self.epoch)
+            self._records = RecordCrypto(key, self._region, self.epoch)
         return self.epoch
 
     def _person(self, person: str) -> PersonCrypto:
@@ -162,7 +173,7 @@ class Sealer:
         check(item)
         epoch = self.tick()
         random = self._random.take(RECORD_RANDOM)
-        commit, sealed, digest = self._crypto.seal(item.record, random)
+        commit, sealed, digest = self._records.seal(item.record, item.withheld, random)
         if item.bound is EntryBound.STATISTIC:
             entry = encode(Statistic(epoch, commit, digest, item.part, item.final, 0))
         else:
@@ -197,7 +208,7 @@ class Sealer:
         if len(item.grant) not in (0, 16):
             raise Internal("a refused attempt has an impossible grant")
         epoch = self.tick()
-        commit, sealed, digest = self._crypto.seal(item.record, self._random.take(RECORD_RANDOM))
+        commit, sealed, digest = self._records.seal(item.record, item.withheld, self._random.take(RECORD_RANDOM))
         entry = encode(AttemptRefused(epoch, commit, digest))
         return [entry], encode_record(entry, (item.grant or _NO_GRANT) + bytes(4) + sealed)
 
@@ -206,8 +217,7 @@ class Sealer:
         if commitment(item.opening, item.terms) != item.event.grant_commit:
             raise UsageError("these terms and this opening do not give the grant_commit that was signed")
         self.tick()
-        random = self._random.take(RECORD_RANDOM)
-        _, sealed, digest = self._crypto.seal(item.terms, random, item.opening)
+        sealed, digest = self._documents.seal(item.terms, item.opening, self._random.take(DOCUMENT_RANDOM))
         event = item.event
         kind = BreakGlass if isinstance(event, BreakGlass) else GrantRequested
         return kind(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from seenby.cli.who_saw import reference_kind
 from seenby.stores.ledger import Ledger
 from tests.fixtures.ledgers import ORIGIN, disclosure, with_ledger
 from tests.unit.cli.test_verify import run
@@ -63,17 +62,3 @@ def test_nobody_and_nonsense(config: Path) -> None:
     assert (said.returncode, "write KIND:KEY" in said.stderr) == (64, True)
     said = run("who-saw", "account:1", "--config", config.with_name("other.toml"))
     assert (said.returncode, "Traceback" in said.stderr) == (78, False)
-
-
-@pytest.mark.parametrize(
-    ("reference", "kind"),
-    [
-        ("ticket:4711", "ticket"),
-        ({"kind": "case", "id": "9"}, "case"),
-        ({"id": "T-1002"}, "T"),
-        (None, ""),
-        ("", ""),
-    ],
-)
-def test_reference_kind(reference: object, kind: str) -> None:
-    assert reference_kind(reference) == kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seenby.grants.words import duration, scope, what, whom
+from seenby.grants.words import duration, reference_kind, scope, what, whom
 from seenby.model.grant import Cell
 from seenby.model.people import Person
 from tests.fixtures.grants import EVE, GHOST, JO, wish
@@ -54,3 +54,11 @@ def test_long_lists_are_counted() -> None:
 )
 def test_durations(seconds: int, words: str) -> None:
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("reference", "kind"),
+    [("ticket:4711", "ticket"), ("T-1002", "T"), ("4711", ""), ("", ""), ("Fall 3", "Fall")],
+)
+def test_of_a_reference_persons_are_told_the_kind_only(reference: str, kind: str) -> None:
+    assert reference_kind(reference) == kind

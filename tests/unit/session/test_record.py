@@ -9,10 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seenby.errors import Internal
 from seenby.grants.canonical import encode
 from seenby.model.classes import DataClass
 from seenby.model.plan import Bound, OutputKey, QueryPlan
-from seenby.session.record import RecordTemplate, attempt_record, canonical, instant, person_part
+from seenby.session.record import (
+    RecordFacts,
+    RecordTemplate,
+    attempt_record,
+    canonical,
+    event_record,
+    instant,
+    person_part,
+)
 from tests.fixtures.generated import generated
 
 PLAN = QueryPlan(
@@ -27,25 +36,28 @@ PLAN = QueryPlan(
     columns=("accounts.email", "accounts.phone", "contacts.name"),
     classes=(DataClass.CONTACT, DataClass.IDENTITY),
 )
-FACTS: dict[str, object] = {"principal": "sam", "application": 'psql "x"', "zone": "z", "grant": "6f", "purpose": "ünü"}
+FACTS = RecordFacts(
+    {"grant": "6f", "principal": {"country": "IE"}, "purpose": "ünü", "application": 'psql "x"'},
+    {"principal": {"name": "sam"}, "zone": 'z"}', "application": "\\"},
+)
 
 
-def plainly(facts: dict[str, Any], text: str, now: float, parameters: list[str | None], rows: int) -> bytes:
-    return encode(
-        {
-            **facts,
-            "at": instant(now),
-            "bound": "exact",
-            "classes": ["contact", "identity"],
-            "columns": ["accounts.email", "accounts.phone", "contacts.name"],
-            "kind": "query",
-            "parameters": parameters,
-            "rows": rows,
-            "statement": text,
-            "tables": ["accounts", "contacts"],
-            "v": 1,
-        }
-    )
+def plainly(facts: RecordFacts, text: str, now: float, parameters: list[str | None], rows: int) -> tuple[bytes, bytes]:
+    record: dict[str, Any] = {
+        **facts.visible,
+        "at": instant(now),
+        "bound": "exact",
+        "classes": ["contact", "identity"],
+        "columns": ["accounts.email", "accounts.phone", "contacts.name"],
+        "kind": "query",
+        "tables": ["accounts", "contacts"],
+        "v": 1,
+        "withheld": "",
+    }
+    withheld: dict[str, Any] = {
+        **facts.withheld, "parameters": parameters, "rows": rows, "statement": text, "v": 1
+    }  # fmt: skip
+    return encode(record).removesuffix(b'"}'), encode(withheld)
 
 
 @pytest.mark.parametrize(
@@ -73,16 +85,23 @@ TEXTS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters=
     st.lists(st.none() | st.text(st.characters(blacklist_categories=["Cs"]), max_size=10), max_size=3),
     st.integers(0, 10**9),
     st.floats(0, 4e9),
+    st.dictionaries(st.sampled_from(["a", "at", "b", "parameters", "r", "rows", "v"]), TEXTS, max_size=3),
     st.dictionaries(st.sampled_from(["a", "at", "b", "parameters", "r", "rows", "z"]), TEXTS, max_size=3),
 )
 def test_like_plain_canonical_json(
-    text: str, parameters: list[str | None], rows: int, now: float, facts: dict[str, object]
+    text: str,
+    parameters: list[str | None],
+    rows: int,
+    now: float,
+    visible: dict[str, object],
+    withheld: dict[str, object],
 ) -> None:
+    facts = RecordFacts(visible, withheld)
     template = RecordTemplate(facts, PLAN, text)
     for _ in range(2):
         made = template.fill(now, parameters, rows)
         assert made == plainly(facts, text, now, parameters, rows)
-        assert json.loads(made)["rows"] == rows
+        assert json.loads(made[1])["rows"] == rows
 
 
 def test_instants() -> None:
@@ -112,19 +131,18 @@ def test_a_part_says_only_what_belongs_to_that_person() -> None:
 
 
 def test_an_attempt() -> None:
-    record = attempt_record(FACTS, 0, 'select "x"', sqlstate="42501", message="no", detail="rule 3")
-    assert record == encode(
-        {
-            **FACTS,  # type: ignore[dict-item]
-            "at": instant(0),
-            "detail": "rule 3",
-            "kind": "refused",
-            "message": "no",
-            "sqlstate": "42501",
-            "statement": 'select "x"',
-            "v": 1,
-        }
-    )
+    record, withheld = attempt_record(FACTS, 0, 'select "x"', sqlstate="42501", message="no", detail="rule 3")
+    assert json.loads(record + b'"}') == {
+        **FACTS.visible, "at": instant(0), "kind": "refused", "v": 1, "withheld": ""
+    }  # fmt: skip
+    said = {"detail": "rule 3", "message": "no", "sqlstate": "42501", "statement": 'select "x"', "v": 1}
+    assert withheld == encode({**FACTS.withheld, **said})  # type: ignore[dict-item]
+
+
+def test_the_commitment_of_the_withheld_half_is_the_last_member() -> None:
+    """The ledger ends the record there; a member behind it would be cut off."""
+    with pytest.raises(Internal, match="behind the last"):
+        event_record("enrolled", 0, {"zone": "z"})
 
 
 def test_no_float_and_nothing_else_without_a_canonical_form() -> None:

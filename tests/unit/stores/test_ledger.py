@@ -44,6 +44,7 @@ from tests.fixtures.ledgers import (
     RECORD,
     REQUESTER,
     TERMS,
+    WITHHELD,
     disclosure,
     document,
     key_added,
@@ -143,7 +144,7 @@ def test_published_within_a_second_and_verifiable(tmp_path: Path) -> None:
     async def use(ledger: Ledger) -> None:
         for n in range(300):
             await ledger.append(disclosure(f"account:{n % 5}", "account:x"))
-        await ledger.append(RefusedAttempt(RECORD))
+        await ledger.append(RefusedAttempt(RECORD, WITHHELD))
         started = time.monotonic()
         await ledger.published()
         assert time.monotonic() - started < 1
@@ -154,11 +155,11 @@ def test_published_within_a_second_and_verifiable(tmp_path: Path) -> None:
 
 def test_kinds_and_fields(tmp_path: Path) -> None:
     async def use(ledger: Ledger) -> None:
-        await ledger.append(QueryDisclosure(RECORD, (), 0, True, EntryBound.NOBODY, GRANT, 3))
-        await ledger.append(QueryDisclosure(RECORD, (), 0, False, EntryBound.STATISTIC, GRANT, 3))
+        await ledger.append(QueryDisclosure(RECORD, WITHHELD, (), 0, True, EntryBound.NOBODY, GRANT, 3))
+        await ledger.append(QueryDisclosure(RECORD, WITHHELD, (), 0, False, EntryBound.STATISTIC, GRANT, 3))
         people = tuple(Shown(f"account:{n}", PART) for n in range(11))
-        await ledger.append(QueryDisclosure(RECORD, people, 4, False, EntryBound.UPPER, GRANT, 3))
-        await ledger.append(RefusedAttempt(RECORD, GRANT))
+        await ledger.append(QueryDisclosure(RECORD, WITHHELD, people, 4, False, EntryBound.UPPER, GRANT, 3))
+        await ledger.append(RefusedAttempt(RECORD, WITHHELD, GRANT))
 
     with_ledger(tmp_path, use)
     found = entries(tmp_path)
@@ -274,7 +275,7 @@ def test_what_may_not_be_logged_is_refused_and_the_ledger_goes_on(tmp_path: Path
         (disclosure("account:1")._replace(bound=EntryBound.STATISTIC), Internal),
         (disclosure("account:1")._replace(grant=b"short"), Internal),
         (disclosure("account:1")._replace(rows=-1), Internal),
-        (RefusedAttempt(RECORD, b"short"), Internal),
+        (RefusedAttempt(RECORD, WITHHELD, b"short"), Internal),
     ]
 
     async def use(ledger: Ledger) -> None:

@@ -15,7 +15,7 @@ from seenby.stores.journal import JournalReader, JournalWriter, Record, encode_r
 from seenby.stores.keystore import KeyStore
 from seenby.stores.ledger import Ledger
 from seenby.stores.records import Seen, public_reader, who_saw
-from tests.fixtures.ledgers import ORIGIN, PART, RECORD, disclosure, with_ledger
+from tests.fixtures.ledgers import ORIGIN, PART, RECORD, WITHHELD, disclosure, with_ledger
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def state(tmp_path: Path) -> Path:
 
     async def use(ledger: Ledger) -> None:
         await ledger.append(disclosure("account:1"))  # 1, 2
-        await ledger.append(RefusedAttempt(RECORD))  # 3
+        await ledger.append(RefusedAttempt(RECORD, WITHHELD))  # 3
         await ledger.append(disclosure("account:1", "account:2"))  # 4, 5, 6
         await ledger.append(disclosure())  # 7
         await ledger.append(disclosure("account:1")._replace(bound=EntryBound.UPPER))  # 8, 9
@@ -45,7 +45,9 @@ def test_everything_about_a_person_in_order(state: Path) -> None:
         (5, "exact", True),
         (9, "upper", True),
     ]
-    assert all(row.record == json.loads(RECORD) and row.part == json.loads(PART) for row in rows)
+    for row in rows:
+        assert row.part == json.loads(PART)
+        assert {**row.record, "withheld": ""} == json.loads(RECORD + b'"}')
     assert [row.index for row in read(state, "account:2")] == [6]
     assert read(state, "account:3") == []
 

@@ -5,6 +5,7 @@ python tests/unit/tlog/vectors/make.py
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -12,6 +13,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -121,15 +123,75 @@ def entries() -> list[dict[str, Any]]:
     ]
 
 
+def hpke(secret: bytes, public: bytes, info: bytes, plain: bytes) -> bytes:
+    """RFC 9180, base mode, X25519, HKDF-SHA-256, AES-256-GCM, with a given ephemeral secret: enc || ciphertext."""
+
+    def extract(salt: bytes, suite: bytes, name: bytes, value: bytes) -> bytes:
+        return hmac.digest(salt or bytes(32), b"HPKE-v1" + suite + name + value, "sha256")
+
+    def expand(key: bytes, suite: bytes, name: bytes, value: bytes, size: int) -> bytes:
+        message = struct.pack(">H", size) + b"HPKE-v1" + suite + name + value
+        return hmac.digest(key, message + b"\x01", "sha256")[:size]
+
+    ephemeral = X25519PrivateKey.from_private_bytes(secret)
+    enc = ephemeral.public_key().public_bytes_raw()
+    kem = b"KEM\x00\x20"
+    shared = extract(b"", kem, b"eae_prk", ephemeral.exchange(X25519PublicKey.from_public_bytes(public)))
+    shared = expand(shared, kem, b"shared_secret", enc + public, 32)
+    suite = b"HPKE\x00\x20\x00\x01\x00\x02"
+    context = b"\x00" + extract(b"", suite, b"psk_id_hash", b"") + extract(b"", suite, b"info_hash", info)
+    secret = extract(shared, suite, b"secret", b"")
+    key, nonce = expand(secret, suite, b"key", context, 32), expand(secret, suite, b"base_nonce", context, 12)
+    return enc + AESGCM(key).encrypt(nonce, plain, b"")
+
+
+def public_of(secret: bytes) -> bytes:
+    return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+
+
 def records() -> dict[str, Any]:
     person_key, epoch_key, query_key, opening, part_opening = (fill(byte) for byte in (1, 2, 3, 4, 5))
-    wrap_nonce, part_nonce = fill(6, 12), fill(7, 12)
-    record, part = b'{"purpose":"support","v":1}', b'{"classes":["contact"],"v":1}'
+    wrap_nonce, part_nonce, document_nonce = fill(6, 12), fill(7, 12), fill(8, 12)
+    withheld_key, withheld_opening, document_key, document_opening = (fill(byte) for byte in (9, 10, 11, 12))
+    document, part = b'{"id":"6f","v":1}', b'{"classes":["contact"],"v":1}'
+    withheld = b'{"principal":{"name":"sam"},"statement":"SELECT 1","v":1}'
+    withheld_commit = hmac.digest(withheld_opening, withheld, "sha256")
+    record = b'{"purpose":"support","v":1,"withheld":"' + withheld_commit.hex().encode() + b'"}'
     scope = b"\x02eu" + struct.pack(">I", EPOCH)
+    aad = b"seenby/epoch-wrap/v1\n" + scope
     label = hmac.digest(person_key, b"seenby/label/v1\n" + scope + struct.pack(">Q", 7), "sha256")
-    wrapped = AESGCM(epoch_key).encrypt(wrap_nonce, query_key, b"seenby/epoch-wrap/v1\n" + scope)
+
+    sealed_document = (
+        b"\x01"
+        + document_nonce
+        + AESGCM(epoch_key).encrypt(document_nonce, document_key, aad)
+        + AESGCM(document_key).encrypt(bytes(12), document_opening + document, b"seenby/record/v1\n")
+    )
     box = AESGCM(query_key).encrypt(bytes(12), opening + record, b"seenby/record/v1\n")
-    sealed_record = b"\x01" + wrap_nonce + wrapped + box
+    hidden = AESGCM(withheld_key).encrypt(bytes(12), withheld_opening + withheld, b"seenby/withheld/v1\n")
+    boxes = struct.pack(">I", len(box)) + box + hidden
+    wrapped = wrap_nonce + AESGCM(epoch_key).encrypt(wrap_nonce, query_key + withheld_key, aad)
+    sealed_record = b"\x02\x01" + wrapped + boxes
+
+    auditors_key, block_key = fill(13), fill(14)
+    block = hpke(fill(15), public_of(auditors_key), b"seenby/block/v1\n", block_key)
+    wrapped = wrap_nonce + AESGCM(block_key).encrypt(wrap_nonce, query_key + withheld_key, aad)
+    sealed_for_auditors = b"\x02\x02" + block + wrapped + boxes
+
+    info = b"seenby/epoch-share/v1\neu\n202611\n"
+    auditors = {"ada": fill(16), "ben": fill(17), "cid": fill(18)}
+    shares = []
+    for first, second in (("ada", "ben"), ("ada", "cid"), ("ben", "cid")):
+        inner = hpke(fill(19), public_of(auditors[second]), info, auditors_key)
+        outer = hpke(fill(20), public_of(auditors[first]), info, inner)
+        shares.append({"quorum": [first, second], "sealed": base64.b64encode(outer).decode()})
+    listed = [{"key": base64.b64encode(public_of(key)).decode(), "name": name} for name, key in auditors.items()]
+    public = base64.b64encode(public_of(auditors_key)).decode()
+    epochs = {
+        "auditors": listed, "epoch": EPOCH, "public": public, "region": "eu", "shares": shares, "threshold": 2, "v": 1
+    }  # fmt: skip
+    epoch_document = json.dumps(epochs, sort_keys=True, separators=(",", ":")).encode()
+
     wrapping_key = HKDF(SHA256(), 32, None, b"seenby/person-wrap/v1").derive(person_key)
     plain = query_key + part_opening + part
     sealed_part = (
@@ -138,18 +200,36 @@ def records() -> dict[str, Any]:
     values = {
         "person_key": person_key,
         "epoch_key": epoch_key,
-        "query_key": query_key,
-        "opening": opening,
-        "part_opening": part_opening,
-        "wrap_nonce": wrap_nonce,
-        "part_nonce": part_nonce,
-        "record": record,
-        "part": part,
         "label": label,
         "pseudonym": hmac.digest(person_key, b"seenby/pseudonym/v1", "sha256")[:16],
+        "document": document,
+        "document_key": document_key,
+        "document_opening": document_opening,
+        "document_nonce": document_nonce,
+        "document_commit": hmac.digest(document_opening, document, "sha256"),
+        "sealed_document": sealed_document,
+        "document_digest": hashlib.sha256(sealed_document).digest(),
+        "query_key": query_key,
+        "withheld_key": withheld_key,
+        "opening": opening,
+        "withheld_opening": withheld_opening,
+        "wrap_nonce": wrap_nonce,
+        "record": record,
+        "withheld": withheld,
+        "withheld_commit": withheld_commit,
         "record_commit": hmac.digest(opening, record, "sha256"),
         "sealed_record": sealed_record,
         "record_digest": hashlib.sha256(sealed_record).digest(),
+        "auditors_key": auditors_key,
+        "block_key": block_key,
+        "block": block,
+        "sealed_for_auditors": sealed_for_auditors,
+        "for_auditors_digest": hashlib.sha256(sealed_for_auditors).digest(),
+        "epoch_document": epoch_document,
+        "epoch_document_digest": hashlib.sha256(epoch_document).digest(),
+        "part": part,
+        "part_opening": part_opening,
+        "part_nonce": part_nonce,
         "part_commit": hmac.digest(part_opening, part, "sha256"),
         "sealed_part": sealed_part,
         "part_digest": hashlib.sha256(sealed_part).digest(),
@@ -160,6 +240,7 @@ def records() -> dict[str, Any]:
         "n": 7,
         "version": 1,
         **{name: value.hex() for name, value in values.items()},
+        "auditors": {name: key.hex() for name, key in auditors.items()},
     }
 
 
