@@ -3,7 +3,7 @@
 ::
 
     segment  "seenby/journal/1" | first index u64 | previous group's digest[32] | group*
-    group    "SBg1" | length u32 | first index u64 | crc u32 | payload | digest[32]
+    group    "SBg2" | length u32 | first index u64 | time u64 | crc u32 | payload | digest[32]
     payload  (entry length u16 | entry | private length u32 | private)*
 """
 
@@ -14,23 +14,24 @@ import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from seenby.errors import LedgerFailed
 from seenby.stores.durable import sync_directory, write_all
 
 MAGIC: Final = b"seenby/journal/1"
-GROUP: Final = b"SBg1"
+GROUP: Final = b"SBg2"
 SEGMENT_HEADER: Final = struct.Struct(">16sQ32s")
-GROUP_HEADER: Final = struct.Struct(">4sIQI")
+GROUP_HEADER: Final = struct.Struct(">4sIQQI")
 SEGMENT_BYTES: Final = 64 << 20
 RESERVE_BYTES: Final = 4 << 20
 """Zeros are written ahead of the groups: fdatasync of bytes that the file has already is two to three times as fast,
 since the file system's own journal need not move (measured on ext4: 0.7 ms against 2.2 ms)."""
-_HEAD: Final = struct.Struct(">4sIQ")
+_HEAD: Final = struct.Struct(">4sIQQ")
+_PLACE: Final = struct.Struct(">QQQ32sQ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,51 @@ class Record:
     private: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a group starts, and what it must continue: all that is needed to read or write on from there.
+
+    Attributes:
+        index: of its first entry.
+        segment: its file's name.
+        offset: its first byte in the file.
+        digest: of the group before.
+        time: of the group before, milliseconds.
+    """
+
+    index: int = 0
+    segment: int = 0
+    offset: int = SEGMENT_HEADER.size
+    digest: bytes = bytes(32)
+    time: int = 0
+
+    def encode(self) -> bytes:
+        return _PLACE.pack(self.index, self.segment, self.offset, self.digest, self.time)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Place:
+        return cls(*_PLACE.unpack(data))
+
+
+START: Final = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What was written at once. ``time``: milliseconds; ``pairs``: entry and private of each record."""
+
+    place: Place
+    time: int
+    pairs: list[tuple[bytes, bytes]]
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __iter__(self) -> Iterator[Record]:
+        for index, (entry, private) in enumerate(self.pairs, self.place.index):
+            yield Record(index, entry, private)
+
+
 def framed(entry: bytes, private_bytes: int) -> tuple[bytes, bytes, bytes]:
     """What stands before the private bytes in a record, in pieces to be joined."""
     return len(entry).to_bytes(2, "big"), entry, private_bytes.to_bytes(4, "big")
@@ -51,19 +97,19 @@ def encode_record(entry: bytes, private: bytes) -> bytes:
     return b"".join((*framed(entry, len(private)), private))
 
 
-def decode_payload(payload: bytes, first: int, where: str) -> list[Record]:
-    """The records of one group. Raises LedgerFailed naming ``where``."""
-    records: list[Record] = []
-    at, total = 0, len(payload)
+def decode_payload(payload: bytes, where: str) -> list[tuple[bytes, bytes]]:
+    """(entry, private) of each record of one group. Raises LedgerFailed naming ``where``."""
+    pairs: list[tuple[bytes, bytes]] = []
+    at, total, number = 0, len(payload), int.from_bytes
     while at < total:
-        middle = at + 2 + int.from_bytes(payload[at : at + 2], "big")
+        middle = at + 2 + number(payload[at : at + 2], "big")
         start = middle + 4
-        end = start + int.from_bytes(payload[middle:start], "big")
+        end = start + number(payload[middle:start], "big")
         if end > total:
             raise LedgerFailed(f"the journal's group at {where} is not made of whole records")
-        records.append(Record(first + len(records), payload[at + 2 : middle], payload[start:end]))
+        pairs.append((payload[at + 2 : middle], payload[start:end]))
         at = end
-    return records
+    return pairs
 
 
 def segments(directory: Path) -> list[Path]:
@@ -71,15 +117,28 @@ def segments(directory: Path) -> list[Path]:
     return sorted(directory.glob("[0-9]" * 20 + ".journal"))
 
 
-@dataclass(slots=True)
-class _State:
-    """Where reading stands: what the next group must continue."""
-
-    index: int = 0
-    digest: bytes = bytes(32)
+def segment_path(directory: Path, first: int) -> Path:
+    return directory / f"{first:020}.journal"
 
 
-def _damaged(path: Path, at: int, what: str) -> LedgerFailed:
+def read_group(directory: Path, index: int, segment: int, offset: int) -> Group:
+    """The group that starts with entry ``index`` at this place, by itself: its digest is not checked, its header is.
+
+    Raises LedgerFailed if no such group stands there; OSError.
+    """
+    path = segment_path(directory, segment)
+    with path.open("rb") as file:
+        file.seek(offset)
+        head = file.read(GROUP_HEADER.size)
+        if len(head) == GROUP_HEADER.size:
+            magic, length, first, time, crc = GROUP_HEADER.unpack(head)
+            if magic == GROUP and first == index and crc == zlib.crc32(head[: _HEAD.size]):
+                pairs = decode_payload(file.read(length), f"{path.name}, byte {offset}")
+                return Group(Place(index, segment, offset), time, pairs)
+    raise damaged(path, offset, f"the group of entry {index} does not stand there")
+
+
+def damaged(path: Path, at: int, what: str) -> LedgerFailed:
     return LedgerFailed(
         f"the journal {path.name} is damaged at byte {at}: {what}",
         hint="restore the ledger's private half from its backup; it is not opened like this",
@@ -88,144 +147,217 @@ def _damaged(path: Path, at: int, what: str) -> LedgerFailed:
 
 
 class JournalReader:
-    """Reads a journal from its first entry on, checking every byte; never writes.
+    """Reads a journal from some place on, checking every byte; never writes.
 
-    After ``groups`` has ended, ``state`` is where the journal ends and ``tail`` where the last file's intact part ends.
+    Attributes:
+        place: of the next group; when ``groups`` has ended: where the journal goes on.
+        torn: the last file, if a crash left it without a whole header: it counts as not there.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.files = segments(directory)
-        self.state = _State()
-        self.tail = 0
+    def __init__(self, directory: Path, start: Place = START) -> None:
+        self._directory = directory
+        self.place = start
+        self.torn: Path | None = None
 
-    def groups(self) -> Iterator[list[Record]]:
-        """Every intact group. An incomplete last one is left out; any other damage raises LedgerFailed."""
-        for path in self.files:
-            last = path is self.files[-1]
-            data = path.read_bytes()
-            if len(data) < SEGMENT_HEADER.size and last:
-                self.tail = 0
-                return
-            header = SEGMENT_HEADER.pack(MAGIC, self.state.index, self.state.digest)
-            if not data.startswith(header):
-                if last and not _group_follows(data, 0):
-                    self.tail = 0
+    def groups(self, until: int | None = None) -> Iterator[Group]:
+        """Every intact group, or those before entry ``until``.
+
+        An incomplete last group is left out, unless it is before ``until``; any other damage raises LedgerFailed.
+        """
+        if self.place.index == until:
+            return
+        path = segment_path(self._directory, self.place.segment)
+        if self.place == START and not path.exists():
+            if files := segments(self._directory):
+                raise damaged(files[0], 0, "the segments before it are missing")
+            self._ended(until)
+            return
+        if not self._joins(path):
+            self._ended(until)
+            return
+        while True:
+            yield from self._segment(path, until)
+            following = segment_path(self._directory, self.place.index)
+            if self.place.index == until or following == path or not following.exists():
+                break
+            if self._last() == path or not self._begins(following):
+                break
+            path = following
+        if until is None and self.torn is None and self._last() != path:
+            raise damaged(self._last(), 0, "the segment does not continue the one before")
+        self._ended(until)
+
+    def _ended(self, until: int | None) -> None:
+        if until is not None and self.place.index != until:
+            raise LedgerFailed(
+                f"the journal has {self.place.index} entries instead of {until}", detail=str(self._directory)
+            )
+
+    def _last(self) -> Path:
+        return segments(self._directory)[-1]
+
+    def _joins(self, path: Path) -> bool:
+        """Whether the segment stands that holds the place where reading starts."""
+        place = self.place
+        if place.offset == SEGMENT_HEADER.size and place.segment == place.index:
+            return self._begins(path)
+        try:
+            with path.open("rb") as file:
+                file.seek(place.offset - 32)
+                before = file.read(32)
+        except FileNotFoundError:
+            raise LedgerFailed(f"the journal {path.name} is missing", detail=str(path)) from None
+        if before != place.digest:
+            raise damaged(path, place.offset, "another group stands before it than was read before")
+        return True
+
+    def _begins(self, path: Path) -> bool:
+        """Whether this segment goes on at ``place``. False: a crash left it without its header."""
+        index, digest, time = self.place.index, self.place.digest, self.place.time
+        with path.open("rb") as file:
+            header = file.read(SEGMENT_HEADER.size)
+        if header != SEGMENT_HEADER.pack(MAGIC, index, digest):
+            if path == self._last():
+                data = path.read_bytes()
+                if len(data) < SEGMENT_HEADER.size or not _group_follows(data, 0):
+                    self.torn = path
+                    return False
+            raise damaged(path, 0, "the segment does not continue the one before")
+        self.place = Place(index, index, SEGMENT_HEADER.size, digest, time)
+        return True
+
+    def _segment(self, path: Path, until: int | None) -> Iterator[Group]:
+        with path.open("rb") as file:
+            file.seek(self.place.offset)
+            while self.place.index != until:
+                fault, end, group = self._group(file, path)
+                if group is None:
+                    if fault and not self._is_tail(path, end):
+                        raise damaged(path, self.place.offset, fault)
                     return
-                raise _damaged(path, 0, "the segment does not continue the one before")
-            if path.name != f"{self.state.index:020}.journal":
-                raise _damaged(path, 0, f"the file should be named {self.state.index:020}.journal")
-            yield from self._segment(path, data, last)
+                yield group
 
-    def _segment(self, path: Path, data: bytes, last: bool) -> Iterator[list[Record]]:
-        at = SEGMENT_HEADER.size
-        self.tail = at
-        while at < len(data):
-            fault, end = self._check(data, at)
-            if fault:
-                if last and not data[end:].strip(b"\0") and not _group_follows(data, at + 1):
-                    return
-                raise _damaged(path, at, fault)
-            payload = data[at + GROUP_HEADER.size : end - 32]
-            records = decode_payload(payload, self.state.index, f"{path.name}, byte {at}")
-            self.state.index += len(records)
-            self.state.digest = data[end - 32 : end]
-            at = self.tail = end
-            yield records
+    def _group(self, file: BinaryIO, path: Path) -> tuple[str, int, Group | None]:
+        """The next group; or what is wrong with it ("": the file ends) and where it ends (0: unknown)."""
+        place = self.place
+        head = file.read(GROUP_HEADER.size)
+        if len(head) < GROUP_HEADER.size:
+            return "the group's header is cut off" if head else "", 0, None
+        magic, length, index, time, crc = GROUP_HEADER.unpack(head)
+        if magic != GROUP or crc != zlib.crc32(head[: _HEAD.size]):
+            return "no group header stands there", 0, None
+        end = place.offset + GROUP_HEADER.size + length + 32
+        if os.fstat(file.fileno()).st_size < end:
+            return "the group is cut off", 0, None
+        payload, stated = file.read(length), file.read(32)
+        if index != place.index:
+            return f"the group starts with entry {index} instead of {place.index}", end, None
+        if time < place.time:
+            return "the group is older than the one before", end, None
+        digest = hashlib.sha256(place.digest + head)
+        digest.update(payload)
+        if digest.digest() != stated:
+            return "the group's digest is wrong", end, None
+        pairs = decode_payload(payload, f"{path.name}, byte {place.offset}")
+        self.place = Place(index + len(pairs), place.segment, end, stated, time)
+        return "", end, Group(place, time, pairs)
 
-    def _check(self, data: bytes, at: int) -> tuple[str, int]:
-        """What is wrong with the group at ``at`` ("" if nothing), and where it ends (the file's end if unknown)."""
-        start = at + GROUP_HEADER.size
-        if start > len(data):
-            return "the group's header is cut off", len(data)
-        magic, length, index, crc = GROUP_HEADER.unpack_from(data, at)
-        if magic != GROUP or crc != zlib.crc32(data[at : at + 16]):
-            return "no group header stands there", len(data)
-        end = start + length + 32
-        if end > len(data):
-            return "the group is cut off", end
-        if index != self.state.index:
-            return f"the group starts with entry {index} instead of {self.state.index}", end
-        digest = hashlib.sha256(self.state.digest)
-        digest.update(data[at : start + length])
-        return ("" if digest.digest() == data[end - 32 : end] else "the group's digest is wrong"), end
+    def _is_tail(self, path: Path, end: int) -> bool:
+        """Whether what is wrong at ``place`` is what a crash leaves: the last group of all, and nothing after it."""
+        if path != self._last():
+            return False
+        with path.open("rb") as file:
+            file.seek(self.place.offset)
+            rest = file.read()
+        return not (end and rest[end - self.place.offset :].strip(b"\0")) and not _group_follows(rest, 1)
 
 
 def _group_follows(data: bytes, at: int) -> bool:
     """Whether an intact group header stands anywhere from ``at`` on. Only the last group may be torn by a crash."""
     while (at := data.find(GROUP, at)) >= 0 and at + GROUP_HEADER.size <= len(data):
-        if GROUP_HEADER.unpack_from(data, at)[3] == zlib.crc32(data[at : at + 16]):
+        if GROUP_HEADER.unpack_from(data, at)[4] == zlib.crc32(data[at : at + _HEAD.size]):
             return True
         at += 1
     return False
 
 
 class JournalWriter:
-    """Appends groups. ``append`` returns when the group is on disk; any OSError is for the caller to end on."""
+    """Appends groups. ``append`` returns when the group is on disk; any OSError is for the caller to end on.
 
-    def __init__(self, directory: Path, reader: JournalReader, *, segment_bytes: int = SEGMENT_BYTES) -> None:
-        """Continues where ``reader`` (read to its end) ended; cuts an incomplete tail off."""
+    Attributes:
+        place: of the next group.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        reader: JournalReader,
+        *,
+        clock: Callable[[], float],
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        """Continues where ``reader`` (read to its end) ended; cuts an incomplete tail off. ``clock``: Unix seconds."""
         self._directory = directory
         self._segment_bytes = segment_bytes
-        self.index = reader.state.index
-        self._digest = reader.state.digest
+        self._clock = clock
+        self.place = reader.place
         self._file = -1
-        self._path = directory
-        self._size = 0
+        self._path = segment_path(directory, self.place.segment)
         self._reserved = 0
-        if reader.files:
-            path = reader.files[-1]
-            if reader.tail < SEGMENT_HEADER.size:
-                path.unlink()
-                sync_directory(directory)
-            else:
-                self._file, self._path = os.open(path, os.O_WRONLY | os.O_CLOEXEC), path
-                if os.fstat(self._file).st_size != reader.tail:
-                    os.ftruncate(self._file, reader.tail)
-                    os.fsync(self._file)
-                os.lseek(self._file, reader.tail, os.SEEK_SET)
-                self._size = self._reserved = reader.tail
+        if reader.torn is not None:
+            reader.torn.unlink()
+            sync_directory(directory)
+        if self._path.exists():
+            self._file, self._reserved = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC), self.place.offset
+            if os.fstat(self._file).st_size != self.place.offset:
+                os.ftruncate(self._file, self.place.offset)
+                os.fsync(self._file)
+            os.lseek(self._file, self.place.offset, os.SEEK_SET)
 
-    def append(self, payload: bytes, count: int) -> None:
-        """Writes one group of ``count`` records and syncs it."""
-        if self._file < 0 or self._size >= self._segment_bytes:
+    def append(self, payload: bytes, count: int) -> tuple[Place, int]:
+        """Writes one group of ``count`` records and syncs it; answers its place and time."""
+        if self._file < 0 or self.place.offset >= self._segment_bytes:
             self._roll()
-        head = _HEAD.pack(GROUP, len(payload), self.index)
+        place, time = self.place, max(self.place.time, int(self._clock() * 1000))
+        head = _HEAD.pack(GROUP, len(payload), place.index, time)
         header = head + zlib.crc32(head).to_bytes(4, "big")
-        digest = hashlib.sha256(self._digest + header)
+        digest = hashlib.sha256(place.digest + header)
         digest.update(payload)
         data = b"".join((header, payload, digest.digest()))
-        if self._size + len(data) > self._reserved:
-            self._reserve(self._size + len(data) + RESERVE_BYTES)
+        end = place.offset + len(data)
+        if end > self._reserved:
+            self._reserve(end + RESERVE_BYTES)
         write_all(self._file, data)
         os.fdatasync(self._file)
         if not os.path.samestat(os.stat(self._path), os.fstat(self._file)):
             raise OSError(errno.ESTALE, "the journal's file was replaced")  # what is written here nobody will read
-        self._size += len(data)
-        self._digest = digest.digest()
-        self.index += count
+        self.place = Place(place.index + count, place.segment, end, digest.digest(), time)
+        return place, time
 
     def _reserve(self, end: int) -> None:
         try:
             os.lseek(self._file, self._reserved, os.SEEK_SET)
             write_all(self._file, bytes(end - self._reserved))
         except OSError:  # the disk is nearly full: the group itself may still fit, and fails by itself if not
-            os.ftruncate(self._file, self._size)
+            os.ftruncate(self._file, self.place.offset)
         os.fsync(self._file)
-        os.lseek(self._file, self._size, os.SEEK_SET)
+        os.lseek(self._file, self.place.offset, os.SEEK_SET)
         self._reserved = end
 
     def _roll(self) -> None:
         self.close()
-        self._path = self._directory / f"{self.index:020}.journal"
+        place = self.place
+        self._path = segment_path(self._directory, place.index)
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        write_all(self._file, SEGMENT_HEADER.pack(MAGIC, self.index, self._digest))
-        self._size = self._reserved = SEGMENT_HEADER.size
+        write_all(self._file, SEGMENT_HEADER.pack(MAGIC, place.index, place.digest))
+        self.place = Place(place.index, place.index, SEGMENT_HEADER.size, place.digest, place.time)
+        self._reserved = SEGMENT_HEADER.size
         sync_directory(self._directory)
 
     def close(self) -> None:
         """Gives the reserved bytes back: only the last segment may end in zeros."""
         if self._file >= 0:
-            os.ftruncate(self._file, self._size)
+            os.ftruncate(self._file, self.place.offset)
             os.fsync(self._file)
             os.close(self._file)
             self._file = -1

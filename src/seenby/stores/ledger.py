@@ -81,7 +81,7 @@ class Ledger:
         self._next = 0
         self._lock = self._take_lock()
         try:
-            self._restore(segment_bytes)
+            self._restore(segment_bytes, clock)
             self._publishing = Publishing(self._publisher, region, publish_after, self._fail)
         except BaseException:
             os.close(self._lock)
@@ -141,7 +141,7 @@ class Ledger:
             ) from None
         return lock
 
-    def _restore(self, segment_bytes: int) -> None:
+    def _restore(self, segment_bytes: int, clock: Callable[[], float]) -> None:
         key = self._keystore.checkpoint_key()
         private = self.directory / "private"
         self._publisher = Publisher(self.directory / "public", private / "publishing.tmp", self.origin, key)
@@ -150,13 +150,13 @@ class Ledger:
             for record in group:
                 self._restore_one(record)
         self._publisher.restored()
-        self._journal = JournalWriter(private / "journal", reader, segment_bytes=segment_bytes)
-        if not self._journal.index:
+        self._journal = JournalWriter(private / "journal", reader, clock=clock, segment_bytes=segment_bytes)
+        if not self._journal.place.index:
             public = key.public_key().public_bytes_raw()
             started = encode(LogStarted(self._sealer.tick(), self.region, self.origin, public))
             self._journal.append(encode_record(started, b""), 1)
             self._publisher.add(started)
-        self._next = self._durable = self._journal.index
+        self._next = self._durable = self._journal.place.index
         self._publisher.publish()
 
     def _restore_one(self, record: Record) -> None:

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from pathlib import Path
 
 import pytest
 
 from seenby.errors import LedgerFailed
-from seenby.stores.journal import GROUP_HEADER, SEGMENT_HEADER, JournalReader, JournalWriter, Record, encode_record
+from seenby.stores.journal import (
+    GROUP_HEADER,
+    SEGMENT_HEADER,
+    JournalReader,
+    JournalWriter,
+    Place,
+    Record,
+    encode_record,
+    read_group,
+)
 
+NOW = 1795338000.0
 GROUPS = [
     [(b"first", b"")],
     [(b"second", b"private"), (b"third", bytes(300))],
-    [(b"SBg1 looks like a header", b"SBg1" * 5)],
+    [(b"SBg2 looks like a header", b"SBg2" * 5)],
 ]
 
 
 def write(directory: Path, groups: list[list[tuple[bytes, bytes]]], segment_bytes: int = 1 << 20) -> None:
     directory.mkdir(exist_ok=True)
     reader, _ = read(directory)
-    writer = JournalWriter(directory, reader, segment_bytes=segment_bytes)
+    writer = JournalWriter(directory, reader, clock=lambda: NOW, segment_bytes=segment_bytes)
     for group in groups:
         writer.append(b"".join(encode_record(entry, private) for entry, private in group), len(group))
     writer.close()
@@ -64,9 +75,10 @@ def test_golden_bytes(tmp_path: Path) -> None:
     write(tmp_path / "j", GROUPS[:1])
     data = only_file(tmp_path / "j").read_bytes()
     assert data[:56].hex() == b"seenby/journal/1".hex() + "00" * 8 + "00" * 32
-    assert data[56:76].hex() == b"SBg1".hex() + "0000000b" + "0000000000000000" + "defd72b1"
-    assert data[76:87].hex() == "0005" + b"first".hex() + "00000000"
-    assert data[87:] == hashlib.sha256(bytes(32) + data[56:87]).digest()
+    assert data[56:80].hex() == b"SBg2".hex() + "0000000b" + "0000000000000000" + "000001a2027bd680"
+    assert data[80:84] == zlib.crc32(data[56:80]).to_bytes(4, "big")
+    assert data[84:95].hex() == "0005" + b"first".hex() + "00000000"
+    assert data[95:] == hashlib.sha256(bytes(32) + data[56:95]).digest()
 
 
 def test_segments_follow_each_other(tmp_path: Path) -> None:
@@ -173,7 +185,7 @@ def test_a_file_that_is_not_there_any_more_ends_the_writing(tmp_path: Path, what
     """Bytes of a removed file are durable, and gone at the next start."""
     directory = tmp_path / "j"
     write(directory, GROUPS)
-    writer = JournalWriter(directory, read(directory)[0])
+    writer = JournalWriter(directory, read(directory)[0], clock=lambda: NOW)
     payload = encode_record(b"entry", b"")
     writer.append(payload, 1)
     path = only_file(directory)
@@ -185,3 +197,62 @@ def test_a_file_that_is_not_there_any_more_ends_the_writing(tmp_path: Path, what
         path.write_bytes(b"")
     with pytest.raises(OSError, match=r"No such file|was replaced"):
         writer.append(payload, 1)
+
+
+def test_a_groups_time_never_falls_not_even_after_a_restart(tmp_path: Path) -> None:
+    (tmp_path / "j").mkdir()
+    times = []
+    for seconds in (5.0, 4.0, 6.5, 2.0):
+        writer = JournalWriter(tmp_path / "j", read(tmp_path / "j")[0], clock=lambda now=seconds: now)  # type: ignore[misc]
+        times.append(writer.append(encode_record(b"entry", b""), 1)[1])
+        writer.close()
+    assert times == [5000, 5000, 6500, 6500]
+    assert [group.time for group in JournalReader(tmp_path / "j").groups()] == times
+
+
+@pytest.mark.parametrize("segment_bytes", [1 << 20, 400, 100])
+def test_reading_starts_and_ends_anywhere(tmp_path: Path, segment_bytes: int) -> None:
+    directory = tmp_path / "j"
+    write(directory, GROUPS * 3, segment_bytes)
+    reader = JournalReader(directory)
+    places = [Place()]
+    for group in reader.groups():
+        assert read_group(directory, group.place.index, group.place.segment, group.place.offset).pairs == group.pairs
+        places.append(reader.place)
+    every = expected(GROUPS * 3)
+    for first in places:
+        place = Place.decode(first.encode())
+        assert [r for group in JournalReader(directory, place).groups() for r in group] == every[place.index :]
+        for last in places:
+            if first.index <= last.index:
+                part = JournalReader(directory, place)
+                found = [record for group in part.groups(last.index) for record in group]
+                assert found == every[place.index : last.index]
+                assert part.place.index == last.index
+
+
+def test_what_stands_before_the_place_must_be_what_stood_there(tmp_path: Path) -> None:
+    directory = tmp_path / "j"
+    write(directory, GROUPS)
+    reader, _ = read(directory)
+    with pytest.raises(LedgerFailed, match="has 4 entries instead of 5"):
+        list(JournalReader(directory, reader.place).groups(5))
+    path = only_file(directory)
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(LedgerFailed, match="another group stands before it"):
+        list(JournalReader(directory, reader.place).groups())
+    path.unlink()
+    with pytest.raises(LedgerFailed, match="is missing"):
+        list(JournalReader(directory, reader.place).groups())
+    with pytest.raises(FileNotFoundError):
+        read_group(directory, 0, 0, SEGMENT_HEADER.size)
+
+
+def test_random_access_names_a_place_without_a_group(tmp_path: Path) -> None:
+    directory = tmp_path / "j"
+    write(directory, GROUPS)
+    with pytest.raises(LedgerFailed, match=r"byte 57: the group of entry 0 does not stand there"):
+        read_group(directory, 0, 0, SEGMENT_HEADER.size + 1)
+    with pytest.raises(LedgerFailed, match=r"the group of entry 1 does not stand there"):
+        read_group(directory, 1, 0, SEGMENT_HEADER.size)
