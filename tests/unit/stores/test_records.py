@@ -15,7 +15,7 @@ from seenby.stores.journal import JournalReader, JournalWriter, Record, encode_r
 from seenby.stores.keystore import KeyStore
 from seenby.stores.ledger import Ledger
 from seenby.stores.records import Seen, public_reader, who_saw
-from tests.fixtures.ledgers import ORIGIN, PART, RECORD, WITHHELD, disclosure, with_ledger
+from tests.fixtures.ledgers import NOW, ORIGIN, PART, RECORD, WITHHELD, disclosure, with_ledger
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def rewrite(state: Path, change: Callable[[Record], Record]) -> None:
         path.unlink()
     reader = JournalReader(directory)
     list(reader.groups())
-    writer = JournalWriter(directory, reader)
+    writer = JournalWriter(directory, reader, clock=lambda: NOW)
     for record in map(change, records):
         writer.append(encode_record(record.entry, record.private), 1)
     writer.close()
