@@ -24,13 +24,23 @@ from typing import Final
 
 from seenby.errors import LedgerFailed, SeenbyError, UsageError, VerificationError
 from seenby.model.disclosure import QueryDisclosure, RefusedAttempt
+from seenby.stores.auditors import Auditors, RecordKeys
 from seenby.stores.journal import JournalReader, JournalWriter, Record, encode_record
 from seenby.stores.keystore import KeyStore
 from seenby.stores.publish import Publisher
 from seenby.stores.publishing import Publishing
 from seenby.stores.sealing import GrantDocument, Sealed, Sealer, Usage
 from seenby_verify.tlog.checkpoint import VerifierKey, valid_name
-from seenby_verify.tlog.entries import BreakGlass, GrantEvent, GrantRequested, KeyEvent, LogStarted, decode, encode
+from seenby_verify.tlog.entries import (
+    BreakGlass,
+    EpochKey,
+    GrantEvent,
+    GrantRequested,
+    KeyEvent,
+    LogStarted,
+    decode,
+    encode,
+)
 from seenby_verify.tlog.grantlog import GRANT_EVENTS, GrantLog
 
 Item = QueryDisclosure | RefusedAttempt | GrantDocument | GrantEvent | KeyEvent
@@ -53,6 +63,10 @@ _Queued = tuple[bytes, list[bytes], Done, LoggedEvent | None]
 """Journal records, the entries in them, whom to tell, the event if it is one."""
 
 
+def _nobody(_: BaseException | None) -> None:
+    """Nobody waits for an entry of the ledger's own."""
+
+
 class Ledger:
     """See the module. Make it with ``Ledger.open``; end it with ``close``. One per directory: a lock sees to it."""
 
@@ -63,6 +77,7 @@ class Ledger:
         origin: str,
         keystore: KeyStore,
         clock: Callable[[], float],
+        auditors: Callable[[], Auditors | None],
         publish_after: float,
         segment_bytes: int,
     ) -> None:
@@ -70,7 +85,7 @@ class Ledger:
         self.region = region
         self.origin = origin
         self._keystore = keystore
-        self._sealer = Sealer(region, keystore, clock)
+        self._sealer = Sealer(region, keystore, clock, RecordKeys(directory, region, auditors))
         self._grants = GrantLog(region)
         self._events: list[LoggedEvent] = []
         self._failure: LedgerFailed | None = None
@@ -98,6 +113,7 @@ class Ledger:
         origin: str,
         keystore: KeyStore,
         clock: Callable[[], float],
+        auditors: Callable[[], Auditors | None] = lambda: None,
         publish_after: float = 0.25,
         segment_bytes: int = 64 << 20,
     ) -> Ledger:
@@ -108,6 +124,7 @@ class Ledger:
             origin: the log's name, first line of every checkpoint, as in ``eu.seenby.example/ledger``.
             keystore: the region's; its checkpoint key signs.
             clock: Unix seconds; only the month matters.
+            auditors: of the region, asked once per epoch; None: records open with the region's own key.
             publish_after: seconds from the first unpublished entry to the next checkpoint; at most 0.5.
             segment_bytes: when the journal starts a new file.
 
@@ -116,7 +133,7 @@ class Ledger:
         if not valid_name(origin):
             raise UsageError(f"{origin!r} cannot be the name of a log", hint="no spaces and no plus sign")
         try:
-            return cls(directory, region, origin, keystore, clock, publish_after, segment_bytes)
+            return cls(directory, region, origin, keystore, clock, auditors, publish_after, segment_bytes)
         except OSError as error:
             raise LedgerFailed(
                 f"the ledger in {directory} cannot be opened: {error.strerror or error}",
@@ -149,6 +166,7 @@ class Ledger:
         for group in reader.groups():
             for record in group:
                 self._restore_one(record)
+        self._sealer.restored()
         self._publisher.restored()
         self._journal = JournalWriter(private / "journal", reader, clock=clock, segment_bytes=segment_bytes)
         if not self._journal.place.index:
@@ -198,6 +216,9 @@ class Ledger:
             return
         try:
             event = None
+            self._sealer.tick()
+            if self._sealer.announced is not None:
+                self._announce(self._sealer.announced)
             if type(item) is QueryDisclosure:
                 entries, payload = self._sealer.query(item)
             elif type(item) is RefusedAttempt:
@@ -213,6 +234,13 @@ class Ledger:
             return
         self._next += len(entries)
         self._queue.put((payload, entries, done, event))
+
+    def _announce(self, entry: EpochKey) -> None:
+        """The auditors' key of a new epoch, before what is sealed for them."""
+        self._sealer.announced = None
+        data = encode(entry)
+        self._next += 1
+        self._queue.put((encode_record(data, b""), [data], _nobody, None))
 
     async def append(self, item: Item) -> None:
         """``submit``, and wait until it is durable. Raises what ``done`` was given."""
@@ -238,7 +266,7 @@ class Ledger:
         elif isinstance(item, GrantRequested | BreakGlass):
             raise UsageError("a request is logged together with its terms", hint="submit a GrantDocument")
         else:
-            event = replace(item, epoch=self._sealer.tick())
+            event = replace(item, epoch=self._sealer.epoch)
         data = encode(event)
         self._grants.apply(self._next, event)
         return ([data], encode_record(data, private)), LoggedEvent(self._next, event, document)

@@ -14,6 +14,7 @@ from typing import Final
 
 from seenby.errors import Internal, UsageError
 from seenby.model.disclosure import EntryBound, QueryDisclosure, RefusedAttempt
+from seenby.stores.auditors import RecordKeys
 from seenby.stores.journal import Record, encode_record, framed
 from seenby.stores.keystore import KeyStore
 from seenby_verify.tlog.entries import (
@@ -22,12 +23,14 @@ from seenby_verify.tlog.entries import (
     VERSION,
     AttemptRefused,
     BreakGlass,
+    EpochKey,
     GrantRequest,
     GrantRequested,
     PersonNamed,
     Query,
     Statistic,
     bucket,
+    decode,
     encode,
 )
 from seenby_verify.tlog.records import (
@@ -99,17 +102,26 @@ def epoch_of(now: float) -> tuple[int, float]:
 class Sealer:
     """Owns the epoch, the label counters and the usage of grants. Every method runs on the loop's thread.
 
-    ``restore`` is fed with the journal's records first.
+    ``restore`` is fed with the journal's records first. ``tick`` goes before each item, and what it announced is logged
+    before it: an item has one epoch.
+
+    Attributes:
+        epoch_key: the last one in the log.
+        announced: set by ``tick``: an epoch key that must be logged before anything else. Who logs it sets it to None.
     """
 
-    def __init__(self, region: str, keystore: KeyStore, clock: Callable[[], float]) -> None:
+    def __init__(self, region: str, keystore: KeyStore, clock: Callable[[], float], keys: RecordKeys) -> None:
         self.epoch = 0
+        self.epoch_key: EpochKey | None = None
+        self.announced: EpochKey | None = None
         self.usage: dict[bytes, Usage] = {}
         self._region = region
         self._keystore = keystore
         self._clock = clock
+        self._keys = keys
         self._random = Randomness()
-        self._next_epoch = 0.0
+        self._next_epoch = self._renew_at = 0.0
+        self._left = 0
         self._counts: dict[bytes, int] = {}
         self._people: dict[str, PersonCrypto] = {}
         self._records: RecordCrypto
@@ -131,6 +143,15 @@ class Sealer:
             usage = self.usage.setdefault(record.private[:16], Usage())
             usage.rows += int.from_bytes(record.private[16:HEAD_PRIVATE], "big")
             self._charged = usage.people
+        elif kind == EpochKey.KIND:
+            entry = decode(record.entry)
+            assert isinstance(entry, EpochKey)
+            self.epoch_key = entry
+
+    def restored(self) -> None:
+        """The journal ends here. Raises LedgerFailed if the shares of the last epoch key are not there."""
+        if self.epoch_key is not None:
+            self._keys.restore(self.epoch_key)
 
     def opened(self, record: Record, event: GrantRequest) -> GrantDocument:
         """The document of a request in the journal. Raises VerificationError if it does not open or fit."""
@@ -141,17 +162,36 @@ class Sealer:
     def tick(self) -> int:
         """The epoch now. It never falls, even if the clock does."""
         now = self._clock()
+        if now >= self._renew_at:
+            self._renew(now)
+        return self.epoch
+
+    def _renew(self, now: float) -> None:
+        """A new epoch has begun, or a block key is used up."""
         if now >= self._next_epoch:
             epoch, following = epoch_of(now)
             if epoch > self.epoch:
                 self._counts.clear()
                 self.epoch = epoch
-            self._next_epoch = following
             self._people.clear()
             key = self._keystore.epoch_key(self.epoch)
             self._documents = DocumentCrypto(key, self._region, self.epoch)
-            self._records = RecordCrypto(key, self._region, self.epoch)
-        return self.epoch
+            entry = self._keys.begin(self.epoch, key)
+            if entry is not None:
+                self.epoch_key = self.announced = entry
+            self._next_epoch = following
+        self._renew_block(now)
+
+    def _renew_block(self, now: float) -> None:
+        self._records = self._keys.renew(now)
+        self._renew_at = min(self._next_epoch, self._keys.renew_at)
+        self._left = self._keys.records
+
+    def _seal(self, record: bytes, withheld: bytes, random: bytes) -> tuple[bytes, bytes, bytes]:
+        if not self._left:
+            self._renew_block(self._clock())
+        self._left -= 1
+        return self._records.seal(record, withheld, random)
 
     def _person(self, person: str) -> PersonCrypto:
         crypto = self._people.get(person)
@@ -171,9 +211,9 @@ class Sealer:
         """The query entry and its person entries."""
         people = item.people
         check(item)
-        epoch = self.tick()
+        epoch = self.epoch
         random = self._random.take(RECORD_RANDOM)
-        commit, sealed, digest = self._records.seal(item.record, item.withheld, random)
+        commit, sealed, digest = self._seal(item.record, item.withheld, random)
         if item.bound is EntryBound.STATISTIC:
             entry = encode(Statistic(epoch, commit, digest, item.part, item.final, 0))
         else:
@@ -207,8 +247,8 @@ class Sealer:
     def attempt(self, item: RefusedAttempt) -> Sealed:
         if len(item.grant) not in (0, 16):
             raise Internal("a refused attempt has an impossible grant")
-        epoch = self.tick()
-        commit, sealed, digest = self._records.seal(item.record, item.withheld, self._random.take(RECORD_RANDOM))
+        epoch = self.epoch
+        commit, sealed, digest = self._seal(item.record, item.withheld, self._random.take(RECORD_RANDOM))
         entry = encode(AttemptRefused(epoch, commit, digest))
         return [entry], encode_record(entry, (item.grant or _NO_GRANT) + bytes(4) + sealed)
 
@@ -216,7 +256,6 @@ class Sealer:
         """(the event with its sealed_digest, the sealed document)."""
         if commitment(item.opening, item.terms) != item.event.grant_commit:
             raise UsageError("these terms and this opening do not give the grant_commit that was signed")
-        self.tick()
         sealed, digest = self._documents.seal(item.terms, item.opening, self._random.take(DOCUMENT_RANDOM))
         event = item.event
         kind = BreakGlass if isinstance(event, BreakGlass) else GrantRequested

@@ -15,6 +15,7 @@ from seenby_verify.tlog.checkpoint import VerifierKey
 from seenby_verify.tlog.entries import (
     Disclosure,
     Entry,
+    EpochKey,
     Erasure,
     LogStarted,
     Move,
@@ -47,12 +48,16 @@ class LabelsInMemory:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a reader of the log stands. ``owed``: the bucket of the entry whose people are being named, if any."""
+    """Where a reader of the log stands.
+
+    ``owed``: the bucket of the entry whose people are being named, if any; ``keyed``: the epoch of the last epoch key.
+    """
 
     size: int = 0
     epoch: int = 0
     owed: int | None = None
     named: int = 0
+    keyed: int = 0
 
 
 class EntryRules:
@@ -136,7 +141,7 @@ class EntryRules:
                 raise VerificationError("a person is named in another epoch than what concerns them")
             if not self._labels.add(entry.epoch, entry.label):
                 raise VerificationError("a label stands in the log twice")
-            self.place = Place(index + 1, place.epoch, place.owed, place.named + 1)
+            self.place = Place(index + 1, place.epoch, place.owed, place.named + 1, place.keyed)
             return
         self._end()
         if isinstance(entry, Query) and entry.bound == 0 and entry.bucket:
@@ -144,7 +149,14 @@ class EntryRules:
         owed = None
         if isinstance(entry, Query | PersonEnrolled | Erasure | Move | Transfer | Disclosure):
             owed = entry.bucket
-        self.place = Place(index + 1, entry.epoch, owed)
+        keyed = place.keyed
+        if isinstance(entry, EpochKey):
+            if entry.epoch == keyed:
+                raise VerificationError(f"a second key for the auditors of {keyed}")
+            if not 1 <= entry.threshold <= entry.auditors:
+                raise VerificationError(f"{entry.threshold} of {entry.auditors} auditors cannot be")
+            keyed = entry.epoch
+        self.place = Place(index + 1, entry.epoch, owed, keyed=keyed)
 
     def _end(self) -> None:
         """The people announced must have been named by now."""
