@@ -96,8 +96,10 @@ def test_no_two_cosignatures_contradict_each_other(tmp_path: Path) -> None:
     cosigned: list[tuple[int, int, bytes]] = []
     for _ in range(ROUNDS):
         running = Running(tmp_path, views, vkey, max((size for _, size, _ in cosigned), default=0))
-        assert running.latest() >= max((size for _, size, _ in cosigned), default=0)
-        running.press_and_kill(chance.random() * 0.15)
+        try:
+            assert running.latest() >= max((size for _, size, _ in cosigned), default=0)
+        finally:
+            running.press_and_kill(chance.random() * 0.15)
         assert running.cosigned
         cosigned += running.cosigned
     # One view only: every root is the honest log's, or every root is the other's.
