@@ -244,8 +244,104 @@ def records() -> dict[str, Any]:
     }
 
 
+def bit(label: bytes, number: int) -> int:
+    return label[number // 8] >> (7 - number % 8) & 1
+
+
+def cut(labels: list[bytes]) -> tuple[int, list[bytes], list[bytes]]:
+    """The first bit in which the labels of a set differ, those with 0 there and those with 1."""
+    first = next(number for number in range(256) if len({bit(label, number) for label in labels}) == 2)
+    return first, [x for x in labels if not bit(x, first)], [x for x in labels if bit(x, first)]
+
+
+def label_root(labels: list[bytes]) -> bytes:
+    if not labels:
+        return bytes(32)
+    if len(labels) == 1:
+        return hashlib.sha256(b"\x02" + labels[0]).digest()
+    first, left, right = cut(labels)
+    return hashlib.sha256(b"\x03" + bytes([first]) + label_root(left) + label_root(right)).digest()
+
+
+def label_proof(label: bytes, labels: list[bytes]) -> dict[str, Any]:
+    steps: list[tuple[int, bytes]] = []
+    while len(labels) > 1:
+        first, left, right = cut(labels)
+        labels, others = (right, left) if bit(label, first) else (left, right)
+        steps.insert(0, (first, label_root(others)))
+    leaf = base64.b64encode(labels[0]).decode() if labels else None
+    return {"leaf": leaf, "steps": [[first, base64.b64encode(other).decode()] for first, other in steps]}
+
+
+def labels() -> dict[str, Any]:
+    """Sets with their roots; proofs that hold; proofs that do not, each with one thing wrong."""
+    some = [hashlib.sha256(b"label %d" % n).digest() for n in range(300)]
+    deep = [bytes(32)] + [(1 << n).to_bytes(32, "big") for n in range(256)]
+    sets = {
+        "empty": [],
+        "one": [fill(0x11)],
+        "two that differ in the last bit": [bytes(32), bytes(31) + b"\x01"],
+        "two that differ in the first bit": [bytes(32), fill(0xFF)],
+        "three": [bytes(32), b"\x40" + bytes(31), b"\x80" + bytes(31)],
+        "seven": some[:7],
+        "three hundred": some,
+        "256 deep": deep,
+        "one prefix of 200 bits": [fill(0xAB, 25) + label[:7] for label in some[:40]],
+    }
+    asked = {
+        "empty": [fill(0x11)],
+        "one": [fill(0x11), fill(0x12)],
+        "two that differ in the last bit": [bytes(32), bytes(31) + b"\x01", bytes(31) + b"\x02"],
+        "two that differ in the first bit": [fill(0xFF), fill(0x7F)],
+        "three": [b"\x40" + bytes(31), b"\x60" + bytes(31), b"\xc0" + bytes(31)],
+        "seven": [some[3], some[8]],
+        "three hundred": [some[0], some[299], hashlib.sha256(b"label 300").digest()],
+        "256 deep": [deep[0], deep[1], deep[256], fill(0xFF), bytes(31) + b"\x03"],
+        "one prefix of 200 bits": [fill(0xAB, 25) + some[7][:7], fill(0xAA), fill(0xAB)],
+    }
+    seven, root = sets["seven"], label_root(sets["seven"])
+    good = label_proof(some[8], seven)
+    steps = good["steps"]
+    spoilt = {
+        "another root": (some[8], good, fill(0x11)),
+        "the root of no labels": (some[8], good, bytes(32)),
+        "nothing is there": (some[8], {"leaf": None, "steps": []}, root),
+        "steps without a leaf": (some[8], {"leaf": None, "steps": steps}, root),
+        "a step is left out": (some[8], {**good, "steps": steps[1:]}, root),
+        "a step stands twice": (some[8], {**good, "steps": [steps[0], *steps]}, root),
+        "steps in the wrong order": (some[8], {**good, "steps": steps[::-1]}, root),
+        "another bit": (some[8], {**good, "steps": [[steps[0][0] + 1, steps[0][1]], *steps[1:]]}, root),
+        "another hash": (some[8], {**good, "steps": [[steps[0][0], steps[-1][1]], *steps[1:]]}, root),
+        "another leaf": (some[8], {**good, "leaf": base64.b64encode(fill(0x11)).decode()}, root),
+        "the path of another label": next(
+            (some[n], good, root) for n in range(9, 99) if label_proof(some[n], seven) != good
+        ),
+    }
+    return {
+        "sets": [
+            {"name": name, "labels": [x.hex() for x in members], "root": label_root(members).hex()}
+            for name, members in sets.items()
+        ],
+        "proofs": [
+            {
+                "set": name,
+                "label": label.hex(),
+                "present": label in sets[name],
+                "proof": label_proof(label, sets[name]),
+                "root": label_root(sets[name]).hex(),
+            }
+            for name, those in asked.items()
+            for label in those
+        ],
+        "refused": [
+            {"why": why, "label": label.hex(), "proof": proof, "root": root.hex()}
+            for why, (label, proof, root) in spoilt.items()
+        ],
+    }
+
+
 def main() -> None:
-    for name, value in (("entries", entries()), ("records", records())):
+    for name, value in (("entries", entries()), ("records", records()), ("labels", labels())):
         (HERE / f"{name}.json").write_text(json.dumps(value, indent=1) + "\n")
 
 

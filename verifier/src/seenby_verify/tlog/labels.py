@@ -179,7 +179,10 @@ class LabelTree:
         sha256 = hashlib.sha256
         path: list[int] = []  # edges to the nodes that will change, from the root down
         before = 0
-        for label in sorted(labels):
+        todo = sorted(labels)
+        if odd := set(map(len, todo)) - {32}:
+            raise VerificationError(f"{odd.pop()} bytes are no label")
+        for label in todo:
             value = int.from_bytes(label, "big")
             shared = 256 - (value ^ before).bit_length()
             before = value
