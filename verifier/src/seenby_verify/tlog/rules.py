@@ -1,4 +1,5 @@
-"""What every entry of a log must fulfil, one after the other: well formed, in its place, signed by a key that counts.
+"""What every entry of a log must fulfil, one after the other: well formed, in its place, signed by a key that counts,
+sealed.
 
 Whoever reads a log uses this: the one-time check of a whole log, and the monitor that reads on where it stopped.
 """
@@ -8,11 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from hashlib import sha256
+from typing import Final, Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from seenby_verify.errors import VerificationError
 from seenby_verify.tlog.checkpoint import VerifierKey
 from seenby_verify.tlog.entries import (
+    DailyReport,
     Disclosure,
     Entry,
     EpochKey,
@@ -22,11 +28,18 @@ from seenby_verify.tlog.entries import (
     PersonEnrolled,
     PersonNamed,
     Query,
+    Regions,
     Transfer,
     bucket,
     decode,
 )
 from seenby_verify.tlog.grantlog import GRANT_EVENTS, GrantLog
+from seenby_verify.tlog.regions import RegionList
+from seenby_verify.tlog.seals import SealRules
+
+AUDITOR: Final = "auditor"
+"""The role of the keys that cosign daily reports."""
+_REMEMBERED: Final = (LogStarted, Regions, *GRANT_EVENTS)
 
 
 class Labels(Protocol):
@@ -64,42 +77,57 @@ class EntryRules:
     """Looks at every entry once, in order; keeps the first fault of each sort.
 
     Attributes:
-        place: what comes next; with the grant events so far and the labels it is all that must be remembered.
-        events: (index, entry) of every grant or key event, and of the log's start.
-        malformed, misplaced, unsigned: the first fault of each sort, with its file and entry.
+        place: what comes next. With the entries that ``remembers`` and the labels it is all that a reader must keep.
+        events: (index, entry) of every grant and key event, list of regions and daily report taken so far.
+        grants, seals, regions: what they amount to; ``regions`` is the newest list, None if the log has none.
+        malformed, misplaced, unsigned, unsealed, unlisted: the first fault of each sort, with its file and entry.
     """
 
-    def __init__(self, key: VerifierKey, labels: Labels | None = None) -> None:
-        """``key``: the log's; its name is the origin."""
+    def __init__(self, key: VerifierKey, labels: Labels | None = None, organisation: VerifierKey | None = None) -> None:
+        """``key``: the log's; its name is the origin. ``organisation`` signs lists of regions; None: anybody may."""
         self.counts: Counter[type] = Counter()
         self.malformed: VerificationError | None = None
         self.misplaced: VerificationError | None = None
         self.unsigned: VerificationError | None = None
+        self.unsealed: VerificationError | None = None
+        self.unlisted: VerificationError | None = None
         self.grants = GrantLog("")
+        self.seals = SealRules()
+        self.regions: RegionList | None = None
+        self.events: list[tuple[int, Entry]] = []
         self.place = Place()
         self._key = key
+        self._organisation = organisation
         self._labels = labels or LabelsInMemory()
         self._path = ""
 
-    def resume(self, place: Place, events: Iterable[tuple[int, bytes]]) -> None:
-        """Goes on behind ``place``. ``events``: the entries that ``remember`` asked for. Raises VerificationError."""
+    def resume(self, place: Place, events: Iterable[tuple[int, bytes]], labels: Iterable[bytes]) -> None:
+        """Goes on behind ``place``, which is behind a seal. Raises VerificationError.
+
+        Args:
+            events: the entries that ``remembers``, with their indexes.
+            labels: those of the epoch of ``place``.
+        """
         self.place = place
         for index, data in events:
             entry = decode(data)
             if isinstance(entry, LogStarted):
                 self.grants.region = entry.region
+            elif isinstance(entry, Regions):
+                self.regions = RegionList.open(entry.document, None)
             elif isinstance(entry, GRANT_EVENTS):
                 self.grants.apply(index, entry)
+        self.seals.resume(place.epoch, labels)
 
     @staticmethod
-    def remember(entry: bytes) -> bool:
+    def remembers(entry: bytes) -> bool:
         """Whether ``resume`` needs this entry (a well-formed one)."""
-        return isinstance(decode(entry), (LogStarted, *GRANT_EVENTS))
+        return isinstance(decode(entry), _REMEMBERED)
 
     @property
     def fault(self) -> VerificationError | None:
         """What to tell first."""
-        return self.malformed or self.misplaced or self.unsigned
+        return self.malformed or self.misplaced or self.unsigned or self.unsealed or self.unlisted
 
     def take(self, path: str, first: int, entries: list[bytes]) -> None:
         """The entries from index ``first`` on, as they stand in the file ``path``."""
@@ -119,10 +147,50 @@ class EntryRules:
             except VerificationError as error:
                 self.misplaced = _at(index, path, error)
             try:
-                if not self.unsigned and isinstance(entry, GRANT_EVENTS):
-                    self.grants.apply(index, entry)
+                if not self.unsealed and not self.misplaced:
+                    self.seals.take(index, entry)
             except VerificationError as error:
+                self.unsealed = _at(index, path, error)
+            if isinstance(entry, (Regions, DailyReport, *GRANT_EVENTS)):
+                self._event(index, entry, path)
+
+    def _event(self, index: int, entry: Entry, path: str) -> None:
+        self.events.append((index, entry))
+        try:
+            if isinstance(entry, Regions):
+                if not self.unlisted:
+                    self._list(entry)
+            elif self.unsigned:
+                pass
+            elif isinstance(entry, DailyReport):
+                self._report(entry)
+            elif isinstance(entry, GRANT_EVENTS):
+                self.grants.apply(index, entry)
+        except VerificationError as error:
+            if isinstance(entry, Regions):
+                self.unlisted = _at(index, path, error)
+            else:
                 self.unsigned = _at(index, path, error)
+
+    def _list(self, entry: Regions) -> None:
+        found = RegionList.open(entry.document, self._organisation)
+        if (self.grants.region, self._key) not in found.logs:
+            raise VerificationError("the list of regions leaves out the log that it stands in")
+        if self.regions:
+            found.check_follows(self.regions)
+        self.regions = found
+
+    def _report(self, entry: DailyReport) -> None:
+        """A daily report is cosigned by an auditor whose key counts here (entries.md, "Daily report")."""
+        key = self.grants.keys.get(entry.key_id)
+        if key is None or key.role != AUDITOR:
+            raise VerificationError("the daily report is signed by a key that is no auditor's here")
+        digest = sha256(entry.document).hexdigest()
+        message = f"seenby/report/v1\n{self.grants.region}\n{entry.epoch}\n{entry.day}\n{digest}\n"
+        try:
+            Ed25519PublicKey.from_public_bytes(key.key).verify(entry.signature, message.encode())
+        except (InvalidSignature, ValueError):
+            raise VerificationError("the auditor's signature under the daily report does not match") from None
 
     def _place(self, index: int, entry: Entry) -> None:
         place = self.place
@@ -167,12 +235,17 @@ class EntryRules:
             )
 
     def finish(self, size: int) -> None:
-        """A checkpoint of this size ends here: are the last people named?"""
+        """A checkpoint of this size ends here: are the last people named, and all of them sealed?"""
         try:
             if not self.misplaced:
                 self._end()
         except VerificationError as error:
             self.misplaced = _at(size - 1, self._path, error)
+        try:
+            if not self.unsealed:
+                self.seals.finish(size)
+        except VerificationError as error:
+            self.unsealed = _at(size - 1, self._path, error) if size else error
 
 
 def _at(index: int, path: str, error: VerificationError) -> VerificationError:
