@@ -36,6 +36,7 @@ class QueryDisclosure(NamedTuple):
         bound: how the people were found.
         grant: the grant's id, 16 bytes.
         rows: rows in this part (counts towards the grant's cap).
+        principal: whose session it was; they may fetch a promise and a receipt for the entry. "": nobody.
     """
 
     record: bytes
@@ -46,6 +47,7 @@ class QueryDisclosure(NamedTuple):
     bound: EntryBound
     grant: bytes
     rows: int
+    principal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +57,17 @@ class RefusedAttempt:
     record: bytes
     withheld: bytes
     grant: bytes = b""
+    principal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleEvent:
+    """Something else that happens to people's data: they are enrolled, or their keys are erased.
+
+    Attributes:
+        people: whom it concerns, each once.
+        erased: their keys go when the entry is durable; otherwise they are enrolled, those who are not yet.
+    """
+
+    people: tuple[str, ...]
+    erased: bool

@@ -2,9 +2,9 @@
 
 Three places, one direction::
 
-    loop's thread      submit: seal, count, queue                          ~10 us a query
-    journal thread     everything queued: one write, one fdatasync         -> done(None) on the loop
-    publishing thread  leaf hashes, tiles, checkpoint, within a second     never waits for, nor delays, the journal
+    loop's thread      submit: encrypt, count, queue
+    journal thread     everything queued: one write, one fdatasync           -> done(None) on the loop
+    publishing thread  journal -> tiles, label tree, checkpoint in a second  never waits for, nor delays, the journal
 
 A failed write ends the ledger: everybody who waits gets LedgerFailed, and so does everybody after (fail closed).
 Formats: docs/formats/ledger.md.
@@ -17,50 +17,35 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import Final
 
-from seenby.errors import LedgerFailed, SeenbyError, UsageError, VerificationError
-from seenby.model.disclosure import QueryDisclosure, RefusedAttempt
+from seenby.errors import LedgerFailed, SeenbyError, UsageError
+from seenby.model.disclosure import PeopleEvent, QueryDisclosure, RefusedAttempt
 from seenby.stores.auditors import Auditors, RecordKeys
-from seenby.stores.journal import JournalReader, JournalWriter, Record, encode_record
+from seenby.stores.grouping import Done, GroupWriter, Queued
+from seenby.stores.journal import encode_record
 from seenby.stores.keystore import KeyStore
-from seenby.stores.publish import Publisher
-from seenby.stores.publishing import Publishing
-from seenby.stores.sealing import GrantDocument, Sealed, Sealer, Usage
+from seenby.stores.layout import seal_mark
+from seenby.stores.opening import LoggedEvent, Opened, open_files
+from seenby.stores.publishing import OnPublished, Publishing
+from seenby.stores.sealing import GrantDocument, Sealed, Sealer
+from seenby.stores.state import State, Usage
 from seenby_verify.tlog.checkpoint import VerifierKey, valid_name
-from seenby_verify.tlog.entries import (
-    BreakGlass,
-    EpochKey,
-    GrantEvent,
-    GrantRequested,
-    KeyEvent,
-    LogStarted,
-    decode,
-    encode,
-)
-from seenby_verify.tlog.grantlog import GRANT_EVENTS, GrantLog
+from seenby_verify.tlog.entries import BreakGlass, EpochKey, GrantEvent, GrantRequested, KeyEvent, Regions, encode
+from seenby_verify.tlog.grantlog import GrantLog
 
-Item = QueryDisclosure | RefusedAttempt | GrantDocument | GrantEvent | KeyEvent
-Done = Callable[[BaseException | None], None]
-
-MAX_GROUP: Final = 8 << 20
-"""Bytes after which a group takes no further item."""
+Item = QueryDisclosure | RefusedAttempt | PeopleEvent | GrantDocument | GrantEvent | KeyEvent | Regions
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedEvent:
-    """A grant or key entry with its index; ``document`` only for requests."""
+class Recent:
+    """An entry that is durable and not public yet: whose it is, and when it was written (Unix milliseconds)."""
 
     index: int
-    event: GrantEvent | KeyEvent
-    document: GrantDocument | None = None
-
-
-_Queued = tuple[bytes, list[bytes], Done, LoggedEvent | None]
-"""Journal records, the entries in them, whom to tell, the event if it is one."""
+    entry: bytes
+    principal: str
+    time: int
 
 
 def _nobody(_: BaseException | None) -> None:
@@ -85,24 +70,18 @@ class Ledger:
         self.region = region
         self.origin = origin
         self._keystore = keystore
-        self._sealer = Sealer(region, keystore, clock, RecordKeys(directory, region, auditors))
-        self._grants = GrantLog(region)
-        self._events: list[LoggedEvent] = []
         self._failure: LedgerFailed | None = None
         self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._queue: SimpleQueue[_Queued | None] = SimpleQueue()
-        self._durable = 0
-        self._next = 0
+        self._at_seal: Callable[[int], None] | None = None
+        self._recent: list[Recent] = []
         self._lock = self._take_lock()
         try:
-            self._restore(segment_bytes, clock)
-            self._publishing = Publishing(self._publisher, region, publish_after, self._fail)
+            self._start(clock, RecordKeys(directory, region, auditors), publish_after, segment_bytes)
         except BaseException:
             os.close(self._lock)
             raise
-        self._thread = Thread(target=self._write_groups, name=f"journal-{region}", daemon=True)
-        self._thread.start()
+        self._writer = GroupWriter(self._opened.journal, keystore, region, self._written)
 
     @classmethod
     def open(
@@ -117,7 +96,7 @@ class Ledger:
         publish_after: float = 0.25,
         segment_bytes: int = 64 << 20,
     ) -> Ledger:
-        """Opens the ledger in ``directory``, or starts it. Reads the whole journal: call it before serving.
+        """Opens the ledger in ``directory``, or starts it. Reads what the state does not cover: call it before serving.
 
         Args:
             region: whose people this ledger is about, as in ``eu``.
@@ -158,45 +137,20 @@ class Ledger:
             ) from None
         return lock
 
-    def _restore(self, segment_bytes: int, clock: Callable[[], float]) -> None:
-        key = self._keystore.checkpoint_key()
-        private = self.directory / "private"
-        self._publisher = Publisher(self.directory / "public", private / "publishing.tmp", self.origin, key)
-        reader = JournalReader(private / "journal")
-        for group in reader.groups():
-            for record in group:
-                self._restore_one(record)
-        self._sealer.restored()
-        self._publisher.restored()
-        self._journal = JournalWriter(private / "journal", reader, clock=clock, segment_bytes=segment_bytes)
-        if not self._journal.place.index:
-            public = key.public_key().public_bytes_raw()
-            started = encode(LogStarted(self._sealer.tick(), self.region, self.origin, public))
-            self._journal.append(encode_record(started, b""), 1)
-            self._publisher.add(started)
-        self._next = self._durable = self._journal.place.index
-        self._publisher.publish()
-
-    def _restore_one(self, record: Record) -> None:
-        try:
-            entry = decode(record.entry)
-            if record.index == 0 and (
-                not isinstance(entry, LogStarted) or (entry.region, entry.origin) != (self.region, self.origin)
-            ):
-                raise VerificationError(f"it is not the log {self.origin} of region {self.region}")
-            if isinstance(entry, GRANT_EVENTS):
-                self._grants.apply(record.index, entry)
-                document = None
-                if isinstance(entry, GrantRequested | BreakGlass):
-                    document = self._sealer.opened(record, entry)
-                self._events.append(LoggedEvent(record.index, entry, document))
-        except VerificationError as error:
-            raise LedgerFailed(
-                f"entry {record.index} of the journal is refused: {error.message}",
-                hint="check region, origin and keys_dir in seenby.toml",
-            ) from None
-        self._sealer.restore(record)
-        self._publisher.restore(record.entry)
+    def _start(self, clock: Callable[[], float], keys: RecordKeys, publish_after: float, segment_bytes: int) -> None:
+        opened = open_files(self.directory, self.region, self.origin, self._keystore, clock, segment_bytes)
+        self._opened: Opened = opened
+        self._grants, self._events = opened.grants, opened.events
+        self._durable = self._next = opened.size
+        self._sealed = True
+        self._sealer = Sealer(
+            self.region, self._keystore, clock, keys, opened.state, opened.integrator.epoch, opened.epoch_key
+        )
+        self._sealer.integrated(opened.size)
+        self._publishing = Publishing(
+            opened.integrator, opened.checkpoint, self.region, publish_after, self._put_seal, self._fail
+        )
+        self._publishing.on_published.append(lambda head, _: self._published(head.size))
 
     # --- submitting (the loop's thread)
 
@@ -209,20 +163,29 @@ class Ledger:
         """
         loop = self._loop
         if loop is None:
-            loop = self._loop = asyncio.get_running_loop()
+            loop = self._loop = self._writer.loop = asyncio.get_running_loop()
         if self._failure is not None or self._closing:
             error = self._failure or LedgerFailed("the ledger is closed", hint="start the gateway again")
             loop.call_soon(done, error)
             return
         try:
-            event = None
-            self._sealer.tick()
+            epoch = self._sealer.epoch
+            if self._sealer.tick() != epoch and not self._sealed:
+                self._put(seal_mark(epoch, self._next), seal=True)
             if self._sealer.announced is not None:
                 self._announce(self._sealer.announced)
+            event, index = None, self._next
             if type(item) is QueryDisclosure:
-                entries, payload = self._sealer.query(item)
+                entries, payload = self._sealer.query(item, index)
             elif type(item) is RefusedAttempt:
                 entries, payload = self._sealer.attempt(item)
+            elif type(item) is PeopleEvent:
+                entries, payload = self._sealer.people_event(item, index)
+                if not entries:
+                    loop.call_soon(done, None)
+                    return
+                if item.erased:
+                    done = partial(self._erase, item.people, done)
             else:
                 (entries, payload), event = self._grant_event(item)  # type: ignore[arg-type]  # what is left of Item
         except SeenbyError as error:
@@ -232,15 +195,40 @@ class Ledger:
             self._fail(error)
             loop.call_soon(done, self._failure)
             return
+        receipt = None
+        if type(item) is QueryDisclosure and item.principal:
+            head = index + len(entries) - len(item.people) - 1  # behind an enrolment, if there is one
+            receipt = (head, entries[head - index], item.principal)
+        elif type(item) is RefusedAttempt and item.principal:
+            receipt = (index, entries[0], item.principal)
         self._next += len(entries)
-        self._queue.put((payload, entries, done, event))
+        self._sealed = False
+        self._writer.put(Queued(payload, len(entries), done, event, False, receipt))
+
+    def _put(self, entry: bytes, done: Done = _nobody, *, seal: bool = False) -> None:
+        """An entry of the ledger's own."""
+        self._next += 1
+        self._sealed = seal
+        self._writer.put(Queued(encode_record(entry, b""), 1, done, None, seal))
 
     def _announce(self, entry: EpochKey) -> None:
         """The auditors' key of a new epoch, before what is sealed for them."""
         self._sealer.announced = None
-        data = encode(entry)
-        self._next += 1
-        self._queue.put((encode_record(data, b""), [data], _nobody, None))
+        self._put(encode(entry))
+
+    def _put_seal(self, then: Callable[[int], None]) -> None:
+        """For publishing: a seal at the end, unless one stands there; ``then(size)`` when it is durable."""
+        if self._sealed and self._durable == self._next:
+            assert self._loop is not None
+            self._loop.call_soon(then, self._next)
+            return
+        if self._sealed:  # it is on its way
+            self._at_seal = then
+            return
+        size = self._next + 1
+        self._put(
+            seal_mark(self._sealer.epoch, self._next), lambda error: then(size) if error is None else None, seal=True
+        )
 
     async def append(self, item: Item) -> None:
         """``submit``, and wait until it is durable. Raises what ``done`` was given."""
@@ -257,10 +245,10 @@ class Ledger:
         self.submit(item, done)
         await future
 
-    def _grant_event(self, item: GrantDocument | GrantEvent | KeyEvent) -> tuple[Sealed, LoggedEvent]:
+    def _grant_event(self, item: GrantDocument | GrantEvent | KeyEvent | Regions) -> tuple[Sealed, LoggedEvent | None]:
         private, document = b"", None
         if isinstance(item, GrantDocument):
-            event: GrantEvent | KeyEvent
+            event: GrantEvent | KeyEvent | Regions
             event, private = self._sealer.document(item)
             document = item
         elif isinstance(item, GrantRequested | BreakGlass):
@@ -268,52 +256,41 @@ class Ledger:
         else:
             event = replace(item, epoch=self._sealer.epoch)
         data = encode(event)
+        if isinstance(event, Regions):
+            self._opened.regions = event.document
+            return ([data], encode_record(data, private)), None
         self._grants.apply(self._next, event)
         return ([data], encode_record(data, private)), LoggedEvent(self._next, event, document)
 
-    # --- writing (the journal's thread)
+    def _erase(self, people: tuple[str, ...], done: Done, error: BaseException | None) -> None:
+        """The erasures are durable in the log: now the keys go, and only then is it done."""
+        if error is not None:
+            done(error)
+            return
+        self._sealer.forget(people)
+        assert self._loop is not None
+        work = self._loop.run_in_executor(None, self._keystore.forget, people)
+        work.add_done_callback(lambda ended: self._call(done, ended.exception()))
 
-    def _write_groups(self) -> None:
-        queue, stop = self._queue, False
-        while not stop:
-            item = queue.get()
-            if item is None:
-                return
-            batch, size = [item], len(item[0])
-            while size < MAX_GROUP:
-                try:
-                    item = queue.get_nowait()
-                except Empty:
-                    break
-                if item is None:
-                    stop = True
-                    break
-                batch.append(item)
-                size += len(item[0])
-            failure: Exception | None = None
-            try:
-                self._keystore.flush()
-                self._journal.append(b"".join([item[0] for item in batch]), sum([len(item[1]) for item in batch]))
-            except Exception as error:  # noqa: BLE001  # whatever it is: nothing more may be written
-                failure, stop = error, True
-            assert self._loop is not None
-            try:
-                self._loop.call_soon_threadsafe(self._written, batch, failure)
-            except RuntimeError:  # the loop is closed: nobody waits any more
-                return
+    # --- what was written
 
-    def _written(self, batch: list[_Queued], failure: Exception | None) -> None:
+    def _written(self, batch: list[Queued], time: int, failure: Exception | None) -> None:
         if failure is not None:
             self._fail(failure)
-            for _, _, done, _ in batch:
-                self._call(done, self._failure)
+            for item in batch:
+                self._call(item.done, self._failure)
             return
-        for _, entries, done, event in batch:
-            self._durable += len(entries)
-            self._publishing.add(entries)
-            if event is not None:
-                self._events.append(event)
-            self._call(done, None)
+        for item in batch:
+            self._durable += item.entries
+            if item.event is not None:
+                self._events.append(item.event)
+            if item.receipt is not None:
+                self._recent.append(Recent(*item.receipt, time))
+            self._call(item.done, None)
+        at_seal = self._at_seal
+        if at_seal is not None and batch[-1].seal:
+            self._at_seal = None
+            at_seal(self._durable)
         self._publishing.soon()
 
     def _call(self, done: Done, error: BaseException | None) -> None:
@@ -330,15 +307,15 @@ class Ledger:
                 hint="look at the disk, then start the gateway again",
                 detail=f"{type(error).__name__}: {error}",
             )
-        while True:
-            try:
-                item = self._queue.get_nowait()
-            except Empty:
-                break
-            if item is not None:
-                self._call(item[2], self._failure)
-        self._queue.put(None)
+        for item in self._writer.drain():
+            self._call(item.done, self._failure)
         self._publishing.fail(self._failure)
+
+    def _published(self, size: int) -> None:
+        self._sealer.integrated(size)
+        self._recent = [one for one in self._recent if one.index >= size]
+        if self._durable > size:
+            self._publishing.soon()
 
     async def published(self) -> None:
         """Waits until everything that is durable now is in the published checkpoint. Raises LedgerFailed."""
@@ -346,12 +323,30 @@ class Ledger:
             raise self._failure
         await self._publishing.reached(self._durable)
 
+    async def cosigned(self, plain: bytes, note: bytes) -> bool:
+        """Puts witnesses' signatures under the published note ``plain``; False if a newer one stands there by now."""
+        return await self._publishing.cosigned(plain, note)
+
+    def on_published(self, told: OnPublished) -> None:
+        """``told(head, note)`` is called on the loop's thread after each new checkpoint."""
+        self._publishing.on_published.append(told)
+
     # --- reading
 
     @property
     def size(self) -> int:
         """How many entries are durable."""
         return self._durable
+
+    @property
+    def note(self) -> bytes:
+        """The published checkpoint, as it stands there."""
+        return self._opened.checkpoint.note
+
+    @property
+    def state(self) -> State:
+        """What is known of everything that is published. Read only."""
+        return self._opened.state
 
     @property
     def failure(self) -> LedgerFailed | None:
@@ -368,13 +363,22 @@ class Ledger:
         """What the log's grant entries amount to (submitted ones included). Read only."""
         return self._grants
 
+    @property
+    def regions(self) -> bytes:
+        """The newest signed list of regions in the log; empty if there is none."""
+        return self._opened.regions
+
     def grant_events(self) -> Iterator[LoggedEvent]:
         """Every durable grant and key entry, in the log's order."""
         yield from tuple(self._events)
 
+    def recent(self, principal: str) -> list[Recent]:
+        """What this principal's sessions made durable that is not public yet."""
+        return [one for one in self._recent if one.principal == principal]
+
     def usage(self, grant: bytes) -> Usage:
         """What a grant (16 bytes) has shown so far, submitted disclosures included. Read only."""
-        return self._sealer.usage.get(grant) or Usage()
+        return self._sealer.used(grant)
 
     def pseudonym(self, person: str) -> bytes:
         """How ``Usage.people`` names ``account:42``."""
@@ -387,14 +391,13 @@ class Ledger:
         if self._closing:
             return
         self._closing = True
-        loop = self._loop = asyncio.get_running_loop()
-        self._queue.put(None)
-        await loop.run_in_executor(None, self._thread.join)
+        loop = self._loop = self._writer.loop = asyncio.get_running_loop()
         try:
-            if self._failure is None:
-                await asyncio.sleep(0)
-                await self._publishing.rest()
+            while self._failure is None and self._opened.checkpoint.size < self._next:
+                await self._publishing.now()
         finally:
+            await loop.run_in_executor(None, self._writer.join)
+            await asyncio.sleep(0)
             self._publishing.close()
-            self._journal.close()
+            self._opened.close()
             os.close(self._lock)

