@@ -25,9 +25,10 @@ from seenby_verify.tlog.entries import (
     Query,
     encode,
 )
+from seenby_verify.tlog.steps import Step
 from seenby_verify.tlog.tiles import ENTRIES, Tile
 from seenby_verify.tlog.tree import leaf_hash, root_of
-from seenby_verify.tlog.verify import TITLES, Step, verify
+from seenby_verify.tlog.verify import TITLES, verify
 from tests.fixtures.ledgers import (
     APPROVERS,
     COMMIT,

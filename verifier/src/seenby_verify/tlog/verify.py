@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -35,6 +34,7 @@ from seenby_verify.tlog.entries import (
 from seenby_verify.tlog.fsck import CHECKPOINT, Files
 from seenby_verify.tlog.policy import Accepted, Policy
 from seenby_verify.tlog.rules import EntryRules
+from seenby_verify.tlog.steps import Step
 from seenby_verify.tlog.tiles import WIDTH, Read, subtree_root
 from seenby_verify.tlog.tree import leaf_hash
 
@@ -52,15 +52,6 @@ TITLES: Final = (
 )
 Progress = Callable[[int, int], None]
 """(entries looked at, entries in all)"""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A step that holds. ``number`` from 1; ``detail``: what was looked at."""
-
-    number: int
-    title: str
-    detail: str
 
 
 class LogCheck:
