@@ -38,6 +38,15 @@
     [reconcile]                             # `seenby reconcile`: who connected that was not Seenby?
     log = "/var/log/postgresql"             # the database's jsonlog: a file, or the folder of its *.json files
     since = "2026-11-22T09:30:00Z"          # when Seenby took the database over; what was before is not judged
+
+    [publish]                               # the public log over HTTP; any web server may serve a copy instead
+    host = "0.0.0.0"                        # "" = not served
+    port = 8443
+    tls_cert = "tls/log.crt"                # both empty = no TLS
+    tls_key = "tls/log.key"
+
+    [witnesses]                             # who is asked to cosign the log
+    policy = "witnesses.policy"             # C2SP tlog-policy (docs/formats/trust.md); "" = nobody
 """
 
 from __future__ import annotations
@@ -45,7 +54,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -114,6 +123,19 @@ class Reconcile:
 
 
 @dataclass(frozen=True, slots=True)
+class Publish:
+    host: str = ""
+    port: int = 0
+    tls_cert: str = ""
+    tls_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    policy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One region's gateway. All paths are absolute."""
 
@@ -130,6 +152,8 @@ class Config:
     control_socket: Path
     limits: Limits
     reconcile: Reconcile = Reconcile()
+    publish: Publish = Publish()
+    witnesses: Witnesses = Witnesses()
 
     @property
     def ledger_dir(self) -> Path:
@@ -157,9 +181,11 @@ TOP = frozenset(
         "control",
         "limits",
         "reconcile",
+        "publish",
+        "witnesses",
     }
 )
-Section = TypeVar("Section", Listen, Database, Control, Limits, Reconcile)
+Section = TypeVar("Section", Listen, Database, Control, Limits, Reconcile, Publish, Witnesses)
 
 
 def load_config(path: Path | str) -> Config:
@@ -199,6 +225,17 @@ def load_config(path: Path | str) -> Config:
     if bool(listen.tls_cert) != bool(listen.tls_key):
         raise ConfigError(f"{file}: [listen] tls_cert and tls_key go together")
     reconcile = _section(file, raw, "reconcile", Reconcile)
+    publish = _section(file, raw, "publish", Publish)
+    if publish.host and not 0 < publish.port < 65_536:
+        raise ConfigError(f"{file}: [publish] port must be from 1 to 65535, not {publish.port}", hint="port = 8443")
+    if bool(publish.tls_cert) != bool(publish.tls_key):
+        raise ConfigError(f"{file}: [publish] tls_cert and tls_key go together")
+    publish = replace(
+        publish,
+        tls_cert=str(path_of(publish.tls_cert)) if publish.tls_cert else "",
+        tls_key=str(path_of(publish.tls_key)) if publish.tls_key else "",
+    )
+    witnesses = _section(file, raw, "witnesses", Witnesses)
     host = str(path_of(database.host)) if database.host.startswith((".", "/")) else database.host
     return Config(
         file=file,
@@ -220,6 +257,8 @@ def load_config(path: Path | str) -> Config:
         control_socket=path_of(control.socket),
         limits=_section(file, raw, "limits", Limits),
         reconcile=Reconcile(str(path_of(reconcile.log)) if reconcile.log else "", reconcile.since),
+        publish=publish,
+        witnesses=Witnesses(str(path_of(witnesses.policy)) if witnesses.policy else ""),
     )
 
 
