@@ -39,7 +39,7 @@ from seenby_verify.tlog.seals import SealRules
 
 AUDITOR: Final = "auditor"
 """The role of the keys that cosign daily reports."""
-_REMEMBERED: Final = (LogStarted, Regions, *GRANT_EVENTS)
+_REMEMBERED: Final = frozenset(kind.KIND for kind in (LogStarted, Regions, *GRANT_EVENTS))
 
 
 class Labels(Protocol):
@@ -122,7 +122,7 @@ class EntryRules:
     @staticmethod
     def remembers(entry: bytes) -> bool:
         """Whether ``resume`` needs this entry (a well-formed one)."""
-        return isinstance(decode(entry), _REMEMBERED)
+        return entry[1] in _REMEMBERED
 
     @property
     def fault(self) -> VerificationError | None:

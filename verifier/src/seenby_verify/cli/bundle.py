@@ -1,0 +1,96 @@
+"""``seenby-verify bundle``: is the list of who saw somebody's data whole and true?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from seenby_verify.cli.output import console, say_steps, taken
+from seenby_verify.cli.trust import Json, Key, Organisation, PolicyFile, organisation_of, policy_of, read_file
+from seenby_verify.tlog.bundle import BundleCheck
+
+CANNOT_SHOW: Final = (
+    "an access that the operator did not log, or logged under another label",
+    "what was logged after the bundle's checkpoints: ask for a new one, and look at the time in step 2",
+    "that its list of regions is the newest: take the policy, which names all logs, from who does not run them",
+)
+"""docs/formats/bundle.md, "What a bundle cannot show"."""
+_HOW: Final = {
+    "disclosed": "shown",
+    "examined": "looked through",
+    "enrolled": "your key was made",
+    "erased": "your key was erased",
+}
+
+
+def bundle(
+    file: Path,
+    /,
+    *,
+    key: Key = None,
+    policy: PolicyFile = None,
+    organisation: Organisation = None,
+    receipt: Path | None = None,
+    json_: Json = False,
+) -> int:
+    """Check a person's bundle, and show who saw their data: when, for what, which kind.
+
+    Needs no network. Exit status 0: the list is whole and true, as far as any log can show. 1: it is not.
+
+    Parameters
+    ----------
+    file
+        The bundle, NAME.bundle.json. It holds the person's key: keep it to yourself.
+    receipt
+        The enrolment receipt that the person kept, NAME.tlog-proof: nobody can show them a second, clean key then.
+    """
+    check = BundleCheck(
+        read_file(file),
+        policy_of(key, policy),
+        organisation=organisation_of(organisation),
+        receipt=None if receipt is None else read_file(receipt),
+    )
+    done, fault = taken(check.steps())
+
+    def holds() -> tuple[list[str], dict[str, Any]]:
+        rows = [asdict(one) for one in check.shown]
+        accesses = sum(row["how"] not in ("enrolled", "erased") for row in rows)
+        times = {0: "nobody was shown your data", 1: "your data was shown once"}
+        lines = [f"The bundle holds: {times.get(accesses, f'your data was shown {accesses} times')}."]
+        if not receipt:
+            lines.append("No enrolment receipt was given: a second, clean key would not be noticed.")
+        return lines, {"shown": rows, "cannot_show": list(CANNOT_SHOW)}
+
+    status = say_steps(check.TITLES, done, fault, as_json=json_, holds=holds)
+    if status == 0 and not json_:
+        _say_table([asdict(one) for one in check.shown])
+    return status
+
+
+def _say_table(rows: Sequence[dict[str, Any]]) -> None:
+    table = Table(title="Who saw your data", title_justify="left")
+    for heading in ("when (UTC)", "purpose", "reference"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("data", "columns", "how", "region, entry"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        how = _HOW.get(row["how"], row["how"]) + (" (at most)" if row["bound"] in ("upper", 2) else "")
+        when = str(row["when"]).replace("T", " ")[:19]
+        own = row["how"] in ("enrolled", "erased")
+        columns = " ".join(row["columns"]) or ("" if own else "(only that they are there)")
+        cells = (when, row["purpose"], row["reference"], " ".join(row["classes"]), columns, how)
+        # From the operator's records: never markup, and nothing that moves a terminal's cursor.
+        table.add_row(*(_plain(cell) for cell in (*cells, f"{row['region']}, {row['index']}")))
+    limits = Text("What no bundle can show:\n" + "\n".join(f"  - {one}" for one in CANNOT_SHOW))
+    to = console()
+    to.print(Group(table, limits), soft_wrap=False)
+
+
+def _plain(value: object) -> Text:
+    return Text("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in str(value or "")))

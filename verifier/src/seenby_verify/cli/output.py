@@ -1,0 +1,105 @@
+"""How every command speaks: lines that a person reads, or one JSON object; errors as sentences on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from seenby_verify.errors import SeenbyError, VerificationError
+from seenby_verify.tlog.steps import Step
+
+
+def console(*, stderr: bool = False) -> Console:
+    made = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if not made.is_terminal:
+        made.width = 200  # a pipe has no width; what reads it should not meet broken words
+    return made
+
+
+def fault_of(error: SeenbyError) -> dict[str, Any]:
+    where = error.where if isinstance(error, VerificationError) else ""
+    return {"where": where, "message": error.message, "hint": error.hint, "detail": error.detail}
+
+
+def say_error(error: SeenbyError, *, json: bool = False) -> int:
+    """Says what happened and what to do next on stderr (and as JSON on stdout); returns the exit status."""
+    if json:
+        # Of what could not be looked at nobody can say that it does not hold.
+        ok = False if isinstance(error, VerificationError) else None
+        say_json({"ok": ok, "fault": fault_of(error)})
+    to = console(stderr=True)
+    to.print(f"[bold red]seenby-verify:[/] {escape(error.message)}")
+    if error.detail:
+        to.print(f"  {error.detail}", markup=False)
+    if error.hint:
+        to.print(f"  [bold]next:[/] {escape(error.hint)}")
+    return error.exit_code
+
+
+def say_json(value: dict[str, Any]) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False), flush=True)
+
+
+def taken(steps: Iterable[Step]) -> tuple[list[Step], VerificationError | None]:
+    """The steps that hold, and the fault that ended them."""
+    done: list[Step] = []
+    try:
+        for step in steps:
+            done.append(step)
+    except VerificationError as error:
+        return done, error
+    return done, None
+
+
+def say_steps(
+    titles: Sequence[str],
+    done: Sequence[Step],
+    fault: VerificationError | None,
+    *,
+    as_json: bool,
+    holds: Callable[[], tuple[Sequence[str], dict[str, Any]]],
+) -> int:
+    """Tells how a check went; returns the exit status. ``holds``: lines, and members for JSON, if everything holds."""
+    if as_json:
+        found = fault and {"step": len(done) + 1, "title": titles[len(done)], **fault_of(fault)}
+        more = {} if fault else holds()[1]
+        say_json({"ok": fault is None, "fault": found, "steps": [_as_json(step) for step in done], **more})
+        return fault.exit_code if fault else 0
+    to = console()
+    width = len(str(len(titles)))
+    for step in done:
+        detail = f"  [dim]{escape(step.detail)}[/]" if step.detail else ""
+        to.print(f"[green]{step.number:>{width}}[/] {escape(step.title)}{detail}")
+    if fault:
+        number = len(done) + 1
+        to.print(f"[bold red]{number:>{width}}[/] {escape(titles[len(done)])}  [bold red]does not hold[/]")
+        return say_error(fault)
+    first, *others = holds()[0]
+    to.print(f"[bold green]{escape(first)}[/]")
+    for line in others:
+        to.print(line, markup=False)
+    return 0
+
+
+def _as_json(step: Step) -> dict[str, Any]:
+    return {"number": step.number, "title": step.title, "detail": step.detail}
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr while something long is looked at, if that is a terminal."""
+    to = Console(stderr=True)
+    if not to.is_terminal or not sys.stdout.isatty():
+        yield lambda _done, _total: None
+        return
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=to, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

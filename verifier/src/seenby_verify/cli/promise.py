@@ -1,0 +1,120 @@
+"""``seenby-verify promise``: was a promise kept, and if not, evidence of it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from seenby_verify.cli.output import console, fault_of, say_error, say_json
+from seenby_verify.cli.reading import reader
+from seenby_verify.cli.trust import Json, Key, PolicyFile, policy_of, read_file
+from seenby_verify.cli.words import clock
+from seenby_verify.client import LogSource, open_log
+from seenby_verify.errors import UsageError, VerificationError
+from seenby_verify.files import write_durably
+from seenby_verify.tlog.evidence import BrokenPromise
+from seenby_verify.tlog.fsck import CHECKPOINT
+from seenby_verify.tlog.note import MAX_NOTE
+from seenby_verify.tlog.policy import Accepted, Policy
+from seenby_verify.tlog.promise import Promise, Verdict
+from seenby_verify.tlog.tiles import TileReader
+from seenby_verify.tlog.tree import inclusion_proof, leaf_hash, verify_inclusion
+
+OPEN: Final = 75
+"""Exit status: nobody can say yet."""
+
+
+def promise(
+    file: Path,
+    place: str,
+    /,
+    *,
+    key: Key = None,
+    policy: PolicyFile = None,
+    evidence: Path | None = None,
+    json_: Json = False,
+) -> int:
+    """Hold a promise against the log: kept, still open, or broken.
+
+    Exit status 0: kept. 1: broken, or not a promise of this log. 75: open; ask again when it is due.
+
+    Parameters
+    ----------
+    file
+        The promise, NAME.promise.
+    place
+        Where the log is: a URL or a directory.
+    evidence
+        Where to write the evidence if the promise is broken. Anybody can check it: seenby-verify evidence FILE.
+    """
+    trusted = policy_of(key, policy)
+    note = read_file(file, MAX_NOTE + 1)
+    given = Promise.open(note, trusted)
+    with open_log(place) as source:
+        checkpoint = source.fresh(CHECKPOINT)
+        if checkpoint is None:
+            raise VerificationError("there is no checkpoint", where=CHECKPOINT, hint="give the log's directory or URL")
+        accepted = trusted.accepts(checkpoint)
+        entry = _entry(source, given, accepted)
+    verdict = given.judge(accepted, leaf_hash(entry[0]) if entry else None)
+    told = _told(given, accepted, verdict, entry is not None)
+    members: dict[str, Any] = {
+        "verdict": str(verdict),
+        "origin": given.origin,
+        "index": given.index,
+        "due": given.due,
+        "size": accepted.checkpoint.size,
+        "time": accepted.time,
+    }
+    if verdict is not Verdict.BROKEN:
+        kept = verdict is Verdict.KEPT
+        if json_:
+            say_json({"ok": True if kept else None, "fault": None, **members})
+        else:
+            console().print(f"[bold {'green' if kept else 'yellow'}]{verdict}[/] {told}")
+        return 0 if kept else OPEN
+    hint = "keep this as evidence: give --evidence FILE"
+    if evidence is not None:
+        _write(evidence, BrokenPromise(note, checkpoint, entry), trusted)
+        hint = f"show it to anybody: seenby-verify evidence {evidence} --policy POLICY"
+    fault = VerificationError(f"the promise is broken: {told}", where="promise", hint=hint)
+    if json_:
+        say_json({"ok": False, "fault": fault_of(fault), **members, "evidence": evidence and str(evidence)})
+        return fault.exit_code
+    return say_error(fault)
+
+
+def _entry(source: LogSource, given: Promise, accepted: Accepted) -> tuple[bytes, tuple[bytes, ...]] | None:
+    """What stands at the promised index, with its proof; None if the tree is too small."""
+    checkpoint = accepted.checkpoint
+    if checkpoint.origin != given.origin or checkpoint.size <= given.index:
+        return None
+    tiles = TileReader(reader(source), checkpoint.size)
+    entry = tiles.entry(given.index)
+    proof = inclusion_proof(tiles.node, given.index, checkpoint.size)
+    verify_inclusion(leaf_hash(entry), given.index, checkpoint.size, proof, checkpoint.root)
+    return entry, tuple(proof)
+
+
+def _told(given: Promise, accepted: Accepted, verdict: Verdict, other: bool) -> str:
+    what = f"entry {given.index} of {given.origin}, promised for {clock(given.due)}"
+    if verdict is Verdict.KEPT:
+        return f"{what}, is in the log."
+    instead = "another entry stands there" if other else f"the log ends at entry {accepted.checkpoint.size}"
+    if verdict is Verdict.BROKEN:
+        return f"{what}, is not in the log that witnesses saw at {clock(accepted.time or 0)}: {instead}"
+    if accepted.time is None and time.time() > given.due:
+        return (
+            f"{what}, is not there, and by this machine's clock it should be: {instead}. "
+            "Without witnesses nobody can prove the time; give a --policy with a quorum."
+        )
+    return f"{what}, is not there yet: {instead}. Ask again after that time."
+
+
+def _write(path: Path, document: BrokenPromise, trusted: Policy) -> None:
+    document.check(trusted)  # what we hand out is checked as others will check it
+    try:
+        write_durably(path, document.encode())
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", hint="give a file in a directory of yours") from None

@@ -1,0 +1,66 @@
+"""What the user trusts, from the command line: a policy or one key; the files that are given to be checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias
+
+from cyclopts import Parameter
+
+from seenby_verify.errors import NotFound, UsageError, VerificationError
+from seenby_verify.tlog.policy import MAX_BYTES, Policy
+from seenby_verify.tlog.vkey import ED25519, VerifierKey
+
+Key: TypeAlias = Annotated[
+    str | None,
+    Parameter(
+        help="The log's verifier key, as in example.org/log+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k. "
+        "Get it from somebody other than who runs the log."
+    ),
+]
+PolicyFile: TypeAlias = Annotated[
+    Path | None,
+    Parameter(help="A trust policy (C2SP tlog-policy): the logs, the witnesses, and how many of them must agree."),
+]
+Organisation: TypeAlias = Annotated[
+    str | None, Parameter(help="The verifier key under which the organisation signs its list of regions.")
+]
+Json: TypeAlias = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object instead of text.")]
+
+MAX_FILE: Final = 256 << 20
+
+
+def policy_of(key: str | None, policy: Path | None) -> Policy:
+    """Exactly one of the two. Raises UsageError, NotFound."""
+    if (key is None) is (policy is None):
+        raise UsageError("say whom you trust: either --key or --policy", hint="--key takes the log's verifier key")
+    if policy is None:
+        return Policy.trusting(parse_key(key or "", "--key"))
+    try:
+        return Policy.parse(read_file(policy, MAX_BYTES + 1))
+    except VerificationError as error:
+        raise UsageError(f"{policy}: {error.message}", hint="docs: c2sp.org/tlog-policy") from None
+
+
+def organisation_of(key: str | None) -> VerifierKey | None:
+    return None if key is None else parse_key(key, "--organisation")
+
+
+def parse_key(text: str, option: str, type: int = ED25519) -> VerifierKey:
+    """Raises UsageError: a key that is misspelt says nothing about a log."""
+    try:
+        return VerifierKey.parse(text, type)
+    except VerificationError as error:
+        raise UsageError(f"{option}: {error.message}", hint=error.hint) from None
+
+
+def read_file(path: Path, limit: int = MAX_FILE) -> bytes:
+    """Raises NotFound if it cannot be read, UsageError if it is longer than anything that we check."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise NotFound(f"cannot read {path}: {error.strerror}", hint="check the file's name") from None
+    if len(data) > limit:
+        raise UsageError(f"{path} is longer than {limit} bytes", hint="it is none of the files that can be checked")
+    return data

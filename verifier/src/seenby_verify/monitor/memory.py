@@ -1,0 +1,163 @@
+"""What a monitor remembers of one log: one SQLite file, and evidence beside it.
+
+::
+
+    STATE/monitor.sqlite        changes as a whole, once per look at the log
+    STATE/evidence/             what contradicts: for people, and for seenby-verify evidence
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from seenby_verify.errors import Unavailable, UsageError
+from seenby_verify.files import write_durably
+from seenby_verify.tlog.rules import Place
+
+_TABLES: Final = """
+create table if not exists facts (name text primary key, value text not null) without rowid;
+create table if not exists events (at integer primary key, entry blob not null);
+create table if not exists labels (label blob primary key, epoch integer not null) without rowid;
+create table if not exists checkpoints (size integer, root blob, note blob not null, primary key (size, root));
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The newest tree that was looked at and holds.
+
+    Attributes:
+        key: the verifier key of the log that signed it.
+        frontier: the roots of its complete subtrees, biggest first: enough to go on hashing.
+        place: where the entry rules stand.
+        observed: Unix time at which the log was last seen to end here.
+        cosigned: the earliest time at which a witness saw this tree; 0 if none did.
+        note: the signed checkpoint.
+    """
+
+    key: str
+    size: int
+    root: bytes
+    frontier: tuple[bytes, ...]
+    place: Place
+    observed: float
+    cosigned: int
+    note: bytes
+
+
+class Memory:
+    """One process at a time. ``with memory.look():`` is one transaction: all of it is kept, or nothing."""
+
+    def __init__(self, directory: Path) -> None:
+        """Makes the directory if it is new. Raises Unavailable if another monitor has it, or if it is damaged."""
+        self.directory = directory
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot make {directory}: {error.strerror}", hint="give a directory of yours") from None
+        self._database = sqlite3.connect(directory / "monitor.sqlite", isolation_level=None, timeout=0.2)
+        try:
+            self._database.executescript(
+                f"pragma locking_mode = exclusive; pragma synchronous = full; begin exclusive; {_TABLES} commit;"
+            )
+        except sqlite3.Error as error:
+            self._database.close()
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: sqlite3.Error) -> Unavailable:
+        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+            return Unavailable(f"another monitor uses {self.directory}", hint="one monitor has one state directory")
+        return Unavailable(
+            f"the monitor's memory in {self.directory} cannot be used: {error}",
+            hint="keep it aside, and begin again with a new --state; until then nobody remembers for you",
+        )
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def look(self) -> Iterator[None]:
+        """A transaction. Raises Unavailable if the disk does not take it."""
+        try:
+            self._database.execute("begin")
+            try:
+                yield
+            except BaseException:
+                self._database.execute("rollback")
+                raise
+            self._database.execute("commit")
+        except sqlite3.Error as error:
+            raise self._unusable(error) from None
+
+    def fact(self, name: str) -> Any:
+        """A small value; None if it was never set."""
+        row = self._database.execute("select value from facts where name = ?", (name,)).fetchone()
+        return row and json.loads(row[0])
+
+    def set_fact(self, name: str, value: object) -> None:
+        self._database.execute("insert or replace into facts values (?, ?)", (name, json.dumps(value)))
+
+    @property
+    def seen(self) -> Seen | None:
+        value = self.fact("seen")
+        if value is None:
+            return None
+        value |= {name: base64.b64decode(value[name]) for name in ("root", "note")}
+        value["frontier"] = tuple(base64.b64decode(one) for one in value["frontier"])
+        return Seen(**{**value, "place": Place(*value["place"])})
+
+    def set_seen(self, seen: Seen) -> None:
+        value = {name: getattr(seen, name) for name in ("key", "size", "observed", "cosigned")}
+        value |= {"root": _text(seen.root), "note": _text(seen.note), "place": astuple(seen.place)}
+        self.set_fact("seen", {**value, "frontier": [_text(one) for one in seen.frontier]})
+
+    def add(self, epoch: int, label: bytes) -> bool:
+        """seenby_verify.tlog.rules.Labels."""
+        row = self._database.execute("insert or ignore into labels values (?, ?)", (label, epoch))
+        return row.rowcount == 1
+
+    def labels(self, epoch: int) -> Iterator[bytes]:
+        for (label,) in self._database.execute("select label from labels where epoch = ?", (epoch,)):
+            yield label
+
+    def add_events(self, events: Iterable[tuple[int, bytes]]) -> None:
+        self._database.executemany("insert into events values (?, ?)", events)
+
+    def events(self) -> Iterator[tuple[int, bytes]]:
+        return iter(self._database.execute("select at, entry from events order by at").fetchall())
+
+    def add_checkpoint(self, size: int, root: bytes, note: bytes) -> None:
+        self._database.execute("insert or ignore into checkpoints values (?, ?, ?)", (size, root, note))
+
+    def contradicting(self, size: int, root: bytes) -> bytes | None:
+        """A checkpoint that the log signed over the same number of entries, with another root."""
+        rows = self._database.execute("select note from checkpoints where size = ? and root <> ?", (size, root))
+        row = rows.fetchone()
+        return row and bytes(row[0])
+
+    def keep(self, name: str, data: bytes) -> Path:
+        """Writes a file of evidence. Raises Unavailable."""
+        path = self.directory / "evidence" / name
+        try:
+            path.parent.mkdir(exist_ok=True)
+            write_durably(path, data)
+        except OSError as error:
+            raise Unavailable(f"the evidence cannot be written to {path}: {error.strerror}") from None
+        return path
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
