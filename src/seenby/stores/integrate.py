@@ -18,7 +18,7 @@ from seenby.stores.journal import START, Group, JournalReader
 from seenby.stores.layout import EVENTS, HEADS, NO_GRANT, PERSON_PRIVATE, principal_of, seal_mark
 from seenby.stores.publish import Tiles
 from seenby.stores.state import Changes, State, group_value, receipts_prefix
-from seenby_verify.tlog.entries import AttemptRefused, LogStarted, PersonEnrolled, PersonNamed, Seal, encode
+from seenby_verify.tlog.entries import AttemptRefused, LogStarted, PersonEnrolled, PersonNamed, Regions, Seal, encode
 
 CHUNK: Final = 32_768
 """Entries after which a transaction is committed, while a long journal is caught up with."""
@@ -101,6 +101,7 @@ class Integrator:
         self._entries.clear()
         root = self._state.labels.insert(txn, self.epoch, self._labels)
         self._labels.clear()
+        self._changes.nodes = self._tiles.halfway()
         self._state.write(txn, self._changes)
         self._changes = Changes()
         return root
@@ -145,6 +146,8 @@ class Integrator:
             if principal := principal_of(private):
                 changes.receipts.append((receipts_prefix(principal) + key, bytes((kind,))))
         elif kind in EVENTS:
+            if kind == Regions.KIND:
+                changes.regions = key
             changes.events.append((key, len(entry).to_bytes(2, "big") + entry + private))
         elif kind == LogStarted.KIND:
             changes.started = self.started = entry
@@ -156,4 +159,5 @@ class Integrator:
             self.epoch = epoch
         if entry != seal_mark(self.epoch, index):
             raise LedgerFailed(f"entry {index} of the journal is no seal of epoch {self.epoch} at this place")
+        self._changes.seals[entry[2:6]] = index.to_bytes(8, "big")
         return encode(Seal(self.epoch, index, self._flush(txn)))

@@ -12,6 +12,9 @@ Tables, keys in the order of their bytes::
     receipts  SHA-256(principal)[:16] | index u64 -> kind u8           whose query it was
     usage     grant[16] -> rows u64;  grant[16] | pseudonym[16] -> ""
     enrolled  pseudonym[16] -> index u64 of the person entry
+    seals     epoch u32 -> index u64 of its newest seal
+    regions   "newest" -> index u64 of the newest list of regions
+    nodes     tile level u8 | tile index u64 -> 16 hashes         of a full tile: halfway up, for quick proofs
     labels    (seenby.stores.labels)
 """
 
@@ -32,7 +35,8 @@ from seenby.stores.labels import LabelStore
 
 MAP_SIZES: Final = (1 << 40, 1 << 36, 1 << 33)
 """Bytes of address space, not of disk; the first that the system grants. A terabyte holds some 10^9 labels."""
-TABLES: Final = ("meta", "groups", "events", "receipts", "usage", "enrolled")
+TABLES: Final = ("meta", "groups", "events", "receipts", "usage", "enrolled", "seals", "regions", "nodes")
+REGIONS: Final = b"newest"
 _GROUP: Final = struct.Struct(">QQQ")
 
 
@@ -72,6 +76,9 @@ class Changes:
     rows: dict[bytes, int] = field(default_factory=dict)
     charged: list[bytes] = field(default_factory=list)
     enrolled: list[tuple[bytes, bytes]] = field(default_factory=list)
+    seals: dict[bytes, bytes] = field(default_factory=dict)
+    nodes: list[tuple[bytes, bytes]] = field(default_factory=list)
+    regions: bytes = b""
     started: bytes = b""
 
 
@@ -132,6 +139,10 @@ class State:
             before = int.from_bytes(txn.get(grant, b"", usage), "big")
             txn.put(grant, (before + rows_shown).to_bytes(8, "big"), db=usage)
         txn.cursor(usage).putmulti([(key, b"") for key in sorted(set(changes.charged))])
+        txn.cursor(tables["seals"]).putmulti(sorted(changes.seals.items()))
+        txn.cursor(tables["nodes"]).putmulti(sorted(changes.nodes))
+        if changes.regions:
+            txn.put(REGIONS, changes.regions, db=tables["regions"])
         if changes.started:
             txn.put(b"started", changes.started, db=tables["meta"])
 
