@@ -150,7 +150,7 @@ class Truth:
         facts = grant_facts(terms, ()).with_session(session_facts(principal, self.region))
         said = error.message if isinstance(error, PolicyDenied) else "it names a person who is not there"
         record, withheld = attempt_record(facts, self._clock(), what, sqlstate=error.state, message=said, detail="")
-        await self._ledger.append(RefusedAttempt(record, withheld, bytes.fromhex(terms.id)))
+        await self._ledger.append(RefusedAttempt(record, withheld, bytes.fromhex(terms.id), principal.name))
 
     async def notify(self, kind: str, text: str, grant_id: str = "", principal: str = "") -> None:
         """A notice for the protection officer: stored once, and told in the gateway's own log."""

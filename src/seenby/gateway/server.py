@@ -200,6 +200,7 @@ class Gateway:
             clock=self.clock,
             max_message=self.config.limits.max_message,
             settings=settings,
+            principal=principal.name,
         )
         connection.key = (self._next_pid, os.urandom(32 if admitted.minor >= 2 else 4))
         self._next_pid = self._next_pid % 0x7FFF_FFFF + 1

@@ -93,6 +93,7 @@ class Results(Item):
                 template.bound,
                 session.grant_id,
                 rows,
+                session.principal,
             ),
             self._head() + b"".join(out),
         )
@@ -164,7 +165,7 @@ def told_by_error(
     ``grant``: NO_GRANT leaves it out of the grant's usage (a breach of a cap is not charged against the cap).
     """
     record, withheld = result.template.fill(session.clock(), result.parameters, 0, error.state)
-    return QueryDisclosure(record, withheld, people, result.part, True, EntryBound.UPPER, grant, 0)
+    return QueryDisclosure(record, withheld, people, result.part, True, EntryBound.UPPER, grant, 0, session.principal)
 
 
 def _drop_first(pieces: list[bytes], rows: int, result: Result) -> tuple[list[bytes], int]:

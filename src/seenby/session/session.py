@@ -46,6 +46,7 @@ class Session:
         clock: Unix seconds.
         max_message: bytes; a longer client message ends the session.
         settings: what the link is opened with, in Postgres's spelling.
+        principal: who asks; they may fetch receipts for what this session is shown.
     """
 
     def __init__(
@@ -57,8 +58,10 @@ class Session:
         clock: Callable[[], float],
         max_message: int,
         settings: Mapping[str, str],
+        principal: str = "",
     ) -> None:
         self.access = access
+        self.principal = principal
         self.clock = clock
         self.grant_id = bytes.fromhex(access.terms.id) if access else b""
         self._no_access = no_access
@@ -168,7 +171,7 @@ class Session:
             self._facts, self.clock(), text, sqlstate=error.state, message=error.message, detail=error.detail
         )
         ticket = ticket or self.outbox.ticket()
-        self._out.records.append((ticket, RefusedAttempt(record, withheld, self.grant_id)))
+        self._out.records.append((ticket, RefusedAttempt(record, withheld, self.grant_id, self.principal)))
         return ticket
 
     def attribute_error(self, result: Result, error: ServerError) -> None:

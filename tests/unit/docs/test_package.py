@@ -25,6 +25,7 @@ DATA = (
     "seenby/guard/catalog_functions.sql",
     "seenby/guard/catalog_shapes.sql",
     "seenby/py.typed",
+    "seenby/stores/key_migrations/0001_person_keys.sql",
     "seenby/stores/migrations/0001_grants.sql",
 )
 

@@ -27,12 +27,10 @@ from seenby_verify.tlog.entries import (
     GrantEnded,
     GrantRequested,
     LogStarted,
-    PersonEnrolled,
     PersonNamed,
     Query,
     Seal,
     Statistic,
-    decode,
 )
 from seenby_verify.tlog.records import label
 from seenby_verify.tlog.verify import TITLES, verify
@@ -50,6 +48,8 @@ from tests.fixtures.ledgers import (
     WITHHELD,
     disclosure,
     document,
+    entries,
+    every_entry,
     key_added,
     keys,
     open_ledger,
@@ -59,23 +59,6 @@ from tests.fixtures.ledgers import (
 )
 
 DECEMBER = 1796083200.0  # 2026-12-01T00:00:00Z
-
-
-def every_entry(directory: Path) -> list[Any]:
-    groups = JournalReader(directory / "ledger" / "private" / "journal").groups()
-    return [decode(record.entry) for group in groups for record in group]
-
-
-def entries(directory: Path) -> list[Any]:
-    """All but seals and enrolments."""
-    found: list[Any] = []
-    enrolling = False
-    for entry in every_entry(directory):
-        if not isinstance(entry, PersonNamed):
-            enrolling = isinstance(entry, PersonEnrolled)
-        if not enrolling and not isinstance(entry, Seal):
-            found.append(entry)
-    return found
 
 
 def check_public(directory: Path, ledger: Ledger) -> int:
@@ -212,7 +195,9 @@ def test_labels_count_on_after_a_restart_and_from_0_in_a_new_month(tmp_path: Pat
     with_ledger(tmp_path, use, clock=lambda: now[0])
     named = [entry for entry in entries(tmp_path) if isinstance(entry, PersonNamed)]
     # Number 0 of the first month is the enrolment's.
-    mine = [label(key, "eu", epoch, n) for epoch in (202611, 202612) for n in range(epoch == 202611, 4 + (epoch == 202611))]
+    mine = [
+        label(key, "eu", epoch, n) for epoch in (202611, 202612) for n in range(epoch == 202611, 4 + (epoch == 202611))
+    ]
     assert [entry.label for entry in named if entry.label in mine] == mine
     assert [entry.epoch for entry in named] == [202611] * 6 + [202612] * 6
 
