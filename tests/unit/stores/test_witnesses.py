@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.testing import capture_logs
 
 from seenby.errors import ConfigError, VerificationError
+from seenby.stores.config import load_config
 from seenby.stores.publish import CheckpointFile
 from seenby.stores.witness_answers import MAX_ANSWER
 from seenby.stores.witnesses import Cosigner, WitnessState, load_policy, pause, tile_proof
@@ -561,6 +562,15 @@ def test_a_policy_file_is_read_or_refused_with_its_name(tmp_path: Path) -> None:
         load_policy(file)
     with pytest.raises(ConfigError, match="cannot read the trust policy"):
         load_policy(tmp_path / "none")
+
+
+def test_the_configuration_names_the_policy_relative_to_itself(tmp_path: Path) -> None:
+    file = tmp_path / "seenby.toml"
+    minimal = 'region = "eu"\norigin = "eu.test/ledger"\n[control]\nsocket = "run/control.sock"\n'
+    file.write_text(minimal)
+    assert load_config(file).witnesses.policy == ""
+    file.write_text(f'{minimal}[witnesses]\npolicy = "trust/witnesses.policy"\n')
+    assert load_config(file).witnesses.policy == str(tmp_path / "trust/witnesses.policy")
 
 
 def with_lines(*lines: str) -> Policy:
