@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +12,11 @@ import httpx2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from seenby.errors import SeenbyError, Unavailable, UsageError
-from seenby.grants.signing import Verb, read_message, sign_grant
+from seenby.grants.signing import Verb, read_message, sign_grant, write_message
 from seenby.stores.directory import load_private_key
 
 TIMEOUT = 30.0
-READER = "seenby-reader"
+READER, WRITER = "seenby-reader", "seenby-writer"
 
 
 class ControlClient:
@@ -65,6 +66,12 @@ class ControlClient:
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """POST of a JSON object."""
         return self._send("POST", path, json=body)
+
+    def post_signed(self, path: str, body: dict[str, Any]) -> Any:
+        """POST of a JSON object, signed with the time and the body's digest."""
+        at, data = int(time.time()), json.dumps(body).encode()
+        signature = self._key.sign(write_message(self.name, self.region, path, at, data))
+        return self._send("POST", path, content=data, headers={WRITER: f"{self.name} {at} {signature.hex()}"})
 
     def sign(self, verb: Verb, grant_id: str, commit: bytes) -> str:
         """This member's signature over a grant, in hex."""

@@ -28,7 +28,7 @@ from seenby.errors import AuthFailed, ConfigError, NotFound, SeenbyError, UsageE
 from seenby.gateway.grant_truth import Grant
 from seenby.gateway.grants import GrantService
 from seenby.grants.lifecycle import EVENTS, Event, Logged, missing_approvals
-from seenby.grants.signing import READ_SECONDS, read_message, verify_read
+from seenby.grants.signing import READ_SECONDS, read_message, verify_read, write_message
 from seenby.grants.terms import encode_terms
 from seenby.model.grant import Cell, GrantState
 from seenby.model.people import Person
@@ -38,13 +38,20 @@ from seenby_verify.tlog import entries
 MAX_BODY = 256 * 1024
 READER = "seenby-reader"
 """Header of everything that reads: ``NAME UNIX-SECONDS SIGNATURE-IN-HEX`` over ``read_message``."""
+WRITER = "seenby-writer"
+"""The same, over ``write_message``, of what changes something that is not a grant."""
 
 log = structlog.get_logger("seenby.control")
 
 
-def control_app(service: GrantService, clock: Callable[[], float] = time.time) -> Starlette:
-    """The API of one region's grant service. ``clock``: Unix seconds, for the time in signed readings."""
-    api = _Api(service, clock)
+def control_app(
+    service: GrantService, clock: Callable[[], float] = time.time, *more: Callable[[Api], list[Route]]
+) -> Starlette:
+    """The API of one region's grant service. ``clock``: Unix seconds, for the time in signed readings.
+
+    ``more``: make the routes of other services.
+    """
+    api = Api(service, clock)
     return Starlette(
         routes=[
             Route("/healthz", api.healthz),
@@ -54,6 +61,7 @@ def control_app(service: GrantService, clock: Callable[[], float] = time.time) -
             Route("/grants/{id}", api.show),
             Route("/grants/{id}/{verb}", api.decide, methods=["POST"]),
             Route("/notices", api.notices),
+            *(route for routes in more for route in routes(api)),
         ],
         exception_handlers={SeenbyError: _told, HTTPException: _no_such_path, Exception: _our_fault},
     )
@@ -107,7 +115,7 @@ def _listen(path: Path) -> socket.socket:
     return made
 
 
-class _Api:
+class Api:
     def __init__(self, service: GrantService, clock: Callable[[], float]) -> None:
         self.service = service
         self.clock = clock
@@ -121,8 +129,8 @@ class _Api:
         return JSONResponse({"ok": True, "region": self.service.region})
 
     async def draft(self, request: Request) -> Response:
-        body = await _body(request)
-        wish = _Fields(body)
+        body = await json_body(request)
+        wish = Fields(body)
         terms, needed = self.service.draft(
             wish.text("principal"),
             id=wish.text("id"),
@@ -139,7 +147,7 @@ class _Api:
         return JSONResponse({"terms": encode_terms(terms).decode(), "because": because})
 
     async def request(self, request: Request) -> Response:
-        wish = _Fields(await _body(request))
+        wish = Fields(await json_body(request))
         grant = await self.service.request(wish.text("terms").encode(), wish.hex("opening"), wish.hex("signature"))
         return JSONResponse(self.view(grant), 201)
 
@@ -147,7 +155,7 @@ class _Api:
         decision = self.decisions.get(request.path_params["verb"])
         if decision is None:
             raise NotFound(f"a grant cannot be {request.path_params['verb']!r}d", hint="approve, deny or revoke it")
-        wish = _Fields(await _body(request))
+        wish = Fields(await json_body(request))
         return JSONResponse(
             self.view(await decision(request.path_params["id"], wish.text("name"), wish.hex("signature")))
         )
@@ -174,16 +182,28 @@ class _Api:
 
     def reader(self, request: Request) -> Principal:
         """Who signed this reading. Raises AuthFailed."""
+        return self._signer(request, READER, read_message)
+
+    async def writer(self, request: Request) -> tuple[Principal, Fields]:
+        """Who signed this request, and what they sent. Raises AuthFailed, UsageError."""
+        body = await _bytes(request)
+
+        def message(name: str, region: str, target: str, at: int) -> bytes:
+            return write_message(name, region, target, at, body)
+
+        return self._signer(request, WRITER, message), Fields(_object(body))
+
+    def _signer(self, request: Request, header: str, message: Callable[[str, str, str, int], bytes]) -> Principal:
         try:
-            name, at, signature = request.headers.get(READER, "").split(" ")
+            name, at, signature = request.headers.get(header, "").split(" ")
             seconds, signed = int(at), bytes.fromhex(signature)
         except ValueError:
-            raise AuthFailed("this reading is not signed", hint="give --as NAME and --key FILE") from None
+            raise AuthFailed("this request is not signed", hint="give --as NAME and --key FILE") from None
         principal = self.service.directory.current.principal(name)
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        verify_read(principal.public_key, signed, read_message(name, self.service.region, target, seconds))
+        verify_read(principal.public_key, signed, message(name, self.service.region, target, seconds))
         if abs(seconds - self.clock()) > READ_SECONDS:
-            raise AuthFailed("this reading was signed at another time", hint="set this machine's clock")
+            raise AuthFailed("this request was signed at another time", hint="set this machine's clock")
         return principal
 
     def view(self, grant: Grant) -> dict[str, Any]:
@@ -227,15 +247,23 @@ def _may_see(reader: Principal, grant: Grant) -> bool:
     return reader.name == grant.terms.principal or reader.region in grant.terms.home_regions or reader.role == "auditor"
 
 
-async def _body(request: Request) -> dict[str, Any]:
+async def json_body(request: Request) -> dict[str, Any]:
     """The JSON object that was sent, at most MAX_BODY bytes. Raises UsageError."""
+    return _object(await _bytes(request))
+
+
+async def _bytes(request: Request) -> bytes:
     data = bytearray()
     async for chunk in request.stream():
         data += chunk
         if len(data) > MAX_BODY:
             raise UsageError("this request is too long", hint="name fewer people")
+    return bytes(data)
+
+
+def _object(data: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(bytes(data))
+        value = json.loads(data)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
@@ -243,7 +271,7 @@ async def _body(request: Request) -> dict[str, Any]:
     return value
 
 
-class _Fields:
+class Fields:
     """Members of a JSON object by type. Every method raises UsageError that names the member."""
 
     def __init__(self, body: dict[str, Any]) -> None:

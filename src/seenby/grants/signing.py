@@ -14,6 +14,7 @@ it cannot be moved to other terms.
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
 
 from cryptography.exceptions import InvalidSignature
@@ -52,8 +53,14 @@ def read_message(name: str, region: str, target: str, at: int) -> bytes:
     return f"seenby/read/v1\n{name}\n{region}\n{target}\n{at}\n".encode()
 
 
+def write_message(name: str, region: str, target: str, at: int, body: bytes) -> bytes:
+    """What a principal signs to change something that is not a grant: path, time, and the digest of the body sent."""
+    digest = hashlib.sha256(body).hexdigest()
+    return f"seenby/write/v1\n{name}\n{region}\n{target}\n{at}\n{digest}\n".encode()
+
+
 def verify_read(public_key: bytes, signature: bytes, message: bytes) -> None:
-    """Raises VerificationError unless ``signature`` is this key's over ``read_message``."""
+    """Raises VerificationError unless ``signature`` is this key's over ``read_message`` or ``write_message``."""
     _verify(public_key, signature, message, "the signature of this request")
 
 

@@ -57,6 +57,23 @@ class Auditors:
                 raise ConfigError(f"the key of the auditor {name} is not an X25519 public key") from None
 
 
+def auditors_of(keys: Mapping[str, bytes], threshold: int) -> Auditors | None:
+    """The auditors that the directory names, with the threshold of seenby.toml; None: there are none.
+
+    Raises ConfigError: only one of the two is there, or they do not fit.
+    """
+    if not keys and not threshold:
+        return None
+    if not keys:
+        raise ConfigError("[auditors] has a threshold, but the directory names no auditors", hint="see directory.md")
+    if not threshold:
+        raise ConfigError(
+            "the directory names auditors, but nothing says how many must act together",
+            hint="write threshold = 2 below [auditors] in seenby.toml",
+        )
+    return Auditors(threshold, dict(keys))
+
+
 def seal_shares(auditors: Auditors, region: str, epoch: int, key: X25519PrivateKey) -> EpochShares:
     """The epoch's private key, sealed to each quorum: to its last auditor first, to its first one last."""
     info = share_info(region, epoch)

@@ -23,6 +23,9 @@
     public_key = "qj0l...="                 # Ed25519, 32 bytes in base64
     scram = "SCRAM-SHA-256$4096:...$...:..."  # the verifier of the password, as Postgres writes it
 
+    [auditors]                              # may be left out: who opens the records, with their X25519 keys
+    "audrey" = "Zm9v...="
+
 docs/formats/directory.md explains every key.
 """
 
@@ -35,7 +38,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -74,12 +77,14 @@ class Directory:
         entities: legal entity -> its country.
         purposes: word -> what it means, one sentence.
         regions: what the policy needs to know of each region.
+        auditors: who opens the records of an epoch together, with their X25519 public keys.
     """
 
     principals: Mapping[str, Principal]
     entities: Mapping[str, str]
     purposes: Mapping[str, str]
     regions: Mapping[str, RegionRules]
+    auditors: Mapping[str, bytes] = field(default_factory=dict)
 
     @cached_property
     def _keys(self) -> dict[bytes, Principal]:
@@ -149,7 +154,8 @@ def parse_directory(text: str, place: str) -> Directory:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{place} is not TOML: {error}") from None
     reader = _Reader(place)
-    reader.keys("", raw, {"version", "entities", "purposes", "regions", "principals"})
+    raw.setdefault("auditors", {})
+    reader.keys("", raw, {"version", "entities", "purposes", "regions", "principals", "auditors"})
     if raw["version"] != 1:
         raise reader.wrong("version", "must be 1")
     entities = {name: reader.country(f"entities.{name}", value) for name, value in raw["entities"].items()}
@@ -162,7 +168,8 @@ def parse_directory(text: str, place: str) -> Directory:
         other = owners.setdefault(key_id(principal.public_key), name)
         if other != name:
             raise reader.wrong(f"principals.{name}.public_key", f"is also the key of {other}; everybody has their own")
-    return Directory(principals, entities, purposes, regions)
+    auditors = {name: reader.auditor(name, value) for name, value in raw["auditors"].items()}
+    return Directory(principals, entities, purposes, regions, auditors)
 
 
 @dataclass(frozen=True)
@@ -226,7 +233,7 @@ class _Reader:
             unit=self.text(f"{where}.unit", table["unit"], empty=True),
             role=self.text(f"{where}.role", table["role"]),
             region=self.text(f"{where}.region", table["region"], empty=True),
-            public_key=self._public_key(f"{where}.public_key", table["public_key"]),
+            public_key=self._key(f"{where}.public_key", table["public_key"], "an Ed25519"),
             scram=self.text(f"{where}.scram", table["scram"]),
         )
         if made.entity not in entities:
@@ -241,13 +248,18 @@ class _Reader:
             raise self.wrong(f"{where}.scram", "must be a SCRAM-SHA-256 verifier, as Postgres writes it")
         return made
 
-    def _public_key(self, key: str, value: object) -> bytes:
+    def auditor(self, name: str, value: object) -> bytes:
+        if not _NAME.fullmatch(name):
+            raise self.wrong(f"auditors.{name}", "must be a name: lower-case letters, digits, and . _ @ -")
+        return self._key(f"auditors.{name}", value, "an X25519")
+
+    def _key(self, key: str, value: object, kind: str) -> bytes:
         try:
             data = base64.b64decode(self.text(key, value), validate=True)
         except ValueError:
             data = b""
         if len(data) != 32:
-            raise self.wrong(key, "must be an Ed25519 public key: 32 bytes in base64")
+            raise self.wrong(key, f"must be {kind} public key: 32 bytes in base64")
         return data
 
 
@@ -267,6 +279,11 @@ def render_directory(directory: Directory) -> str:
             lines.append(f"{key} = {_quoted(getattr(principal, key))}")
         lines.append(f"public_key = {_quoted(base64.b64encode(principal.public_key).decode())}")
         lines.append(f"scram = {_quoted(principal.scram)}")
+    if directory.auditors:
+        lines += ["", "[auditors]"]
+        lines += [
+            f"{_quoted(name)} = {_quoted(base64.b64encode(key).decode())}" for name, key in directory.auditors.items()
+        ]
     return "\n".join(lines) + "\n"
 
 

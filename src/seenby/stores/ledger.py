@@ -23,6 +23,7 @@ from pathlib import Path
 from seenby.errors import LedgerFailed, SeenbyError, UsageError
 from seenby.model.disclosure import PeopleEvent, QueryDisclosure, RefusedAttempt
 from seenby.stores.auditors import Auditors, RecordKeys
+from seenby.stores.erasing import Leaving
 from seenby.stores.grouping import Done, GroupWriter, Queued
 from seenby.stores.journal import encode_record
 from seenby.stores.keystore import KeyStore
@@ -75,6 +76,7 @@ class Ledger:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._at_seal: Callable[[int], None] | None = None
         self._recent: list[Recent] = []
+        self._leaving = Leaving()
         self._lock = self._take_lock()
         try:
             self._start(clock, RecordKeys(directory, region, auditors), publish_after, segment_bytes)
@@ -169,6 +171,8 @@ class Ledger:
             loop.call_soon(done, error)
             return
         try:
+            if self._leaving:
+                self._leaving.check(item)
             epoch = self._sealer.epoch
             if self._sealer.tick() != epoch and not self._sealed:
                 self._put(seal_mark(epoch, self._next), seal=True)
@@ -180,12 +184,13 @@ class Ledger:
             elif type(item) is RefusedAttempt:
                 entries, payload = self._sealer.attempt(item)
             elif type(item) is PeopleEvent:
-                entries, payload = self._sealer.people_event(item, index)
+                entries, payload = self._sealer.people_event(self._leaving.without(item), index)
+                if item.erased:
+                    self._leaving.begin(item.people)
+                    done = partial(self._erase, item.people, done)
                 if not entries:
                     loop.call_soon(done, None)
                     return
-                if item.erased:
-                    done = partial(self._erase, item.people, done)
             else:
                 (entries, payload), event = self._grant_event(item)  # type: ignore[arg-type]  # what is left of Item
         except SeenbyError as error:
@@ -265,12 +270,17 @@ class Ledger:
     def _erase(self, people: tuple[str, ...], done: Done, error: BaseException | None) -> None:
         """The erasures are durable in the log: now the keys go, and only then is it done."""
         if error is not None:
+            self._leaving.end(people, error)
             done(error)
             return
-        self._sealer.forget(people)
+
+        def gone(ended: asyncio.Future[None]) -> None:
+            self._sealer.forget(people)
+            self._leaving.end(people, ended.exception())
+            self._call(done, ended.exception())
+
         assert self._loop is not None
-        work = self._loop.run_in_executor(None, self._keystore.forget, people)
-        work.add_done_callback(lambda ended: self._call(done, ended.exception()))
+        self._loop.run_in_executor(None, self._keystore.forget, people).add_done_callback(gone)
 
     # --- what was written
 
@@ -379,6 +389,10 @@ class Ledger:
     def usage(self, grant: bytes) -> Usage:
         """What a grant (16 bytes) has shown so far, submitted disclosures included. Read only."""
         return self._sealer.used(grant)
+
+    def enrolled(self, person: str) -> bool:
+        """Whether their enrolment is submitted. Their key is made if they have none."""
+        return self._sealer.enrolled(person)
 
     def pseudonym(self, person: str) -> bytes:
         """How ``Usage.people`` names ``account:42``."""

@@ -174,6 +174,10 @@ class Sealer:
         """How the private journal names a person: 16 bytes."""
         return self._people.get(person).crypto.pseudonym
 
+    def enrolled(self, person: str) -> bool:
+        """Whether a person's key has its enrolment. The key is made if there is none."""
+        return self._people.get(person).enrolled
+
     def integrated(self, size: int) -> None:
         """The state covers so many entries now: what it knows need not be kept in memory."""
         self._people.integrated(size)

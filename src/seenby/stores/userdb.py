@@ -128,6 +128,12 @@ class UserDatabase:
                 }
         return found
 
+    @asynccontextmanager
+    async def as_owner(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """The connection as seenby_owner, who reads the mapped tables and can do nothing else, for one operation."""
+        async with self._session() as connection, self._as_owner(connection):
+            yield connection
+
     # -- grants ---------------------------------------------------------------------------------------------------
 
     def design(self, terms: GrantTerms) -> ShapeDesign:
