@@ -1,0 +1,5 @@
+"""The browser, for the tests of this folder alone: nobody else starts one."""
+
+from tests.fixtures.browser import browser
+
+__all__ = ["browser"]
