@@ -16,7 +16,7 @@ from seenby_verify.tlog.checkpoint import Checkpoint, parse_checkpoint
 from seenby_verify.tlog.note import Note
 from seenby_verify.tlog.policy import Policy
 from seenby_verify.tlog.promise import Promise, Verdict
-from seenby_verify.tlog.steps import Placed
+from seenby_verify.tlog.steps import Placed, hashes
 from seenby_verify.tlog.strict import Fields, load_json
 from seenby_verify.tlog.tree import leaf_hash, verify_consistency
 
@@ -46,6 +46,8 @@ class BrokenPromise:
         """What it proves, in a sentence. Raises VerificationError if it proves nothing."""
         promise = Promise.open(self.promise, policy)
         accepted = policy.accepts(self.checkpoint)
+        if accepted.checkpoint.origin != promise.origin:
+            raise _wrong("holds a checkpoint of another log than the promise")
         leaf = None
         if self.entry:
             Placed(promise.index, *self.entry).check(accepted.checkpoint, _WHAT)
@@ -111,19 +113,15 @@ def parse_evidence(data: bytes) -> BrokenPromise | Fork:
     if format == FORK:
         fields = Fields(value, _WHAT, ("format", "older", "newer", "root", "proof"))
         root = None if fields.raw("root") is None else fields.binary("root", 32)
-        return Fork(_note(fields, "older"), _note(fields, "newer"), root, _hashes(fields))
+        return Fork(_note(fields, "older"), _note(fields, "newer"), root, hashes(fields))
     if format == BROKEN_PROMISE:
         fields = Fields(value, _WHAT, ("format", "promise", "checkpoint", "entry"))
         entry = None
         if fields.raw("entry") is not None:
             inner = Fields(fields.raw("entry"), fields.at("entry"), ("entry", "proof"))
-            entry = (inner.binary("entry", limit=65_535), _hashes(inner))
+            entry = (inner.binary("entry", limit=65_535), hashes(inner))
         return BrokenPromise(_note(fields, "promise"), _note(fields, "checkpoint"), entry)
     raise _wrong(f"is neither {BROKEN_PROMISE} nor {FORK}")
-
-
-def _hashes(fields: Fields) -> tuple[bytes, ...]:
-    return fields.each("proof", 128, lambda one, place: Fields({"hash": one}, place, ("hash",)).binary("hash", 32))
 
 
 def _note(fields: Fields, name: str) -> bytes:
