@@ -29,8 +29,8 @@ from seenby_verify.tlog.checkpoint import open_checkpoint
 from seenby_verify.tlog.tiles import TileReader, tiles_of
 from seenby_verify.tlog.tree import tree_root
 from seenby_verify.tlog.vkey import VerifierKey
-from tests.fixtures.public_logs import LOG, PublicLog
 from tests.fixtures.public_web import plain_web, public_web
+from tests.fixtures.two_views import LOG, PublicLog
 
 SIZE = 700
 FULL, PARTIAL = "tile/0/001", f"tile/0/002.p/{SIZE - 512}"

@@ -26,7 +26,7 @@ from seenby_verify.tlog.cosignature import cosign as sign
 from seenby_verify.tlog.cosignature import witness_key
 from seenby_verify.tlog.policy import Policy
 from tests.fixtures.memory_logs import MemoryLog
-from tests.fixtures.public_logs import LOG, ORIGIN, PublicLog
+from tests.fixtures.two_views import LOG, ORIGIN, PublicLog
 from tests.fixtures.witnesses import HANG, STRANGER, Answer, http, policy, scripted, witness
 
 T = TypeVar("T")
