@@ -31,6 +31,10 @@ def made(trust: Policy, view: PublicLog) -> Cosigner:
     return Cosigner(trust, LOG, tile_proof(view.directory))
 
 
+def fulfilled(cosigner: Cosigner) -> bool:
+    return cosigner.latest is not None and cosigner.latest.fulfilled
+
+
 def evidence(shared: Running) -> dict[str, bytes]:
     forks = shared.state / "forks"
     return {path.suffix: path.read_bytes() for path in forks.iterdir()} if forks.exists() else {}
@@ -106,11 +110,10 @@ def test_two_writers_at_once_get_cosignatures_for_one_history_only(tmp_path: Pat
     async def judged(view: PublicLog, cosigner: Cosigner, size: int) -> None:
         """Publishes a checkpoint of this size and waits until the witness has said something about it."""
         cosigner.submit(view.grow(size))
-        state = before = cosigner.states[0]
-        while state.size != size and state.failures < before.failures + 2:
-            await asyncio.sleep(0.001)  # an answer about the checkpoint before may still be under way: two are awaited
-            state = cosigner.states[0]
-        if cosigner.latest is not None and cosigner.latest.fulfilled:
+        before = cosigner.states[0].failures
+        while not fulfilled(cosigner) and cosigner.states[0].failures < before + 2:
+            await asyncio.sleep(0.002)  # an answer about the checkpoint before may still be under way: two are awaited
+        if fulfilled(cosigner):
             cosigned[view].append(size)
 
     async def go() -> None:
