@@ -183,11 +183,14 @@ def test_a_file_that_cannot_be_read_is_a_503_that_nobody_keeps(growing_site: htt
     assert growing_site.get("checkpoint").status_code == 200
 
 
-def test_nobody_writes_down_who_reads(site: httpx2.Client, capfd: pytest.CaptureFixture[str]) -> None:
-    with capture_logs() as lines:
+def test_nobody_writes_down_who_reads(
+    site: httpx2.Client, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with capture_logs() as lines, caplog.at_level("DEBUG"):
         for path in ("", "checkpoint", FULL, "verify.html", "nothing"):
             site.get(path)
     assert (lines, *capfd.readouterr()) == ([], "", "")
+    assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
 
 
 def test_the_front_page_gives_the_key_and_the_command_and_runs_nothing(site: httpx2.Client) -> None:
