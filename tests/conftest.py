@@ -14,6 +14,8 @@ pytest_plugins = [
     "tests.fixtures.grant_office",
     "tests.fixtures.gateway",
     "tests.fixtures.others",
+    "tests.fixtures.keystores",
+    "tests.fixtures.softhsm",
 ]
 
 SEED = int(os.environ.get("SEENBY_SEED") or random.SystemRandom().randrange(2**32))

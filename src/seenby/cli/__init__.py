@@ -16,6 +16,7 @@ COMMANDS = {
     "attach": ("seenby.cli.attach:attach", "Print the SQL that a DBA runs once in the platform's database."),
     "demo": ("seenby.cli.demo:demo", "An embedded world with two regions, and a guided tour. Start here."),
     "grant": ("seenby.cli.grant:app", "Ask for access to people's data; approve, deny, revoke."),
+    "keys": ("seenby.cli.keys:app", "How people's keys are wrapped; renew what wraps them."),
     "reconcile": ("seenby.cli.reconcile:reconcile", "Who reached the data without Seenby?"),
     "serve": ("seenby.cli.serve:serve", "Run the gateway of one region."),
     "verify": ("seenby.cli.verify:verify", "Check a public log with nothing but its key."),

@@ -8,6 +8,8 @@
     datamap = "datamap.toml"
     directory = "directory.toml"            # principals: stands for the identity provider
     policies = ""                           # a folder of .cedar files; empty: the set that ships
+    organisation = "platform.example+..."   # whose signature a list of regions carries; "" = a single region
+    regions = "regions"                     # that list (docs/formats/trust.md), logged when it is a new one
 
     [listen]
     host = "127.0.0.1"                      # "" = no TCP
@@ -30,6 +32,20 @@
     password_file = "keys/control.pw"
     socket = "run/control.sock"
 
+    [keys]                                  # people's keys, and what wraps them (docs/formats/ledger.md, "Key store")
+    kms = "file"                            # or "pkcs11"; each region has its own
+    kms_dir = "state/kms"                   # file: a directory that is in no backup; default: kms in state
+    module = "/usr/lib/softhsm/libsofthsm2.so"  # pkcs11: the vendor's library
+    token = "seenby-eu"                     # pkcs11: the token's label
+    pin_file = "keys/token.pin"             # pkcs11
+    dbname = "seenby_keys"                  # a database for people's keys, never the user data's; "" = a file in state
+    host = "/run/postgresql"                # "" = the same server as [database]
+    port = 5432
+    user = "seenby_keys"
+    password_file = "keys/keys.pw"
+    rotate_days = 30                        # how old the key over all of them becomes
+    destroy_after_days = 30                 # how long an old one stays, and with it what older backups hold
+
     [limits]
     max_message = 16777216                  # bytes, a client's single message
     max_sessions = 1000
@@ -47,6 +63,12 @@
 
     [witnesses]                             # who is asked to cosign the log
     policy = "witnesses.policy"             # C2SP tlog-policy (docs/formats/trust.md); "" = nobody
+
+    [auditors]
+    threshold = 2                           # so many of the directory's auditors open records together; 0 = none named
+
+    [erasure]
+    every_minutes = 1440                    # erasures wait for this grid of times (UTC), so that theirs says little
 """
 
 from __future__ import annotations
@@ -54,11 +76,12 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from seenby.errors import ConfigError
+from seenby.stores.keystore_config import Keys, resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +159,16 @@ class Witnesses:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditorsNeeded:
+    threshold: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    every_minutes: int = 1440
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One region's gateway. All paths are absolute."""
 
@@ -152,8 +185,13 @@ class Config:
     control_socket: Path
     limits: Limits
     reconcile: Reconcile = Reconcile()
+    keys: Keys = field(default_factory=Keys)
     publish: Publish = Publish()
     witnesses: Witnesses = Witnesses()
+    auditors: AuditorsNeeded = AuditorsNeeded()
+    erasure: Erasure = Erasure()
+    organisation: str = ""
+    regions_file: Path | None = None
 
     @property
     def ledger_dir(self) -> Path:
@@ -176,16 +214,23 @@ TOP = frozenset(
         "datamap",
         "directory",
         "policies",
+        "organisation",
+        "regions",
         "listen",
         "database",
         "control",
+        "keys",
         "limits",
         "reconcile",
         "publish",
         "witnesses",
+        "auditors",
+        "erasure",
     }
 )
-Section = TypeVar("Section", Listen, Database, Control, Limits, Reconcile, Publish, Witnesses)
+Section = TypeVar(
+    "Section", Listen, Database, Control, Keys, Limits, Reconcile, Publish, Witnesses, AuditorsNeeded, Erasure
+)
 
 
 def load_config(path: Path | str) -> Config:
@@ -236,6 +281,12 @@ def load_config(path: Path | str) -> Config:
         tls_key=str(path_of(publish.tls_key)) if publish.tls_key else "",
     )
     witnesses = _section(file, raw, "witnesses", Witnesses)
+    erasure = _section(file, raw, "erasure", Erasure)
+    if not 0 < erasure.every_minutes <= 60 * 24 * 31:
+        raise ConfigError(f"{file}: [erasure] every_minutes must be from 1 to 44640, not {erasure.every_minutes}")
+    organisation, regions = _text(file, raw, "organisation", ""), _text(file, raw, "regions", "")
+    if bool(organisation) != bool(regions):
+        raise ConfigError(f"{file}: organisation and regions go together", hint="docs/formats/trust.md explains both")
     host = str(path_of(database.host)) if database.host.startswith((".", "/")) else database.host
     return Config(
         file=file,
@@ -255,10 +306,15 @@ def load_config(path: Path | str) -> Config:
             str(path_of(control.password_file)),
         ),
         control_socket=path_of(control.socket),
+        keys=resolve(file, _section(file, raw, "keys", Keys), database, place("state", "state")),
         limits=_section(file, raw, "limits", Limits),
         reconcile=Reconcile(str(path_of(reconcile.log)) if reconcile.log else "", reconcile.since),
         publish=publish,
         witnesses=Witnesses(str(path_of(witnesses.policy)) if witnesses.policy else ""),
+        auditors=_section(file, raw, "auditors", AuditorsNeeded),
+        erasure=erasure,
+        organisation=organisation,
+        regions_file=path_of(regions) if regions else None,
     )
 
 
