@@ -281,7 +281,6 @@ class Cosigner:
     async def _ask(self, one: _Asked, target: Target) -> bytes | None:
         """A witness's signature line; None when it gave none: then its state says why. Raises nothing."""
         async with one.lock:
-            one.wait = 0.0
             try:
                 async with asyncio.timeout(self._seconds):
                     line, at = await self._agree(one, target)

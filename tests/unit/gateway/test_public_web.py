@@ -194,10 +194,14 @@ def test_nobody_writes_down_who_reads(
     kept: list[logging.LogRecord] = []
     monkeypatch.setattr(logging.getLogger("uvicorn.access"), "handlers", [])  # pytest's own
     monkeypatch.setattr(logging.getLogger(), "handlers", [Kept()])
-    monkeypatch.setattr(logging.getLogger(), "level", logging.INFO)
-    with capture_logs() as lines:
-        for path in ("/", "/checkpoint", f"/{FULL}", "/verify.html", "/nothing"):
-            raw(site, path)
+    before = logging.getLogger().level
+    logging.getLogger().setLevel(logging.INFO)
+    try:
+        with capture_logs() as lines:
+            for path in ("/", "/checkpoint", f"/{FULL}", "/verify.html", "/nothing"):
+                raw(site, path)
+    finally:
+        logging.getLogger().setLevel(before)
     assert (lines, kept, *capfd.readouterr()) == ([], [], "", "")
 
 
