@@ -292,6 +292,12 @@ class Fields:
             raise self.wrong(name, "an integer")
         return value
 
+    def flag(self, name: str) -> bool:
+        value = self.body.get(name)
+        if type(value) is not bool:
+            raise self.wrong(name, "true or false")
+        return value
+
     def hex(self, name: str) -> bytes:
         try:
             return bytes.fromhex(self.text(name))

@@ -22,12 +22,18 @@ from seenby.datamap import DataMap
 from seenby.errors import ConfigError, Unavailable
 from seenby.gateway.accesses import AccessBook
 from seenby.gateway.control_api import control_app, serve_control
+from seenby.gateway.control_people import people_routes
 from seenby.gateway.enforce import MappedPeople, NewestCatalog, PostgresEnforcer
+from seenby.gateway.enrolment import Enrolment
+from seenby.gateway.erasure import ErasureService
 from seenby.gateway.grants import GrantService
+from seenby.gateway.region_list import RegionsFile
 from seenby.gateway.server import Gateway
+from seenby.stores.auditors import auditors_of
 from seenby.stores.config import Config
 from seenby.stores.control import Control
 from seenby.stores.directory import DirectoryFile
+from seenby.stores.erasures import ErasureQueue
 from seenby.stores.keystore import KeyStore
 from seenby.stores.ledger import Ledger
 from seenby.stores.policies import load_policies
@@ -49,6 +55,7 @@ class Region:
     database: UserDatabase
     enforcer: PostgresEnforcer
     grants: GrantService
+    erasures: ErasureService
     gateway: Gateway
     failed: asyncio.Future[None]
 
@@ -66,7 +73,16 @@ async def running(config: Config, clock: Callable[[], float] = time.time) -> Asy
 async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExitStack) -> Region:
     keystore = KeyStore.open(config.keys_dir)
     stack.callback(keystore.close)
-    ledger = Ledger.open(config.ledger_dir, region=config.region, origin=config.origin, keystore=keystore, clock=clock)
+    directory = DirectoryFile(config.directory_file)
+    auditors_of(directory.current.auditors, config.auditors.threshold)
+    ledger = Ledger.open(
+        config.ledger_dir,
+        region=config.region,
+        origin=config.origin,
+        keystore=keystore,
+        clock=clock,
+        auditors=lambda: auditors_of(directory.current.auditors, config.auditors.threshold),
+    )
     stack.push_async_callback(ledger.close)
     (config.state / "log.vkey").write_text(f"{ledger.verifier_key}\n")
     datamap = read_datamap(config)
@@ -82,10 +98,20 @@ async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExit
         region=config.region,
         ledger=ledger,
         control=control,
-        directory=DirectoryFile(config.directory_file),
+        directory=directory,
         policies=load_policies(config.policies_dir),
         people=MappedPeople(database, datamap),
         enforcer=enforcer,
+        clock=clock,
+    )
+    enrolment = Enrolment(region=config.region, ledger=ledger, keystore=keystore, database=database, datamap=datamap)
+    erasures = ErasureService(
+        grants=service,
+        ledger=ledger,
+        keystore=keystore,
+        facts=MappedPeople(database, datamap),
+        queue=ErasureQueue(config.state / "erasures.json"),
+        every_minutes=config.erasure.every_minutes,
         clock=clock,
     )
     book = AccessBook(service, ledger, catalog)
@@ -93,11 +119,21 @@ async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExit
     book.on_end = gateway.cut_ended
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     stack.callback(failed.cancel)
+    await erasures.start()
     await service.start()
     _run_beside(stack, failed, service.run())
+    _run_beside(stack, failed, erasures.run())
+    if config.regions_file is not None:
+        regions = RegionsFile(config.regions_file, config.organisation, config.region, ledger)
+        await regions.log_it()
+        _run_beside(stack, failed, regions.run())
     _run_beside(stack, failed, _watch_catalog(catalog, book, refresh))
-    _run_beside(stack, failed, serve_control(control_app(service, clock), config.control_socket))
-    return Region(config, ledger, keystore, database, enforcer, service, gateway, failed)
+    _run_beside(
+        stack,
+        failed,
+        serve_control(control_app(service, clock, people_routes(enrolment, erasures)), config.control_socket),
+    )
+    return Region(config, ledger, keystore, database, enforcer, service, erasures, gateway, failed)
 
 
 def read_datamap(config: Config) -> DataMap:
