@@ -165,14 +165,20 @@ that knows that format can follow the log, and any web server can serve a copy.<
 
 def listen_public(publish: Publish) -> socket.socket:
     """The socket that ``[publish]`` names. Raises ConfigError."""
+    family = socket.AF_INET6 if ":" in publish.host else socket.AF_INET
+    # The protocol is named, since asyncio sets TCP_NODELAY only then: without, each answer waits 40 ms for an ACK.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        family = socket.AF_INET6 if ":" in publish.host else socket.AF_INET
-        return socket.create_server((publish.host, publish.port), family=family, backlog=128)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((publish.host, publish.port))
+        made.listen(128)
     except OSError as error:
+        made.close()
         raise ConfigError(
             f"cannot listen on {publish.host}:{publish.port}: {error.strerror or error}",
             hint="check [publish] host and port in seenby.toml",
         ) from None
+    return made
 
 
 async def serve_public(app: Starlette, listener: socket.socket, publish: Publish = Publish()) -> None:  # noqa: B008  # frozen

@@ -10,6 +10,7 @@ import re
 import shutil
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from html import unescape
@@ -295,6 +296,19 @@ def test_too_many_connections_get_a_503(log: PublicLog, monkeypatch: pytest.Monk
         finally:
             for one in held:
                 one.close()
+
+
+def test_an_answer_is_not_held_back(site: httpx2.Client) -> None:
+    """Head and body are two writes: with Nagle's algorithm the second waits 40 ms for the first one's ACK."""
+    connection = http.client.HTTPConnection(site.base_url.host, site.base_url.port, timeout=5)
+    took = []
+    for _ in range(20):
+        started = time.monotonic()
+        connection.request("GET", f"/{FULL}")
+        connection.getresponse().read()
+        took.append(time.monotonic() - started)
+    connection.close()
+    assert min(took[1:]) < 0.03
 
 
 def test_when_it_ends_the_port_is_free_and_nothing_is_left(log: PublicLog) -> None:

@@ -143,6 +143,24 @@ def test_cosignatures_of_an_earlier_run_stay_and_are_not_asked_for_again(tmp_pat
     run(go())
 
 
+def test_cosignatures_of_an_earlier_run_and_new_ones_stand_in_the_file_once_each(
+    tmp_path: Path, log: PublicLog
+) -> None:
+    async def go() -> None:
+        with witness(tmp_path, "a", LOG) as a, witness(tmp_path, "b", LOG) as b:
+            async with cosigner(policy(LOG, a), log) as made:
+                plain = log.grow(5)
+                log.file.cosigned(plain, (await made.cosign(plain)).note)
+            async with cosigner(policy(LOG, a, b), log) as made:
+                published = Published(log.file)
+                async with running(made, published.update):
+                    made.submit(log.file.note)
+                    await published.signatures(2)
+                assert [len(log.file.note.split(name)) - 1 for name in (b"a.test/w", b"b.test/w")] == [1, 1]
+
+    run(go())
+
+
 # Strangers.
 
 
@@ -245,12 +263,17 @@ def test_the_request_is_what_the_specification_says(log: PublicLog) -> None:
             first = (await made.cosign(log.grow(3))).note
             await made.cosign(log.grow(5))
             await made.cosign(first)  # has it already: nobody is asked
-            reference = MemoryLog(ORIGIN)
-            steps = [base64.b64encode(step) + b"\n" for step in reference.proof(3, 5)]
-            assert stranger.requests == [
-                b"old 0\n\n" + first[: -len(first.split(b"\n")[-2]) - 1],
-                b"old 3\n" + b"".join(steps) + b"\n" + log.file.note,
-            ]
+        async with scripted(good) as other:
+            other.key = witness_key("other.test/w", OTHER_KEY)
+            async with cosigner(policy(LOG, stranger, other), log) as made:
+                await made.cosign(first)  # what witnesses said of it is not sent to others
+            assert other.requests == stranger.requests[:1]
+        reference = MemoryLog(ORIGIN)
+        steps = [base64.b64encode(step) + b"\n" for step in reference.proof(3, 5)]
+        assert stranger.requests == [
+            b"old 0\n\n" + first[: -len(first.split(b"\n")[-2]) - 1],
+            b"old 3\n" + b"".join(steps) + b"\n" + log.file.note,
+        ]
 
     run(go())
 
