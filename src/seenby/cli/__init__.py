@@ -14,10 +14,17 @@ from seenby.errors import SeenbyError
 
 COMMANDS = {
     "attach": ("seenby.cli.attach:attach", "Print the SQL that a DBA runs once in the platform's database."),
+    "audit": ("seenby.cli.audit:app", "Auditors' keys; open and read the records of a month; destroy them."),
     "demo": ("seenby.cli.demo:demo", "An embedded world with two regions, and a guided tour. Start here."),
+    "enrol": (
+        "seenby.cli.enrol:enrol",
+        "Give everybody in the platform's database a key; the log commits to it.",
+    ),
+    "erase": ("seenby.cli.erase:erase", "Erase people's keys: nothing in the log leads to them any more."),
     "grant": ("seenby.cli.grant:app", "Ask for access to people's data; approve, deny, revoke."),
     "keys": ("seenby.cli.keys:app", "How people's keys are wrapped; renew what wraps them."),
     "reconcile": ("seenby.cli.reconcile:reconcile", "Who reached the data without Seenby?"),
+    "regions": ("seenby.cli.regions:app", "Make and sign the organisation's list of regions."),
     "serve": ("seenby.cli.serve:serve", "Run the gateway of one region."),
     "verify": ("seenby.cli.verify:verify", "Check a public log with nothing but its key."),
     "who-saw": ("seenby.cli.who_saw:who_saw", "Who saw this person's data, when and for what?"),

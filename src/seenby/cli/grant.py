@@ -52,7 +52,8 @@ def _out() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
 
-def _client(name: str, key: Path, config: Path | None, socket: Path | None) -> ControlClient:
+def open_client(name: str, key: Path, config: Path | None, socket: Path | None) -> ControlClient:
+    """The gateway's control API, as somebody of the directory. Raises UsageError, ConfigError, Unavailable."""
     if socket is None and config is None:
         raise UsageError("which gateway?", hint="give --config FILE (the region's seenby.toml), or --socket FILE")
     return ControlClient(socket or load_config(config or "").control_socket, name, key)
@@ -108,7 +109,7 @@ def request(
     max_rows
         How many rows may be shown in all. Default: 10000.
     """
-    with _client(as_, key, config, socket) as client:
+    with open_client(as_, key, config, socket) as client:
         people = sorted({str(Person.parse(text)) for text in person}) or None
         wish = {
             "principal": as_,
@@ -192,7 +193,7 @@ def _decide(
     verb: Verb, grant_id: str, name: str, key: Path, config: Path | None, socket: Path | None, as_json: bool
 ) -> None:
     out = _out()
-    with _client(name, key, config, socket) as client:
+    with open_client(name, key, config, socket) as client:
         view = client.read(f"/grants/{grant_id}")
         terms, commit = _checked(view)
         if not as_json:
@@ -209,7 +210,7 @@ def _decide(
 @app.command(name="list")
 def list_(*, as_: As, key: Key, config: ConfigFile = None, socket: Socket = None, json_: Json = False) -> None:
     """The grants that you may see: your own, and those about the people whom you guard."""
-    with _client(as_, key, config, socket) as client:
+    with open_client(as_, key, config, socket) as client:
         views = client.read("/grants")
     if json_:
         print(json.dumps(views))
@@ -233,7 +234,7 @@ def show(
     id: Id, /, *, as_: As, key: Key, config: ConfigFile = None, socket: Socket = None, json_: Json = False
 ) -> None:
     """A grant in plain words, who signed it, and whether each signature holds."""
-    with _client(as_, key, config, socket) as client:
+    with open_client(as_, key, config, socket) as client:
         view = client.read(f"/grants/{id}")
     if json_:
         print(json.dumps(view))
@@ -256,7 +257,7 @@ def show(
 @app.command
 def notices(*, as_: As, key: Key, config: ConfigFile = None, socket: Socket = None, json_: Json = False) -> None:
     """What the region's protection officer must know: protected people asked for, and data that somebody changed."""
-    with _client(as_, key, config, socket) as client:
+    with open_client(as_, key, config, socket) as client:
         found = client.read("/notices")
     if json_:
         print(json.dumps(found))

@@ -13,8 +13,8 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from seenby.errors import ConfigError
-from seenby.stores.durable import create
+from seenby.errors import ConfigError, NotFound
+from seenby.stores.durable import create, sync_directory
 from seenby.stores.kms import Kms
 
 KEK: Final = "seenby-region"
@@ -36,6 +36,18 @@ class RegionSecrets:
         """Made (durably) if there is none."""
         return self._secret(f"epochs/{epoch}")
 
+    def destroy_epoch_key(self, epoch: int) -> bool:
+        """For good: a mark stays, so that no other key takes its place. False: there was none."""
+        path = self._directory / f"epochs/{epoch}"
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create(_mark(path), b"")
+        self._opened.pop(f"epochs/{epoch}", None)
+        there = path.exists()
+        if there:
+            path.unlink()
+            sync_directory(path.parent)
+        return there
+
     def checkpoint_key(self) -> Ed25519PrivateKey:
         """Made (durably) at the first call."""
         return Ed25519PrivateKey.from_private_bytes(self._secret("checkpoint.key"))
@@ -44,6 +56,8 @@ class RegionSecrets:
         known = self._opened.get(name)
         if known is None:
             path = self._directory / name
+            if _mark(path).exists():
+                raise NotFound(f"{path} was destroyed", hint="what it sealed cannot be opened any more")
             if not path.exists():
                 if self._read_only:
                     raise ConfigError(f"{path} is missing", hint="check state in seenby.toml")
@@ -56,3 +70,7 @@ class RegionSecrets:
                 raise ConfigError(f"{path} holds something else", hint="restore it from its backup")
             known = self._opened[name] = opened[-32:]
         return known
+
+
+def _mark(path: Path) -> Path:
+    return path.with_name(f"{path.name}.destroyed")

@@ -6,6 +6,7 @@ state everything is made again from the journal. A published checkpoint is never
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from seenby.errors import LedgerFailed, VerificationError
+from seenby.errors import LedgerFailed, NotFound, VerificationError
 from seenby.stores.integrate import Integrator
 from seenby.stores.journal import START, JournalWriter, encode_record
 from seenby.stores.keystore import KeyStore
@@ -163,7 +164,8 @@ def _read_events(opened: Opened, started: bytes, region: str, origin: str, keyst
                 opened.grants.apply(index, entry)
                 document = None
                 if isinstance(entry, GrantRequested | BreakGlass):
-                    document = open_document(keystore, region, record.private, entry)
+                    with contextlib.suppress(NotFound):  # the month's key was destroyed: its grants are over
+                        document = open_document(keystore, region, record.private, entry)
                 opened.events.append(LoggedEvent(index, entry, document))
     except VerificationError as error:
         raise LedgerFailed(

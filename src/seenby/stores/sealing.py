@@ -137,7 +137,8 @@ class Sealer:
         self._left = 0
         self._records: RecordCrypto
         self._documents: DocumentCrypto
-        if epoch_key is not None:
+        # That of an earlier month is used no more, and its shares may have been destroyed.
+        if epoch_key is not None and epoch_key.epoch == max(epoch, epoch_of(clock())[0]):
             keys.restore(epoch_key)
 
     def tick(self) -> int:
