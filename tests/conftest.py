@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.fixtures.others",
     "tests.fixtures.keystores",
     "tests.fixtures.softhsm",
+    "tests.fixtures.tampering",
 ]
 
 SEED = int(os.environ.get("SEENBY_SEED") or random.SystemRandom().randrange(2**32))
