@@ -181,6 +181,8 @@ def test_a_label_twice(count: int, env: lmdb.Environment) -> None:
         with pytest.raises(LedgerFailed, match="stands in an epoch twice"):
             insert(env, store, some)
         assert not content(env), "the transaction was aborted"
+    with env.begin(write=True) as txn, pytest.raises(LedgerFailed, match="stands in an epoch twice"):
+        store.insert(txn, 7, [(labels[0], 1)] * 5)  # more than a page takes: no bit will ever part them
     insert(env, store, labels)
     before = content(env)
     for some in ([labels[0]], labels, SHAPES["random"](generator, 100) + labels[-1:]):
