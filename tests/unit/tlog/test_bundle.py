@@ -16,7 +16,7 @@ from seenby_verify.tlog.policy import Policy
 from seenby_verify.tlog.steps import Step
 from seenby_verify.tlog.vkey import VerifierKey
 from tests.fixtures.bundles import Lonely, World, Year
-from tests.fixtures.bundles_cases import dumped, spoiler
+from tests.fixtures.bundles_case import dumped, spoiler
 from tests.fixtures.bundles_log import NOW, b64
 from tests.fixtures.bundles_vectors import VECTORS, documents
 
@@ -138,6 +138,36 @@ def test_whatever_names_people_may_be_a_head(head: Move | Transfer | Disclosure)
     check = of(world, world.bundle(world.dan))
     assert taken(check)[1] is None
     assert (check.shown[-1].how, check.shown[-1].bound) == ("moved", "")
+
+
+@pytest.mark.parametrize("how", ["enrolled", "erased"])
+def test_no_part_says_enrolled_or_erased_behind_another_head(how: str) -> None:
+    world = World()
+    world.eu.entries.pop()
+
+    def spoil(what: str, value: Any) -> Any:
+        if what == "part":
+            return {**value, "how": how}
+        if isinstance(value, Query):
+            return Transfer(202611, value.commit, value.sealed_digest, 1, "eu", "CN")
+        return value
+
+    world.eu.spoil = spoil
+    world.eu.query(world.dan)
+    world.eu.seal()
+    done, fault = taken(of(world, world.bundle(world.dan)))
+    assert fault is not None
+    assert (len(done) + 1, fault.where) == (7, "logs[0].shown[2].record")
+    assert f"says '{how}' behind another kind of entry" in fault.message
+
+
+@pytest.mark.parametrize("member", [{"classes": "contact"}, {"columns": [1]}, {"columns": None}])
+def test_members_of_another_type_in_a_part_are_refused(member: dict[str, Any]) -> None:
+    world = World(spoil=spoiler("part", lambda p: p["how"] == "disclosed", lambda p: {**p, **member}))
+    done, fault = taken(of(world, world.bundle(world.dan)))
+    assert fault is not None
+    assert len(done) + 1 == 7
+    assert "has a member" in fault.message
 
 
 def test_a_policy_without_witnesses_knows_no_time() -> None:

@@ -21,7 +21,7 @@ from seenby_verify.tlog.proof import ReceiptCheck
 from seenby_verify.tlog.regions import RegionList
 from seenby_verify.tlog.tree import consistency_proof, leaf_hash
 from tests.fixtures.bundles import World
-from tests.fixtures.bundles_cases import dumped
+from tests.fixtures.bundles_case import dumped
 from tests.fixtures.bundles_log import NOW, TIMES, Log, signed_note
 from tests.fixtures.tampering import Campaign, byte_changes, line_changes, list_changes, places, put, shape_changes
 
