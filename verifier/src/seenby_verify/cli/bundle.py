@@ -60,9 +60,7 @@ def bundle(
 
     def holds() -> tuple[list[str], dict[str, Any]]:
         rows = [asdict(one) for one in check.shown]
-        accesses = sum(row["how"] not in ("enrolled", "erased") for row in rows)
-        times = {0: "nobody was shown your data", 1: "your data was shown once"}
-        lines = [f"The bundle holds: {times.get(accesses, f'your data was shown {accesses} times')}."]
+        lines = [f"The bundle holds: {_times(rows)}."]
         if not receipt:
             lines.append("No enrolment receipt was given: a second, clean key would not be noticed.")
         return lines, {"shown": rows, "cannot_show": list(CANNOT_SHOW)}
@@ -73,13 +71,23 @@ def bundle(
     return status
 
 
+def _times(rows: Sequence[dict[str, Any]]) -> str:
+    """What happened to the person's data, in numbers."""
+    said = []
+    for how, verb in (("disclosed", "shown"), ("examined", "looked through without being shown")):
+        number = sum(row["how"] == how for row in rows)
+        if number:
+            said.append(f"{verb} {'once' if number == 1 else f'{number} times'}")
+    return f"your data was {' and '.join(said)}" if said else "nobody was shown your data"
+
+
 def _say_table(rows: Sequence[dict[str, Any]]) -> None:
     table = Table(title="Who saw your data", title_justify="left")
     for heading in ("when (UTC)", "purpose", "reference"):
         table.add_column(heading, no_wrap=True)
     for heading in ("data", "columns", "how", "region, entry"):
         table.add_column(heading, overflow="fold")
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row["when"]):
         how = _HOW.get(row["how"], row["how"]) + (" (at most)" if row["bound"] in ("upper", 2) else "")
         when = str(row["when"]).replace("T", " ")[:19]
         own = row["how"] in ("enrolled", "erased")
