@@ -89,6 +89,7 @@ def test_every_lie_about_evidence_has_its_reason() -> None:
         (("\n60\n", "\n60"), "five lines"),
         (("\n60\n", "\n60\n\n"), "five lines"),
         (("\n60\n", "\n60\nmore\n"), "five lines"),
+        (("\n60\n", "\n60\nmore"), "five lines"),
         (("eu.log.platform.example", "eu log"), "names no log"),
         (("eu.log.platform.example", "eu+log"), "names no log"),
         (("eu.log.platform.example", ""), "names no log"),

@@ -42,6 +42,9 @@ sFodV/vSp5O8n9a8QpW6PRY97tfOSW5bsc2Xl/EQi08=
 """
 
 
+FIRST = "gSKyXoYZUgZ6jduWYrkDOARinOMGJveXjgMkBTcdPlQ="
+
+
 def outcome(data: bytes, policy: str) -> tuple[int, VerificationError | None, ReceiptCheck]:
     """(steps that hold, the fault, the check)"""
     check = ReceiptCheck(data, Policy.parse(policy.encode()))
@@ -128,7 +131,8 @@ def test_a_tree_of_one_entry_needs_no_hashes() -> None:
         (lambda text: text.replace("index 73894\n", "index 73894\n" * 2), "no hash"),
         (lambda text: text.replace("gSKy", "gSK-"), "no hash"),
         (lambda text: text.replace("gSKy", "gSKy\r"), "no hash"),
-        (lambda text: text.replace("PlQ=\n", "PlQ=\n" * (MAX_PROOF - 3)), "too many"),
+        (lambda text: text.replace(f"{FIRST}\n", f"{FIRST}\n" * (MAX_PROOF - 3)), "too many"),
+        (lambda text: text[: text.index("\n")] + text[text.index("\n\n") :], "no line with the index"),
         (lambda text: text.replace("PlQ=", "PlQ"), "no hash"),
         (lambda text: text.replace("PlQ=", "PlR="), "no hash"),
         (lambda text: text.replace("index", "índex"), "not ASCII"),
@@ -142,6 +146,20 @@ def test_other_spellings(change: Any, match: str) -> None:
     assert text != EXAMPLE
     with pytest.raises(VerificationError, match=match):
         Proof.parse(text.encode())
+
+
+def test_as_many_hashes_as_any_tree_needs() -> None:
+    proof = Proof.parse(EXAMPLE.replace(f"{FIRST}\n", f"{FIRST}\n" * (MAX_PROOF - 4)).encode())
+    assert len(proof.hashes) == MAX_PROOF
+
+
+@pytest.mark.parametrize("entry", [b"", b"\x01", b"\x01" * 65_536], ids=len)
+def test_an_entry_too_short_or_too_long_to_be_one(entry: bytes) -> None:
+    world = World()
+    world.eu.entries[5] = entry
+    done, fault, _ = outcome(world.eu.receipt(5, world.eu.checkpoint(NOW)), world.policy())
+    assert done == 0
+    assert fault is not None
 
 
 def test_a_receipt_has_a_limit() -> None:
