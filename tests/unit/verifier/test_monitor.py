@@ -18,7 +18,7 @@ from seenby_verify.monitor.alarm import Alarm, Kind
 from seenby_verify.monitor.follow import Follower
 from seenby_verify.monitor.memory import Memory
 from seenby_verify.monitor.witnesses import AskedWitness, ask
-from seenby_verify.tlog.entries import Seal, decode, encode
+from seenby_verify.tlog.entries import PersonNamed, Seal, decode, encode
 from seenby_verify.tlog.evidence import parse_evidence
 from seenby_verify.tlog.policy import Policy
 from seenby_verify.tlog.verify import month
@@ -249,8 +249,10 @@ def test_a_label_of_a_month_before(watch: Watch) -> None:
     head = watch.log.query(watch.crowd[0])
     old = decode(watch.log.entries[2])
     new = decode(watch.log.entries[head + 1])
-    watch.log.entries[head + 1] = encode(replace(new, label=old.label))  # type: ignore[call-arg,union-attr]
-    watch.log.labels[202612] = [old.label]  # type: ignore[union-attr]
+    assert isinstance(old, PersonNamed)
+    assert isinstance(new, PersonNamed)
+    watch.log.entries[head + 1] = encode(replace(new, label=old.label))
+    watch.log.labels[202612] = [old.label]
     watch.log.nodes.clear()
     watch.log.seal()
     watch.publish()
