@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import tempfile
@@ -459,6 +460,19 @@ def test_reports_and_lists_that_may_not_stand_there(
     with pytest.raises(VerificationError, match=fault):
         steps.extend(verify(list(files), files.get, policy(world)))
     assert len(steps) + 1 == step
+
+
+def test_a_report_is_an_auditors(world: World) -> None:
+    """An approver's key counts in the log, and its signature is good."""
+
+    def by_approver(entry: Any) -> Any:
+        digest = hashlib.sha256(entry.document).hexdigest()
+        signature = world.approver.sign(f"seenby/report/v1\neu\n{entry.epoch}\n{entry.day}\n{digest}\n".encode())
+        return replace(entry, key_id=key_id(world.approver.public_key().public_bytes_raw()), signature=signature)
+
+    files = changed(world, DailyReport, by_approver)
+    with pytest.raises(VerificationError, match="is no auditor's here"):
+        list(verify(list(files), files.get, policy(world)))
 
 
 def test_a_list_of_regions_names_the_log_that_it_stands_in(world: World) -> None:

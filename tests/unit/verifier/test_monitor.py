@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from seenby_verify.client import LogSource, open_log
-from seenby_verify.errors import Unavailable, UsageError
+from seenby_verify.errors import Unavailable, UsageError, VerificationError
 from seenby_verify.monitor.alarm import Alarm, Kind
 from seenby_verify.monitor.follow import Follower
 from seenby_verify.monitor.memory import Memory
@@ -27,7 +29,7 @@ from seenby_verify.witness.server import WitnessServer
 from seenby_verify.witness.state import State, load_key, make_witness
 from tests.fixtures.bundles_log import NOW, WITNESSES, Log, Person, public
 from tests.fixtures.public_web import plain_web
-from tests.fixtures.written_logs import new_log, seenby_verify, written
+from tests.fixtures.written_logs import SEENBY_VERIFY, new_log, seenby_verify, written
 
 EPOCH = 202611
 DELAY = 600.0
@@ -274,6 +276,14 @@ def test_files_that_do_not_give_the_signed_root(watch: Watch) -> None:
     assert watch.look() == (37, 4)
 
 
+def test_a_checkpoint_that_the_log_did_not_sign(watch: Watch) -> None:
+    watch.look()
+    note = (watch.place / "checkpoint").read_bytes()
+    for bad in (note.replace(b"\n33\n", b"\n34\n"), b"", b"x" * 300_000):
+        (watch.place / "checkpoint").write_bytes(bad)
+        assert watch.shouts().kind is Kind.FILES
+
+
 def test_a_log_that_stays_away(watch: Watch) -> None:
     watch.look()
     with open_log("http://127.0.0.1:1/", attempts=1) as source, watch.follower(source) as follower:
@@ -299,6 +309,9 @@ def test_a_checkpoint_that_nobody_cosigns(watch: Watch) -> None:
     assert watch.shouts().kind is Kind.DELAY
     watch.publish(cosigners=2)
     assert watch.look() == (37, 4)
+    grown(watch, watch.crowd[:2])
+    watch.publish(cosigners=1)
+    assert watch.look() == (37, 0)  # the next one may be late again
 
 
 def test_one_state_is_for_one_log_and_one_monitor(watch: Watch, tmp_path: Path) -> None:
@@ -325,6 +338,7 @@ def test_a_memory_that_is_damaged_is_not_begun_anew(watch: Watch, tmp_path: Path
 @contextmanager
 def witness_of(watch: Watch) -> Iterator[AskedWitness]:
     home = watch.directory
+    home.mkdir(exist_ok=True)
     vkey = make_witness("paper.test/w", home / "witness.pem", home / "witness")
     state = State(home / "witness", load_key(home / "witness.pem"), [watch.log.vkey])
     with WitnessServer(("127.0.0.1", 0), state, clock=lambda: watch.now) as server:
@@ -369,6 +383,49 @@ def test_two_views_two_monitors_one_witness(tmp_path: Path, others: int, kind: K
                 assert "signed two histories" in parse_evidence(caught.value.evidence[0].read_bytes()).check(b.policy)
                 with pytest.raises(Alarm, match="signed two histories"):
                     follower.look()
+
+
+def test_a_checkpoint_that_did_not_count_still_contradicts(tmp_path: Path) -> None:
+    a, b = Watch(tmp_path / "a"), Watch(tmp_path / "b")
+    b.policy = b.witnessed()
+    b.publish(cosigners=2)
+    b.look()
+    grown(a, a.crowd[:4])
+    grown(b, b.crowd[20:24])
+    b.publish()
+    assert b.look() == (33, 0)
+    with witness_of(a) as witness, b.follower() as follower, pytest.raises(Alarm, match="signed two histories"):
+        ask(witness, follower)
+
+
+def test_a_witness_that_is_another(watch: Watch) -> None:
+    with witness_of(watch) as witness, watch.follower() as follower:
+        assert ask(witness, follower) == "nothing to compare yet"
+        follower.look()
+        other = VerifierKey(witness.key.name, public(watch.log.witnesses[0]), COSIGNATURE)
+        with pytest.raises(VerificationError, match="has not cosigned"):
+            ask(replace(witness, key=other), follower)
+
+
+def test_it_follows_until_it_is_stopped(tmp_path: Path) -> None:
+    watch = Watch(tmp_path)
+    watch.log, watch.crowd = new_log(month(time.time()))
+    watch.now = time.time()
+    watch.publish()
+    options = ["--state", str(tmp_path / "s"), "--key", str(watch.log.vkey), "--interval", "0.05", "--json"]
+    for sign, status in ((signal.SIGINT, 130), (signal.SIGTERM, 0)):
+        running = subprocess.Popen(
+            [*SEENBY_VERIFY, "monitor", str(watch.place), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert running.stdout is not None
+        assert json.loads(running.stdout.readline())["event"] == "holds"
+        grown(watch, watch.crowd[:1])
+        watch.publish()
+        while not json.loads(running.stdout.readline())["new"]:
+            pass
+        running.send_signal(sign)
+        _, errors = running.communicate(timeout=20)
+        assert (running.returncode, errors) == (status, b"")
 
 
 def test_the_command_shouts(tmp_path: Path) -> None:

@@ -101,7 +101,10 @@ class Follower:
         self._lasting()
         now = self.clock()
         note = self._fetch(now)
-        signed = Policy(self.policy.logs).accepts(note)
+        try:
+            signed = Policy(self.policy.logs).accepts(note)
+        except VerificationError as error:
+            raise Alarm(Kind.FILES, error.message, hint=error.hint) from None
         seen = self.memory.seen
         if seen and str(signed.log) != seen.key:
             raise UsageError(
@@ -136,6 +139,8 @@ class Follower:
             note = self.source.fresh(CHECKPOINT)
         except Unavailable as error:
             raise self._away(error, now) from None
+        except VerificationError as error:
+            raise Alarm(Kind.FILES, error.message) from None
         if note is None:
             raise Alarm(Kind.ROLLBACK if self.memory.seen else Kind.FILES, "the log shows no checkpoint")
         with self.memory.look():
