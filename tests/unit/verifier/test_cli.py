@@ -180,6 +180,15 @@ def test_evidence_that_proves_nothing(home: Home) -> None:
     fork: dict[str, Any] = {"format": "seenby/fork/v1", "older": note, "newer": note, "root": None, "proof": []}
     file = home.file("fork.json", json.dumps(fork))
     assert "can both be true" in told("evidence", file, "--policy", home.policy, status=1)
+    placed = world.eu.placed_at(5, len(world.eu.entries))
+    kept = {
+        "format": "seenby/broken-promise/v1",
+        "promise": world.eu.promise(5, NOW - 300).decode(),
+        "checkpoint": note,
+        "entry": {"entry": placed["entry"], "proof": placed["proof"]},
+    }
+    file = home.file("kept.json", json.dumps(kept))
+    assert "a promise that is kept" in told("evidence", file, "--policy", home.policy, status=1)
     file = home.file("nothing.json", "{}")
     assert "is neither" in told("evidence", file, "--policy", home.policy, status=1)
 
