@@ -15,7 +15,7 @@ from typing import Any
 from seenby.errors import NotFound, VerificationError
 from seenby.stores.journal import JournalReader, Record
 from seenby.stores.keystore import KeyStore, PersonKey
-from seenby.stores.sealing import HEAD_PRIVATE, PERSON_PRIVATE
+from seenby.stores.layout import PERSON_PRIVATE, sealed_record
 from seenby_verify.tlog.checkpoint import Checkpoint, VerifierKey, open_checkpoint
 from seenby_verify.tlog.entries import PersonNamed, Query, decode
 from seenby_verify.tlog.records import PersonCrypto, SealedRecord, commitment, pseudonym
@@ -86,6 +86,8 @@ def who_saw(person: str, ledger: Path, region: str, key: VerifierKey, keystore: 
             epoch = record.entry[2:6]
             n = counts[name, epoch]
             counts[name, epoch] += 1
+            if head is not None and head.entry[1] != Query.KIND:
+                continue
             try:
                 found.append(_check(known, region, n, head, record, public))
             except VerificationError as error:
@@ -126,7 +128,7 @@ def _check(key: PersonKey, region: str, n: int, head: Record | None, record: Rec
     _same(sha256(sealed).digest(), entry.sealed_digest, "the sealed part is not the one in the log")
     mine = crypto.open(entry.label, sealed)
     _same(commitment(mine.opening, mine.part), entry.commit, "the part is not what the log commits to")
-    sealed = head.private[HEAD_PRIVATE:]
+    sealed = sealed_record(Query.KIND, head.private)
     _same(sha256(sealed).digest(), query.sealed_digest, "the sealed record is not the one in the log")
     opened = SealedRecord.parse(sealed).record(mine.query_key)
     _same(opened.commit, query.commit, "the record is not what the log commits to")

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import lmdb
 
@@ -37,7 +37,10 @@ MAP_SIZES: Final = (1 << 40, 1 << 36, 1 << 33)
 """Bytes of address space, not of disk; the first that the system grants. A terabyte holds some 10^9 labels."""
 TABLES: Final = ("meta", "groups", "events", "receipts", "usage", "enrolled", "seals", "regions", "nodes")
 REGIONS: Final = b"newest"
-_GROUP: Final = struct.Struct(">QQQ")
+TILE: Final = struct.Struct(">BQ")
+"""Level and index of a tile."""
+GROUP_PLACE: Final = struct.Struct(">QQQ")
+"""Segment, offset, time."""
 
 
 @dataclass(slots=True)
@@ -83,7 +86,7 @@ class Changes:
 
 
 def group_value(segment: int, offset: int, time: int) -> bytes:
-    return _GROUP.pack(segment, offset, time)
+    return GROUP_PLACE.pack(segment, offset, time)
 
 
 def receipts_prefix(principal: bytes) -> bytes:
@@ -156,6 +159,10 @@ class State:
 
     # --- reading
 
+    def table(self, name: str) -> Any:
+        """The handle of one of TABLES, for a transaction of ``env`` that reads several of them."""
+        return self._tables[name]
+
     def snapshot(self) -> Snapshot | None:
         with self.env.begin(self._tables["meta"]) as txn:
             place = txn.get(b"place")
@@ -207,7 +214,7 @@ class State:
             key = index.to_bytes(8, "big")
             if not (cursor.set_range(key) and cursor.key() == key):
                 cursor.prev()
-            return int.from_bytes(cursor.key(), "big"), *_GROUP.unpack(cursor.value())
+            return int.from_bytes(cursor.key(), "big"), *GROUP_PLACE.unpack(cursor.value())
 
     def receipts(self, principal: bytes) -> list[tuple[int, int]]:
         """(index, kind) of every entry that this principal's sessions made."""
