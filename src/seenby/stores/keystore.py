@@ -23,7 +23,7 @@ from seenby.stores import keystore_rotation as rotation
 from seenby.stores.keystore_file import FileShelf
 from seenby.stores.keystore_keyring import Generation, Keyring, Shelf
 from seenby.stores.keystore_rotation import OnProgress, Upkeep
-from seenby.stores.keystore_rows import ID, PLACE, Table, rows_of, version_of
+from seenby.stores.keystore_rows import ID, PLACE, Table, generation_of, rows_of, version_of
 from seenby.stores.keystore_secrets import RegionSecrets
 from seenby.stores.kms import Kms
 from seenby.stores.kms_file import FileKms
@@ -139,8 +139,8 @@ class KeyStore:
         if missing and self._read_only:
             raise _read_only()
         keys = {id_: pool[at * 32 : at * 32 + 32] for at, id_ in enumerate(sorted(missing))}
-        rows = {PLACE.pack(id_, 1): self._keyring.wrap(id_, 1, key) for id_, key in keys.items()}
         with self._tables:
+            rows = {PLACE.pack(id_, 1): self._keyring.wrap(id_, 1, key) for id_, key in keys.items()}
             self._table.fill(b"".join(rows.values()))
             self._queued.update(rows)
         answers = []
@@ -214,7 +214,7 @@ class KeyStore:
                 rows = b"".join([self._keyring.rewrap(row, newest) for row in queued])
                 if self._shelf.add(rows, newest):
                     break
-                self._keyring.refresh()
+                self._take_up()
             with self._tables:
                 for old, row in zip(queued, rows_of(rows), strict=True):
                     self._queued.pop(row[: PLACE.size], None)
@@ -225,8 +225,8 @@ class KeyStore:
         if self._read_only:
             raise _read_only()
         key = os.urandom(32)
-        row = self._keyring.wrap(id_, version, key)
         with self._tables:
+            row = self._keyring.wrap(id_, version, key)
             self._table.put(row)
             self._queued[row[: PLACE.size]] = row
         return PersonKey(version, key, True)
@@ -266,9 +266,15 @@ class KeyStore:
 
     def refresh(self) -> None:
         """Takes up what another process has rotated, and lets destroyed generations go. Raises Unavailable."""
-        self._keyring.refresh()
+        self._take_up()
         if self._loaded != self._keyring.newest:
             self._reload()
+
+    def _take_up(self) -> None:
+        """Generations as they are today, and those under which rows are queued: ``flush`` wraps these anew."""
+        found = self._keyring.look()
+        with self._tables:
+            self._keyring.take(found, {generation_of(row) for row in self._queued.values()})
 
     def _reload(self) -> None:
         with self._writing:
@@ -284,7 +290,7 @@ class KeyStore:
         if self._read_only:
             raise _read_only()
         made = rotation.rotate(self._shelf, self._kms, self._clock(), progress=progress)
-        self._keyring.refresh()
+        self._take_up()
         self._reload()
         return made
 
@@ -310,7 +316,7 @@ class KeyStore:
             raise _read_only()
         gone = rotation.destroy_old(self._shelf, self._kms, self._clock(), days)
         if gone:
-            self._keyring.refresh()
+            self._take_up()
         return gone
 
     # --- the region's own
@@ -318,6 +324,10 @@ class KeyStore:
     def epoch_key(self, epoch: int) -> bytes:
         """The epoch's key for grants' documents, made (durably) if there is none. Raises ConfigError, OSError."""
         return self._secrets.epoch_key(epoch)
+
+    def destroy_epoch_key(self, epoch: int) -> bool:
+        """At the end of retention. From then on ``epoch_key`` raises NotFound. False: there was none."""
+        return self._secrets.destroy_epoch_key(epoch)
 
     def checkpoint_key(self) -> Ed25519PrivateKey:
         """The key that signs checkpoints, made (durably) at the first call. Raises ConfigError, OSError."""

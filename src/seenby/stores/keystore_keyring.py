@@ -11,7 +11,7 @@ import hmac
 import os
 import secrets
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -108,6 +108,11 @@ class Keyring:
         if not self._shelf.generations():
             if read_only:
                 raise ConfigError("the key store is empty", hint="start the gateway once: it makes the first keys")
+            if next(self._shelf.pages(1), b""):
+                raise ConfigError(
+                    "the generations of the key store are missing, but not its keys",
+                    hint="restore the key store from its backup, all of it",
+                )
             with self._shelf.rotating():
                 if not self._shelf.generations():
                     self.begin(now)
@@ -115,12 +120,23 @@ class Keyring:
 
     def refresh(self) -> None:
         """Takes up a new generation and lets destroyed ones go."""
+        self.take(self.look())
+
+    def look(self) -> tuple[dict[int, AESGCM], int]:
+        """What there is today: slow, and changes nothing; for ``take``."""
         there = self._shelf.generations()
         newest = there[-1]
         if newest.destroyed is not None:
             raise _destroyed(newest)
-        self._ciphers = {one.number: self._cipher(one) for one in there if one.destroyed is None and self._has(one)}
-        self._newest = newest.number
+        return {
+            one.number: self._cipher(one) for one in there if one.destroyed is None and self._has(one)
+        }, newest.number
+
+    def take(self, found: tuple[dict[int, AESGCM], int], needed: Collection[int] = ()) -> None:
+        """Goes over to what was found; ``needed``: generations that stay even if they are destroyed."""
+        ciphers, newest = found
+        self._ciphers = {number: self._ciphers[number] for number in needed if number in self._ciphers} | ciphers
+        self._newest = newest
 
     def _has(self, one: Generation) -> bool:
         """Only the generations that rows may be under are unwrapped."""

@@ -56,7 +56,7 @@ SELECT coalesce({_ROWS}, '') FROM (
 _SAVE = """
 INSERT INTO deks VALUES (%s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (generation) DO UPDATE SET wrapped = excluded.wrapped, closed = excluded.closed,
-  retired = excluded.retired, destroyed = excluded.destroyed
+  retired = excluded.retired, destroyed = excluded.destroyed WHERE deks.kek = excluded.kek
 """
 
 
@@ -142,9 +142,9 @@ class PostgresShelf:
         def write(connection: psycopg.Connection[Any]) -> None:
             with connection.transaction(), connection.cursor() as cursor:
                 for one in generations:
-                    cursor.execute(
-                        _SAVE, (one.number, one.kek, one.wrapped, one.made, one.closed, one.retired, one.destroyed)
-                    )
+                    moments = one.made, one.closed, one.retired, one.destroyed
+                    if cursor.execute(_SAVE, (one.number, one.kek, one.wrapped, *moments)).rowcount != 1:
+                        raise being_rotated()  # somebody else has made a generation of this number
 
         self._writing.run(write)
 
@@ -191,10 +191,11 @@ class PostgresShelf:
     def rotating(self) -> Iterator[None]:
         link = Link(self._dsn, 0.0)
         try:
-            query = f"SELECT pg_try_advisory_lock({_ROTATION_LOCK})"
-            if link.run(lambda connection: connection.execute(query).fetchone()) != (True,):
+            if not link.run(lambda connection: _lock(connection, "pg_try_advisory_lock")):
                 raise being_rotated()
             yield
+            # A closed connection lets its locks go only when the server notices: whoever comes next need not wait.
+            link.run(lambda connection: _lock(connection, "pg_advisory_unlock"))
         finally:
             link.close()
 
@@ -210,6 +211,10 @@ class _NotAllError(Exception):
 def _bytes(connection: psycopg.Connection[Any], query: str, values: Sequence[object]) -> bytes:
     row = connection.execute(query.encode(), values, binary=True).fetchone()
     return bytes(row[0]) if row else b""
+
+
+def _lock(connection: psycopg.Connection[Any], function: str) -> bool:
+    return connection.execute(f"SELECT {function}({_ROTATION_LOCK})".encode()).fetchone() == (True,)
 
 
 def _add(connection: psycopg.Connection[Any], rows: bytes, generation: int) -> bool:

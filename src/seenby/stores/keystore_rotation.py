@@ -105,14 +105,10 @@ def destroy_old(shelf: Shelf, kms: Kms, now: float, days: float) -> list[Generat
 
     Raises ConfigError if a row is still under one of them: then nothing is destroyed.
     """
+    if not _due(shelf, now, days):
+        return []
     with shelf.rotating():
-        due = [
-            one
-            for one in shelf.generations()
-            if one.destroyed is None and one.retired is not None and now - one.retired >= days * DAY
-        ]
-        if not due:
-            return []
+        due = _due(shelf, now, days)
         counts = shelf.counts()
         for one in due:
             if counts.get(one.number):
@@ -126,3 +122,11 @@ def destroy_old(shelf: Shelf, kms: Kms, now: float, days: float) -> list[Generat
             gone.append(replace(one, wrapped=b"", destroyed=now))
             shelf.save(gone[-1:])
         return gone
+
+
+def _due(shelf: Shelf, now: float, days: float) -> list[Generation]:
+    return [
+        one
+        for one in shelf.generations()
+        if one.destroyed is None and one.retired is not None and now - one.retired >= days * DAY
+    ]

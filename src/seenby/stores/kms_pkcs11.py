@@ -39,7 +39,7 @@ class Pkcs11Kms:
             if pin_file.stat().st_mode & 0o077:
                 raise ConfigError(f"{pin_file} is readable by others", hint=f"chmod 600 {pin_file}")
             self._pin = pin_file.read_text().strip()
-            self._library: Any = pkcs11.lib(str(module))
+            self._library: Any = pkcs11.lib(str(module.resolve()))
         except OSError as error:
             raise ConfigError(f"cannot read the PIN in {pin_file}: {error.strerror}") from None
         except (pkcs11.PKCS11Error, RuntimeError) as error:

@@ -15,7 +15,7 @@ import pytest
 from seenby.errors import ConfigError, UsageError
 from seenby.stores.keystore import MAX_VERSION, KeyStore, PersonKey
 from seenby.stores.keystore_rows import ROW, Table
-from tests.fixtures.keystores import Place
+from tests.fixtures.keystores import DatabasePlace, Place
 
 PEOPLE = [f"account:{n}" for n in range(20)]
 
@@ -306,6 +306,18 @@ def test_the_regions_own_keys(place: Place) -> None:
     with pytest.raises(ConfigError, match="does not open"):
         again.epoch_key(202611)
     again.close()
+
+
+def test_keys_without_a_generation_are_not_a_new_store(place: Place) -> None:
+    """Else a store would begin anew over keys that it cannot open, and everybody would get a second one."""
+    filled(place)
+    if isinstance(place, DatabasePlace):
+        place.sql("DELETE FROM deks")
+    else:
+        (place.keys / "generations.json").unlink()
+    with pytest.raises(ConfigError, match="the generations of the key store are missing"):
+        place.open()
+    assert len(place.rows()) == 20
 
 
 def test_open_makes_a_store_with_its_kms_beside_it(tmp_path: Path) -> None:
