@@ -66,12 +66,14 @@ def status(
         print(json.dumps(_told(standings, settings, ahead), indent=2))
         return 0
     console = Console(highlight=False, soft_wrap=True)
-    table = Table(title=f"Key store of region {settings.region}", title_justify="left")
+    if not console.is_terminal:
+        console.width = 200  # a pipe has no width; what reads it should not meet broken words
+    table = Table(title=f"Key store of region {settings.region} (days in UTC)", title_justify="left")
     for heading in ("generation", "keys", "made", "closed", "retired", "destroyed"):
         table.add_column(heading, no_wrap=True, justify="right" if heading in ("generation", "keys") else "left")
     for one in standings:
         made = one.generation
-        times = (_day(moment) for moment in (made.made, made.closed, made.retired, made.destroyed))
+        times = (_day(moment)[:10] for moment in (made.made, made.closed, made.retired, made.destroyed))
         table.add_row(str(made.number), f"{one.rows:,}", *times)
     console.print(table)
     for sentence in _sentences(standings, settings, ahead):
