@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from seenby.stores.config import Config, load_config
-from seenby.stores.keystore import KeyStore
+from seenby.stores.keystore_open import open_keystore
 from seenby.stores.ledger import Ledger
 from seenby.stores.records import who_saw
 from tests.fixtures.gateway import PERMIT_ALL, Served, serve
@@ -106,7 +106,7 @@ def connected(dsn: str) -> None:
 
 def shown(config: Config, grant: str, people: set[int]) -> tuple[int, set[int]]:
     """What the ledger says of a grant after a restart: rows, and who of ``people`` is named."""
-    keystore = KeyStore.open(config.keys_dir)
+    keystore = open_keystore(config)
     ledger = Ledger.open(
         config.ledger_dir, region=config.region, origin=config.origin, keystore=keystore, clock=time.time
     )
@@ -145,7 +145,7 @@ def test_every_row_that_a_client_received_is_in_the_ledger(served: Served, confi
         assert recorded >= rows_seen
         received += rows_seen
     assert received > 20 * ROUNDS, "the clients saw too little for this to prove anything"
-    keystore = KeyStore.open(config.keys_dir, read_only=True)
+    keystore = open_keystore(config, read_only=True)
     person = f"account:{people[0]}"
     found = who_saw(person, config.ledger_dir, config.region, keystore.verifier_key(config.origin), keystore)
     assert found

@@ -65,6 +65,12 @@ class Narrator:
         command = [sys.executable, "-c", "from seenby.cli import main; main()", *arguments]
         return self._run(command, {"COLUMNS": "110", "NO_COLOR": "1"}, skip=skip)
 
+    def verifier(self, who: str, *arguments: str, shown: tuple[str, ...] | None = None) -> Said:
+        """Runs `seenby-verify`, the program that strangers install without the server."""
+        self._prompt(who, "seenby-verify", shlex.join(shown or arguments))
+        command = [sys.executable, "-c", "from seenby_verify.cli import main; main()", *arguments]
+        return self._run(command, {"COLUMNS": "110", "NO_COLOR": "1"})
+
     def grant(self, region: str, name: str, verb: str, *arguments: str) -> Said:
         """`seenby grant VERB` signed by ``name``."""
         config = str(self.world.regions[region].config_file)

@@ -26,8 +26,11 @@ from seenby.demo.people import write_secret
 from seenby.errors import Unavailable
 from seenby.guard import scram
 from seenby.stores.cluster import BIN, Cluster, free_port
+from seenby.stores.config import load_config
 from seenby.stores.jsonlog import Reconciliation, read_lines
+from seenby.stores.keystore_open import open_keystore
 from seenby.stores.userdb import attach
+from seenby_verify.tlog.vkey import VerifierKey
 
 PLATFORM, CONTROL = "platform", "seenby"
 OWNER = "platform_owner"
@@ -40,6 +43,15 @@ origin = {origin}
 state = "state"
 datamap = "datamap.toml"
 directory = "../directory.toml"
+organisation = {organisation}
+regions = "../regions"
+
+[publish]
+host = "127.0.0.1"
+port = {log_port}
+
+[witnesses]
+policy = "../trust.policy"
 
 [listen]
 host = "127.0.0.1"
@@ -75,17 +87,20 @@ class Region:
     Attributes:
         name: "eu" or "us".
         directory: everything of this region lies here.
+        organisation: whose signature the list of regions carries.
         cluster: its Postgres; None before ``build``.
-        port: where the gateway listens on 127.0.0.1, with TLS.
+        port: where the gateway listens on 127.0.0.1, with TLS; ``log_port``: where it serves the public log.
         passwords: of the database roles ``platform_owner``, ``seenby_guard``, ``seenby_control``.
         rows: by table.
     """
 
     name: str
     directory: Path
+    organisation: VerifierKey
     durable: bool = True
     cluster: Cluster | None = None
     port: int = field(default_factory=free_port)
+    log_port: int = field(default_factory=free_port)
     passwords: dict[str, str] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     gateway: subprocess.Popen[bytes] | None = None
@@ -94,6 +109,20 @@ class Region:
     @property
     def config_file(self) -> Path:
         return self.directory / "seenby.toml"
+
+    @property
+    def log_url(self) -> str:
+        """Where anybody reads this region's log."""
+        return f"http://127.0.0.1:{self.log_port}/"
+
+    def log_key(self) -> VerifierKey:
+        """The log's verifier key; its key store is made if it is not there."""
+        config = load_config(self.config_file)
+        keystore = open_keystore(config)
+        try:
+            return keystore.verifier_key(config.origin)
+        finally:
+            keystore.close()
 
     @property
     def socket_dir(self) -> Path:
@@ -184,6 +213,8 @@ class Region:
             "region": self.name,
             "origin": f"{self.name}.log.orbit.example",
             "port": self.port,
+            "log_port": self.log_port,
+            "organisation": str(self.organisation),
             "sockets": str(self.socket_dir),
             "control_socket": str(self.socket_dir / "control.sock"),
             "cluster_sockets": str(self.running.sockets),

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from rich.console import Console
 
 from seenby.demo.narrator import Narrator, NotAsStated, Said
 from seenby.demo.region import CONTROL, OWNER, PLATFORM
+from seenby.demo.tour_log import checkable, erased, whole
 from seenby.demo.world import World
 from seenby.errors import SeenbyError
 from seenby.stores.cluster import BIN
@@ -288,40 +288,6 @@ def forged_approval(tour: Narrator) -> None:
     denied(tour, tour.psql("eu", "aoife.byrne", "SELECT 1 FROM payments", grant=grant), "not an active grant")
 
 
-def checkable(tour: Narrator) -> str:
-    customer = tour.world.cast.customer
-    region = tour.region("eu")
-    said = tour.seenby(
-        f"{customer.handle} (the person)",
-        "who-saw", str(customer.person), "--config", str(region.config_file),
-        shown=("who-saw", str(customer.person)),
-    )  # fmt: skip
-    tour.expect(said.code == 0 and "support" in said.out, "who-saw shows the disclosure and its purpose")
-    tour.expect("contact" in said.out, "who-saw says which kind of data")
-    public = region.directory / "state" / "ledger" / "public"
-    vkey = (region.directory / "state" / "log.vkey").read_text().strip()
-    said = tour.seenby("a journalist", "verify", str(public), "--key", vkey, shown=("verify", "LOG", "--key", vkey))
-    tour.expect(said.code == 0, "the log verifies")
-    copy = tour.world.directory / "tampered"
-    shutil.copytree(public, copy)
-    place = tamper(copy)
-    tour.say(f"One byte of {place} is changed on a copy:")
-    said = tour.seenby("a journalist", "verify", str(copy), "--key", vkey, shown=("verify", "COPY", "--key", vkey))
-    shutil.rmtree(copy)
-    tour.expect(said.code == 1, "verify fails on the copy")
-    tour.expect(place in " ".join(said.both.split()), "verify names the place")
-    return f"the person sees who looked; the log verifies; a changed byte is found in {place}"
-
-
-def tamper(log: Path) -> str:
-    """Flips one bit in the middle of the first bundle of entries; returns its name within the log."""
-    bundle = sorted(path for path in (log / "tile" / "entries").rglob("*") if path.is_file())[0]
-    data = bytearray(bundle.read_bytes())
-    data[len(data) // 2] ^= 1
-    bundle.write_bytes(data)
-    return str(bundle.relative_to(log))
-
-
 STEPS: tuple[tuple[str, Callable[[Narrator], str]], ...] = (
     ("An engineer in Beijing queries US phone numbers: no grant, no data", no_grant),
     ("The same engineer asks for contact data: policy refuses; for public data: allowed, recorded", wrong_country),
@@ -330,6 +296,8 @@ STEPS: tuple[tuple[str, Callable[[Narrator], str]], ...] = (
     ("Revoked in the middle of a result, expired while idle: cut", cut_off),
     ("The master admin gets nothing, forges nothing, and is named", master_admin),
     ("Who saw my data? And can a stranger check it?", checkable),
+    ("Is the list whole? The person checks alone; the operator hides one access", whole),
+    ("The person is erased: old proofs still pass, nothing links", erased),
 )
 
 

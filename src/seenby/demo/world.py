@@ -14,6 +14,7 @@ from types import TracebackType
 from seenby.demo.certificates import write_certificates
 from seenby.demo.generate import REGION_NUMBERS, check_people
 from seenby.demo.leftovers import emptied_folder, fresh_folder, remove_folder
+from seenby.demo.outsiders import Outsiders
 from seenby.demo.people import Cast, Member, directory_toml, hire
 from seenby.demo.region import Region
 
@@ -31,6 +32,7 @@ class World:
         regions: "eu" and "us".
         staff: members of staff by login name, with passwords and key files.
         cast: the platform's people whom the tour names.
+        outsiders: the organisation's list of regions, a witness, and the trust policy of a stranger.
     """
 
     def __init__(self, directory: Path | None = None, *, durable: bool = True) -> None:
@@ -49,7 +51,11 @@ class World:
         else:
             self.directory = directory.expanduser().resolve()
             self._lock = emptied_folder(self.directory)
-        self.regions = {name: Region(name, self.directory / name, durable=durable) for name in REGION_NUMBERS}
+        self.outsiders = Outsiders(self.directory)
+        organisation = self.outsiders.organisation
+        self.regions = {
+            name: Region(name, self.directory / name, organisation, durable=durable) for name in REGION_NUMBERS
+        }
         self.staff: dict[str, Member] = {}
         self.cast = Cast()
 
@@ -89,9 +95,11 @@ class World:
                     region.abandon()
                 raise
         write_certificates(self.directory / "ca.crt", {r.name: r.directory / "tls" for r in self.regions.values()}, now)
+        self.outsiders.prepare((one.name, one.log_key(), one.log_url) for one in self.regions.values())
 
     def start(self) -> None:
-        """Starts the gateways that do not run. Raises Unavailable if one does not come up."""
+        """Starts the witness and the gateways that do not run. Raises Unavailable if one does not come up."""
+        self.outsiders.start()
         for region in self.regions.values():
             if region.gateway is None:
                 region.start_gateway()
@@ -101,6 +109,7 @@ class World:
         with _deaf():
             for region in self.regions.values():
                 region.stop()
+            self.outsiders.stop()
             remove_folder(self.directory)  # and a server whose start was interrupted: its region does not know it
             self._lock.close()
 

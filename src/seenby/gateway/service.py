@@ -19,7 +19,7 @@ import structlog
 
 from seenby import datamap as maps
 from seenby.datamap import DataMap
-from seenby.errors import ConfigError, Unavailable
+from seenby.errors import ConfigError, SeenbyError, Unavailable
 from seenby.gateway.accesses import AccessBook
 from seenby.gateway.control_api import control_app, serve_control
 from seenby.gateway.control_people import people_routes
@@ -27,6 +27,7 @@ from seenby.gateway.enforce import MappedPeople, NewestCatalog, PostgresEnforcer
 from seenby.gateway.enrolment import Enrolment
 from seenby.gateway.erasure import ErasureService
 from seenby.gateway.grants import GrantService
+from seenby.gateway.public_web import listen_public, public_app, serve_public
 from seenby.gateway.region_list import RegionsFile
 from seenby.gateway.server import Gateway
 from seenby.stores.auditors import auditors_of
@@ -35,14 +36,17 @@ from seenby.stores.control import Control
 from seenby.stores.directory import DirectoryFile
 from seenby.stores.erasures import ErasureQueue
 from seenby.stores.keystore import KeyStore
+from seenby.stores.keystore_open import open_keystore
 from seenby.stores.ledger import Ledger
 from seenby.stores.policies import load_policies
 from seenby.stores.userdb import UserDatabase
+from seenby.stores.witnesses import Cosigner, load_policy, tile_proof
 
 log = structlog.get_logger()
 
 CATALOG_SECONDS = 0.5
 """A changed schema is noticed within a second."""
+KEYS_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ async def running(config: Config, clock: Callable[[], float] = time.time) -> Asy
 
 
 async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExitStack) -> Region:
-    keystore = KeyStore.open(config.keys_dir)
+    keystore = open_keystore(config)
     stack.callback(keystore.close)
     directory = DirectoryFile(config.directory_file)
     auditors_of(directory.current.auditors, config.auditors.threshold)
@@ -128,12 +132,40 @@ async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExit
         await regions.log_it()
         _run_beside(stack, failed, regions.run())
     _run_beside(stack, failed, _watch_catalog(catalog, book, refresh))
+    _run_beside(stack, failed, _renew_keys(config, keystore))
+    _publish(config, ledger, stack, failed)
     _run_beside(
         stack,
         failed,
         serve_control(control_app(service, clock, people_routes(enrolment, erasures)), config.control_socket),
     )
     return Region(config, ledger, keystore, database, enforcer, service, erasures, gateway, failed)
+
+
+def _publish(config: Config, ledger: Ledger, stack: AsyncExitStack, failed: asyncio.Future[None]) -> None:
+    """The public log over HTTP, and witnesses for its checkpoints, where they are configured."""
+    public = config.ledger_dir / "public"
+    if config.publish.host:
+        listener = listen_public(config.publish)
+        stack.callback(listener.close)
+        _run_beside(stack, failed, serve_public(public_app(public, ledger.verifier_key), listener, config.publish))
+    if config.witnesses.policy:
+        cosigner = Cosigner(load_policy(Path(config.witnesses.policy)), ledger.verifier_key, tile_proof(public))
+        stack.push_async_callback(cosigner.close)
+        cosigner.submit(ledger.note)
+        ledger.on_published(lambda _, note: cosigner.submit(note))
+        _run_beside(stack, failed, cosigner.run(ledger.cosigned))
+
+
+async def _renew_keys(config: Config, keystore: KeyStore) -> None:
+    """Once an hour: what wraps people's keys is renewed and destroyed when its days are over."""
+    while True:
+        try:
+            days = config.keys.rotate_days, config.keys.destroy_after_days
+            await asyncio.to_thread(keystore.rotate_when_due, *days)
+        except SeenbyError as error:
+            log.error("keys", error=error.message, hint=error.hint)
+        await asyncio.sleep(KEYS_SECONDS)
 
 
 def read_datamap(config: Config) -> DataMap:
