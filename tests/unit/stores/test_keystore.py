@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,25 @@ def test_forgotten_while_it_was_queued(place: Place) -> None:
     store.flush()
     assert len(place.rows()) == 15
     assert store.without_key(PEOPLE) == PEOPLE[:5]
+    store.close()
+
+
+def test_forgotten_while_it_was_fetched(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row has left the shelf for memory when the erasure comes: it must not stay there."""
+    filled(place)
+    shelf = place.shelf()
+    store = place.open(cached_people=1, shelf=shelf)
+    fetch = shelf.fetch
+
+    def fetch_and_forget(ids: Sequence[bytes]) -> bytes:
+        block = fetch(ids)
+        monkeypatch.undo()
+        store.forget(["account:9"])
+        return block
+
+    monkeypatch.setattr(shelf, "fetch", fetch_and_forget)
+    store._table = Table()
+    assert store.known_keys("account:9") == []
     store.close()
 
 
