@@ -15,6 +15,7 @@ from seenby.errors import SeenbyError
 COMMANDS = {
     "attach": ("seenby.cli.attach:attach", "Print the SQL that a DBA runs once in the platform's database."),
     "audit": ("seenby.cli.audit:app", "Auditors' keys; open and read the records of a month; destroy them."),
+    "bundle": ("seenby.cli.bundle:bundle", "A person's file: who saw their data, with the proof that all is there."),
     "demo": ("seenby.cli.demo:demo", "An embedded world with two regions, and a guided tour. Start here."),
     "enrol": (
         "seenby.cli.enrol:enrol",
@@ -23,6 +24,7 @@ COMMANDS = {
     "erase": ("seenby.cli.erase:erase", "Erase people's keys: nothing in the log leads to them any more."),
     "grant": ("seenby.cli.grant:app", "Ask for access to people's data; approve, deny, revoke."),
     "keys": ("seenby.cli.keys:app", "How people's keys are wrapped; renew what wraps them."),
+    "receipts": ("seenby.cli.receipts:receipts", "Keep the receipts of your own queries, or the log's promises."),
     "reconcile": ("seenby.cli.reconcile:reconcile", "Who reached the data without Seenby?"),
     "regions": ("seenby.cli.regions:app", "Make and sign the organisation's list of regions."),
     "serve": ("seenby.cli.serve:serve", "Run the gateway of one region."),

@@ -23,6 +23,7 @@ from seenby.errors import ConfigError, SeenbyError, Unavailable
 from seenby.gateway.accesses import AccessBook
 from seenby.gateway.control_api import control_app, serve_control
 from seenby.gateway.control_people import people_routes
+from seenby.gateway.control_receipts import receipt_routes
 from seenby.gateway.enforce import MappedPeople, NewestCatalog, PostgresEnforcer
 from seenby.gateway.enrolment import Enrolment
 from seenby.gateway.erasure import ErasureService
@@ -39,6 +40,7 @@ from seenby.stores.keystore import KeyStore
 from seenby.stores.keystore_open import open_keystore
 from seenby.stores.ledger import Ledger
 from seenby.stores.policies import load_policies
+from seenby.stores.receipts import Receipts
 from seenby.stores.userdb import UserDatabase
 from seenby.stores.witnesses import Cosigner, load_policy, tile_proof
 
@@ -134,11 +136,11 @@ async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExit
     _run_beside(stack, failed, _watch_catalog(catalog, book, refresh))
     _run_beside(stack, failed, _renew_keys(config, keystore))
     _publish(config, ledger, stack, failed)
-    _run_beside(
-        stack,
-        failed,
-        serve_control(control_app(service, clock, people_routes(enrolment, erasures)), config.control_socket),
-    )
+    witnessed = load_policy(Path(config.witnesses.policy)) if config.witnesses.policy else None
+    receipts = Receipts(ledger, keystore.checkpoint_key(), witnessed)
+    stack.callback(receipts.close)
+    more = people_routes(enrolment, erasures), receipt_routes(receipts)
+    _run_beside(stack, failed, serve_control(control_app(service, clock, *more), config.control_socket))
     return Region(config, ledger, keystore, database, enforcer, service, erasures, gateway, failed)
 
 
