@@ -45,6 +45,7 @@ class FileShelf:
         self._read_only = read_only
         self._file = -1
         self._end = 0  # how long the file was after our last write: if it is not, somebody else wrote, or was torn
+        self._first: Table | None = None  # what opening read, for who reads it all next
         self._left: Table | None = None  # who was in the open file when a rotation began to replace its rows
         try:
             if not read_only:
@@ -53,7 +54,7 @@ class FileShelf:
                 raise ConfigError(f"the key store {directory} is open to others", hint=f"chmod 700 {directory}")
             if not read_only:
                 with self._locked():
-                    self._cut()
+                    self._first = self._cut()
         except OSError as error:
             raise ConfigError(
                 f"the key store {directory} cannot be opened", hint="check [keys] in seenby.toml", detail=str(error)
@@ -79,8 +80,10 @@ class FileShelf:
             sync_directory(self._directory)
 
     def pages(self, rows: int) -> Iterator[bytes]:
+        first, self._first = self._first, None
+        table = first if first is not None and self._ours() else self._read()[0]
         page = bytearray()
-        for block in self._read()[0].blocks():
+        for block in table.blocks():
             page += block
             if len(page) >= rows * ROW:
                 yield bytes(page)
@@ -173,6 +176,7 @@ class FileShelf:
     def _append(self, rows: bytes) -> None:
         """Only after ``_ours`` or ``_cut``, under the same lock."""
         data = encode_batch(rows)
+        self._first = None
         write_all(self._file, data)
         os.fdatasync(self._file)
         self._end += len(data)
@@ -206,7 +210,7 @@ class FileShelf:
                 f"{self._path} is not a file of person keys",
                 hint="of version 2; one that an earlier Seenby wrote cannot be read",
             )
-        at = len(MAGIC)
+        at, blocks = len(MAGIC), list[bytes]()
         while at < len(data):
             start = at + _HEAD_BYTES
             intact = _head_stands(data, at)
@@ -220,8 +224,9 @@ class FileShelf:
                     hint="restore the key store from its backup",
                     detail="CRC-32",
                 )
-            table.fill(rows)
+            blocks.append(rows)
             at = end
+        table.fill_all(blocks)
         return table, at
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 ID: Final = 16
@@ -54,26 +54,37 @@ class Table:
 
     def fill(self, block: bytes) -> None:
         """Adds a block of rows that are sorted by id and version; a row that is there already is replaced."""
-        total, at = len(block) // ROW, 0
-        near = total // _CHUNKS * 2 + 16
-        while at < total:
-            number = _number(block[at * ROW : at * ROW + 2])
-            end = min(at + near, total)  # ids are spread evenly: the next chunk's rows most likely begin before this
-            if end < total and _number(block[end * ROW : end * ROW + 2]) == number:
-                end = total
-            end = bisect_left(range(end), number + 1, at, key=lambda n: _number(block[n * ROW : n * ROW + 2]))
-            chunk, part = self._chunks[number], block[at * ROW : end * ROW]
+        for number, part in _parts(block):
+            chunk = self._chunks[number]
             if not chunk or chunk[-ROW : PLACE.size - ROW] < part[: PLACE.size]:
                 chunk += part
-                self._rows += end - at
-            elif (end - at) * 16 < len(chunk) // ROW:
+                self._rows += len(part) // ROW
+            elif len(part) * 16 < len(chunk):
                 for row in rows_of(part):
                     self.put(row)
             else:
-                merged = {row[: PLACE.size]: row for known in (chunk, part) for row in rows_of(known)}
-                self._rows += len(merged) - len(chunk) // ROW
-                self._chunks[number] = bytearray().join(merged[place] for place in sorted(merged))
-            at = end
+                self._rows -= len(chunk) // ROW
+                chunk += part
+                self._settle(number)
+
+    def fill_all(self, blocks: Iterable[bytes]) -> None:
+        """As ``fill`` with one block after the other; many times as fast if they are many. For an empty table."""
+        disordered = set()
+        for block in blocks:
+            for number, part in _parts(block):
+                chunk = self._chunks[number]
+                if chunk and chunk[-ROW : PLACE.size - ROW] >= part[: PLACE.size]:
+                    disordered.add(number)
+                chunk += part
+        self._rows = sum(len(chunk) // ROW for number, chunk in enumerate(self._chunks) if number not in disordered)
+        for number in disordered:
+            self._settle(number)
+
+    def _settle(self, number: int) -> None:
+        """Sorts a chunk whose rows are not counted; of two rows in one place the later one counts."""
+        last = {row[: PLACE.size]: row for row in rows_of(self._chunks[number])}
+        self._chunks[number] = bytearray().join(last[place] for place in sorted(last))
+        self._rows += len(last)
 
     def __contains__(self, place: bytes) -> bool:
         """Whether there is a row of this person (an id), or of this version (id and version)."""
@@ -114,6 +125,20 @@ class Table:
     def blocks(self) -> Iterator[bytes]:
         """Everything, sorted, in blocks that ``fill`` takes at once."""
         return (bytes(chunk) for chunk in self._chunks if chunk)
+
+
+def _parts(block: bytes) -> Iterator[tuple[int, bytes]]:
+    """A sorted block, cut where another chunk begins."""
+    total, at = len(block) // ROW, 0
+    near = total // _CHUNKS * 2 + 16
+    while at < total:
+        number = _number(block[at * ROW : at * ROW + 2])
+        end = min(at + near, total)  # ids are spread evenly: the next chunk's rows most likely begin before this
+        if end < total and _number(block[end * ROW : end * ROW + 2]) == number:
+            end = total
+        end = bisect_left(range(end), number + 1, at, key=lambda n: _number(block[n * ROW : n * ROW + 2]))
+        yield number, block[at * ROW : end * ROW]
+        at = end
 
 
 def _number(start: bytes) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import pytest
 
 from seenby.errors import ConfigError, UsageError
 from seenby.stores.keystore import MAX_VERSION, KeyStore, PersonKey
-from seenby.stores.keystore_rows import ROW, Table
+from seenby.stores.keystore_file import encode_batch
+from seenby.stores.keystore_rows import ROW, Table, rows_of
 from tests.fixtures.keystores import DatabasePlace, Place
 
 PEOPLE = [f"account:{n}" for n in range(20)]
@@ -355,29 +357,52 @@ def test_the_table_is_the_same_as_a_dictionary() -> None:
     """Any order of fill, put, remove; ids that crowd in one chunk and ids that are spread."""
     generator = random.Random(int(os.environ["SEENBY_SEED"]))
     for spread in (1, 3, 200):
-        table, plain = Table(), dict[bytes, bytes]()
+        table, plain, blocks = Table(), dict[bytes, bytes](), list[bytes]()
 
-        def row(spread: int = spread) -> bytes:
+        def fresh(spread: int = spread) -> bytes:
             start = generator.randrange(spread).to_bytes(2, "big") + generator.randrange(40).to_bytes(14, "big")
             return start + generator.choice(b"\x01\x02").to_bytes(2, "big") + generator.randbytes(64)
 
         for _ in range(120):
             chosen = generator.randrange(4)
             if chosen == 0:
-                block = {one[:18]: one for one in (row() for _ in range(generator.randrange(60)))}
+                block = {one[:18]: one for one in (fresh() for _ in range(generator.randrange(60)))}
                 table.fill(b"".join(block[place] for place in sorted(block)))
                 plain |= block
+                blocks.append(b"".join(block[place] for place in sorted(block)))
             elif chosen == 1:
-                one = row()
+                one = fresh()
                 table.put(one)
                 plain[one[:18]] = one
             elif chosen == 2:
-                gone = row()[:16]
+                gone = fresh()[:16]
                 table.remove(gone)
                 plain = {place: kept for place, kept in plain.items() if place[:16] != gone}
             else:
-                asked = row()
+                asked = fresh()
                 assert table.get(asked[:16]) == [plain[place] for place in sorted(plain) if place[:16] == asked[:16]]
                 assert (asked[:18] in table) == (asked[:18] in plain)
             assert len(table) == len(plain)
         assert b"".join(table.blocks()) == b"".join(plain[place] for place in sorted(plain))
+        again, plain = Table(), {}
+        again.fill_all(blocks)
+        for one in blocks:
+            plain |= {row[:18]: row for row in rows_of(one)}
+        assert b"".join(again.blocks()) == b"".join(plain[place] for place in sorted(plain))
+        assert len(again) == len(plain)
+
+
+def test_people_who_came_one_by_one_are_read_fast(tmp_path: Path) -> None:
+    """A restart reads a batch for every sync: 100,000 here, in half a second where nothing else runs."""
+    store = KeyStore.open(tmp_path / "k")
+    made = store.person_keys([f"account:{n}" for n in range(100_000)])
+    rows = [row for block in store._table.blocks() for row in rows_of(block)]
+    store.close()
+    random.Random(int(os.environ["SEENBY_SEED"])).shuffle(rows)
+    with (tmp_path / "k" / "persons.keys").open("ab") as file:
+        file.write(b"".join(encode_batch(b"".join(sorted(rows[at : at + 3]))) for at in range(0, len(rows), 3)))
+    started = time.process_time()
+    again = KeyStore.open(tmp_path / "k")
+    assert time.process_time() - started < 2
+    assert again.person_keys(["account:0", "account:99999"]) == [made[0], made[-1]]
+    again.close()
