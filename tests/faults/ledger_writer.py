@@ -12,6 +12,8 @@ import resource
 import sys
 from pathlib import Path
 
+import structlog
+
 from seenby.errors import LedgerFailed
 from seenby.model.disclosure import EntryBound, QueryDisclosure, Shown
 from tests.fixtures.ledgers import PART, RECORD, WITHHELD, open_ledger
@@ -19,8 +21,8 @@ from tests.fixtures.ledgers import PART, RECORD, WITHHELD, open_ledger
 AT_ONCE = 24
 
 
-async def main(directory: Path, first: int) -> None:
-    ledger = open_ledger(directory, publish_after=0.005, segment_bytes=100_000)
+async def main(directory: Path, first: int, segment_bytes: int) -> None:
+    ledger = open_ledger(directory, publish_after=0.005, segment_bytes=segment_bytes)
     os.write(1, b"open\n")
     number = first
     ended = asyncio.get_running_loop().create_future()
@@ -47,6 +49,8 @@ async def main(directory: Path, first: int) -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for what was acknowledged
     if len(sys.argv) > 3:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+    # Under a limit one journal file grows until a write of it takes a part only, unless the state's file meets it first.
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), 1 << 30 if len(sys.argv) > 3 else 100_000))

@@ -34,7 +34,7 @@ from seenby_verify.tlog.entries import (
     encode,
 )
 from seenby_verify.tlog.grantlog import GRANT_EVENTS, GrantLog
-from seenby_verify.tlog.tiles import TileReader, tiles_of
+from seenby_verify.tlog.tiles import WIDTH, TileReader, tiles_of
 from seenby_verify.tlog.tree import tree_root
 
 log = structlog.get_logger("seenby.ledger")
@@ -122,9 +122,11 @@ def open_files(
 
 
 def _complete(state: State, public: Path) -> bool:
-    """Whether every file is there that the state says was written."""
+    """Whether every full tile is there that the state says was written. Partial ones are written anew anyhow."""
     snapshot = state.snapshot()
-    return snapshot is None or all((public / tile.path).exists() for tile in tiles_of(snapshot.place.index))
+    return snapshot is None or all(
+        (public / tile.path).exists() for tile in tiles_of(snapshot.place.index) if tile.width == WIDTH
+    )
 
 
 def _fits(checkpoint: CheckpointFile, tiles: Tiles, public: Path) -> None:
@@ -164,7 +166,7 @@ def _read_events(opened: Opened, started: bytes, region: str, origin: str, keyst
                 opened.grants.apply(index, entry)
                 document = None
                 if isinstance(entry, GrantRequested | BreakGlass):
-                    with contextlib.suppress(NotFound):  # the month's key was destroyed: its grants are over
+                    with contextlib.suppress(ZeroDivisionError):  # the month's key was destroyed: its grants are over
                         document = open_document(keystore, region, record.private, entry)
                 opened.events.append(LoggedEvent(index, entry, document))
     except VerificationError as error:
