@@ -52,5 +52,5 @@ if __name__ == "__main__":
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for what was acknowledged
     if len(sys.argv) > 3:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
-    # Under a limit one journal file grows until a write of it takes a part only, unless the state's file meets it first.
+    # Under a limit one journal file grows until a write takes a part only, unless the state's file meets it first.
     asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), 1 << 30 if len(sys.argv) > 3 else 100_000))

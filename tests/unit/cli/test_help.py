@@ -30,7 +30,7 @@ def test_a_page_says_more_than_the_list(name: str) -> None:
     said = seenby(name, "--help")
     assert (said.returncode, said.stderr) == (0, "")
     assert f"Usage: seenby {name}" in said.stdout
-    if name != "grant":
+    if not COMMANDS[name][0].endswith(":app"):  # those have commands of their own
         assert COMMANDS[name][1] not in said.stdout, "the docstring stands there instead"
         assert "--no-" not in said.stdout
 
