@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from seenby.errors import UsageError
 from seenby.model.people import Person
 from seenby.stores.config import load_config
-from seenby.stores.keystore import KeyStore
-from seenby.stores.records import Seen
-from seenby.stores.records import who_saw as read_ledger
+from seenby.stores.keystore_open import open_keystore
+from seenby.stores.records import Event, History, Names, Seen, history
+from seenby_verify.tlog.shares import OpenedEpochKey
 
 
 def who_saw(
     person: str,
     /,
     *,
-    config: Path,
+    config: Annotated[Path, Parameter(env_var="SEENBY_CONFIG")],
     auditor: Annotated[bool, Parameter(negative="")] = False,
+    auditor_key: Annotated[list[Path] | None, Parameter(negative="")] = None,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """List every time a person's data was shown: when, for what purpose, which kind of data.
 
-    Every row is checked: its label and commitments, the sealed records' digests, and that the public log holds it.
+    Every row is checked: its label and commitments, the sealed records' digests, and that the public log holds it; and
+    under the seal of every month, that no row is missing.
 
     Parameters
     ----------
@@ -37,38 +43,66 @@ def who_saw(
         The region's seenby.toml.
     auditor
         Also show who it was, and the statement. Names of staff are withheld from the people concerned by default.
+    auditor_key
+        With --auditor, where the region has auditors: a month's key, the file that the last one got from
+        `seenby audit open`. Once for each month.
     json_
         Print JSON instead of a table.
     """
     name = str(Person.parse(person))
+    if auditor_key and not auditor:
+        raise UsageError("--auditor-key opens what --auditor shows", hint="give --auditor too")
     settings = load_config(config)
-    keystore = KeyStore.open(settings.keys_dir, read_only=True)
-    key = keystore.verifier_key(settings.origin)
-    rows = [as_row(seen, auditor) for seen in read_ledger(name, settings.ledger_dir, settings.region, key, keystore)]
+    keystore = open_keystore(settings, read_only=True)
+    try:
+        key = keystore.verifier_key(settings.origin)
+        opened = tuple(_epoch_key(path) for path in auditor_key or ())
+        names = Names(settings.region, keystore, opened) if auditor else None
+        found = history(name, settings.ledger_dir, settings.region, key, keystore, names)
+    finally:
+        keystore.close()
+    rows = [as_row(seen, auditor) for seen in found.seen]
     if json_:
-        print(json.dumps({"person": name, "region": settings.region, "log": str(key), "seen": rows}, indent=2))
+        told = {"person": name, "region": settings.region, "log": str(key), "size": found.size, "seen": rows}
+        print(json.dumps({**told, "events": [asdict(one) for one in found.events]}, indent=2))
         return 0
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = 200  # a pipe has no width; what reads it should not meet broken words
-    if not rows:
-        console.print(
-            f"Nobody was shown data of {name} in region {settings.region}: no entry of the ledger names them."
-        )
-        return 0
-    console.print(_table(name, rows, auditor))
-    pending = sum(not row["published"] for row in rows)
-    console.print(
-        f"{'Once' if len(rows) == 1 else f'{len(rows)} times'}. "
-        "Each row was checked: label, commitments, digests, and its place in the public log"
-        + (f" ({pending} not yet published: ask again in a second)." if pending else "."),
-        soft_wrap=True,
-    )
+    if rows:
+        console.print(_table(name, rows, auditor))
+    for sentence in _sentences(name, settings.region, found):
+        console.print(sentence, soft_wrap=True)
     return 0
 
 
+def _sentences(name: str, region: str, found: History) -> list[str]:
+    said = [_event(one) for one in found.events]
+    if not found.seen:
+        said.append(f"Nobody was shown data of {name} in region {region}: no entry of the ledger names them.")
+    else:
+        times = "Once" if len(found.seen) == 1 else f"{len(found.seen)} times"
+        said.append(f"{times}. Each row was checked: label, commitments, digests, and its place in the public log.")
+    if found.months:
+        seals = "the seal of 1 month" if found.months == 1 else f"the seals of {found.months} months"
+        said.append(
+            f"The list is whole: under {seals} there is nothing more about them in the public log of {found.size} "
+            "entries. What was shown in the last second may not be in it yet: ask again."
+        )
+    for epoch, why in found.closed.items():
+        hint = f" Give --auditor-key FILE (seenby audit open --epoch {epoch})." if "auditors" in why else ""
+        said.append(f"Names and statements of {epoch} are not shown: they are {why}.{hint}")
+    return said
+
+
+def _event(event: Event) -> str:
+    words = {"enrolled": "was made", "erased": "was erased"}
+    when = event.when.replace("T", " ")[:19]
+    return f"Their key {event.version} {words[event.how]} {when} UTC (entry {event.index})."
+
+
 def _table(name: str, rows: list[dict[str, Any]], auditor: bool) -> Table:
-    table = Table(title=f"Who saw data of {name}", title_justify="left")
+    table = Table(title=Text(f"Who saw data of {name}"), title_justify="left")
     for heading in ("when (UTC)", "purpose", "reference"):
         table.add_column(heading, no_wrap=True)
     for heading in ("data", "columns"):
@@ -85,8 +119,8 @@ def _table(name: str, rows: list[dict[str, Any]], auditor: bool) -> Table:
         columns = " ".join(row["columns"]) or "(only that they are there)"
         cells = [when, row["purpose"], row["reference"], " ".join(row["classes"]), columns, how, str(row["entry"])]
         if auditor:
-            cells += [_in_words(row["who"]), row["statement"]]
-        table.add_row(*cells)
+            cells += [_in_words(row["who"]), row["statement"] if row["opened"] else "(sealed)"]
+        table.add_row(*map(_plain, cells))
     return table
 
 
@@ -105,11 +139,22 @@ def as_row(seen: Seen, auditor: bool) -> dict[str, Any]:
         "bound": seen.bound,
     }
     if auditor:
-        row["who"] = record.get("principal", {})
-        row["approvers"] = record.get("approvers", [])
-        row["statement"] = str(record.get("statement", ""))
-        row["reference_id"] = record.get("reference", "")
+        withheld = seen.withheld or {}
+        none: dict[str, Any] = {}
+        approvers = zip_longest(record.get("approvers", ()), withheld.get("approvers", ()), fillvalue=none)
+        row["opened"] = seen.withheld is not None
+        row["who"] = _object(record, "principal") | _object(withheld, "principal")
+        row["approvers"] = [one | other for one, other in approvers]
+        row["statement"] = str(withheld.get("statement", ""))
+        row["reference_id"] = str(_object(withheld, "reference").get("id", ""))
     return row
+
+
+def _epoch_key(path: Path) -> OpenedEpochKey:
+    try:
+        return OpenedEpochKey.parse(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", hint="check the name") from None
 
 
 def _object(record: dict[str, Any], name: str) -> dict[str, Any]:
@@ -117,8 +162,11 @@ def _object(record: dict[str, Any], name: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _in_words(who: object) -> str:
+def _in_words(who: dict[str, Any]) -> str:
     """``{"name": "sam", "role": "support", ...}`` -> ``sam support ...``."""
-    if not isinstance(who, dict):
-        return str(who)
-    return " ".join(str(who.get(one, "")) for one in ("name", "role", "unit", "entity", "country"))
+    return " ".join(str(who[one]) for one in ("name", "role", "unit", "entity", "country") if who.get(one))
+
+
+def _plain(value: str) -> Text:
+    """Text from records: never markup, and nothing that moves a terminal's cursor."""
+    return Text("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in value))

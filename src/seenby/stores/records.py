@@ -1,28 +1,32 @@
-"""Who saw a person's data: reads the journal, opens what is the person's, and checks every row against the public log.
+"""Who saw a person's data: opens what is theirs, holds every entry against the public log, proves that none is missing.
 
-Reads files only, beside a running gateway or without one (docs/formats/records.md).
+Reads files only, beside a running gateway or without one, as of the newest checkpoint (docs/formats/records.md and
+seals.md). What anybody could check in a bundle is checked here too, by the verifier's own code.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from seenby.errors import NotFound, VerificationError
-from seenby.stores.journal import JournalReader, Record
-from seenby.stores.keystore import KeyStore, PersonKey
+from seenby.stores.keystore import KeyStore
 from seenby.stores.layout import PERSON_PRIVATE, sealed_record
-from seenby_verify.tlog.checkpoint import Checkpoint, VerifierKey, open_checkpoint
-from seenby_verify.tlog.entries import PersonNamed, Query, decode
-from seenby_verify.tlog.records import PersonCrypto, SealedRecord, commitment, pseudonym
-from seenby_verify.tlog.tiles import Read, TileReader
-from seenby_verify.tlog.tree import inclusion_proof, leaf_hash, verify_inclusion
+from seenby.stores.person import Counted, Enrolled, counted, enrolments
+from seenby.stores.view import LogView, open_state, public_reader
+from seenby_verify.tlog.bundle_format import Key, ShownItem
+from seenby_verify.tlog.bundle_record import HEADS, Shown, open_shown
+from seenby_verify.tlog.checkpoint import VerifierKey
+from seenby_verify.tlog.entries import Entry, PersonNamed, Seal, decode
+from seenby_verify.tlog.labels import verify_absent
+from seenby_verify.tlog.records import RecordOpener, SealedRecord
+from seenby_verify.tlog.shares import OpenedEpochKey
+from seenby_verify.tlog.steps import Placed, at
 
-BOUNDS = ("nobody", "exact", "upper")
+__all__ = ["Event", "History", "Names", "Seen", "history", "public_reader", "who_saw"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,122 +34,202 @@ class Seen:
     """One time somebody was shown (or examined) this person's data; every check holds.
 
     Attributes:
-        index: of the person entry in the log.
-        published: False for the second or so until the public checkpoint covers the entry; then it was not yet checked
-            against the public log.
+        index, epoch: of the person entry in the log.
+        published: whether it is in the public log. Nothing else is listed.
         record: the query record.
         part: what of this person's.
         bound: ``exact`` or ``upper``.
+        withheld: the other half of the record (names, statement); None if it was not asked for or does not open.
     """
 
     index: int
+    epoch: int
     published: bool
     record: dict[str, Any]
     part: dict[str, Any]
     bound: str
+    withheld: dict[str, Any] | None = None
 
 
-def public_reader(directory: Path) -> Read:
-    """Files of a public half. A path that leads outside is not there."""
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What is no access: ``how`` is ``enrolled`` or ``erased``. ``version``: of the key; ``when``: RFC 3339, UTC."""
 
-    def read(path: str) -> bytes | None:
-        file = directory / path
-        if ".." in path or not file.is_file():
+    index: int
+    how: str
+    when: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that the log has about a person, oldest first, proven to be whole.
+
+    Attributes:
+        size: of the public log that this is true of.
+        months: how many have a seal under which nothing else about the person is.
+        closed: epochs whose withheld halves did not open, with the reason.
+    """
+
+    seen: tuple[Seen, ...]
+    events: tuple[Event, ...]
+    size: int
+    months: int
+    closed: Mapping[int, str] = field(default_factory=dict)
+
+
+class Names:
+    """What opens withheld halves: the region's own keys, and those that auditors opened."""
+
+    def __init__(self, region: str, keystore: KeyStore, opened: tuple[OpenedEpochKey, ...] = ()) -> None:
+        """Raises VerificationError if a key is another region's."""
+        for one in opened:
+            if one.region != region:
+                raise VerificationError(f"the auditors' key of {one.epoch} is of region {one.region}, not {region}")
+        self._region = region
+        self._keystore = keystore
+        self._private = {one.epoch: one.private for one in opened}
+        self._openers: dict[tuple[int, bool], RecordOpener] = {}
+        self.closed: dict[int, str] = {}
+
+    def open(self, epoch: int, sealed: bytes, commit: bytes) -> dict[str, Any] | None:
+        """The withheld half of the record that an entry commits to. Raises VerificationError if it is another's."""
+        by_auditors = bool(SealedRecord.parse(sealed).block)
+        if by_auditors and epoch not in self._private:
+            self.closed[epoch] = "sealed for the auditors"
             return None
-        return file.read_bytes()
+        opener = self._openers.get((epoch, by_auditors))
+        if opener is None:
+            try:
+                opener = self._opener(epoch, by_auditors)
+            except NotFound:
+                self.closed[epoch] = "destroyed at the end of their retention"
+                return None
+            self._openers[epoch, by_auditors] = opener
+        opened = opener.open(sealed)
+        if opened.record.commit != commit:
+            raise VerificationError("the record that its month's key opens is not the one that was logged")
+        value = json.loads(opened.withheld.text)
+        if not isinstance(value, dict):
+            raise VerificationError("its withheld half is not a JSON object")
+        return value
 
-    return read
+    def _opener(self, epoch: int, by_auditors: bool) -> RecordOpener:
+        if by_auditors:
+            return RecordOpener(self._region, epoch, auditors_key=self._private[epoch])
+        return RecordOpener(self._region, epoch, region_key=self._keystore.epoch_key(epoch))
 
 
 def who_saw(person: str, ledger: Path, region: str, key: VerifierKey, keystore: KeyStore) -> list[Seen]:
-    """Everything the ledger of a region holds about a person, oldest first.
+    """The accesses of ``history``."""
+    return list(history(person, ledger, region, key, keystore).seen)
 
-    Raises VerificationError, naming the entry, if a label, commitment, digest or inclusion does not hold; NotFound if
-    there is no ledger; LedgerFailed if the journal is damaged.
+
+def history(
+    person: str, ledger: Path, region: str, key: VerifierKey, keystore: KeyStore, names: Names | None = None
+) -> History:
+    """Everything the public log of a region holds about a person; empty if the person has no key.
+
+    Args:
+        key: of the log.
+        names: to open withheld halves too.
+
+    Raises VerificationError, naming the entry, if a label, commitment, digest or inclusion does not hold, or an entry
+    could be missing; NotFound if there is no ledger; LedgerFailed if the journal is damaged; Unavailable.
     """
-    read = public_reader(ledger / "public")
-    note = read("checkpoint")
-    if note is None:
-        raise NotFound(f"there is no ledger in {ledger}", hint="check the state folder in seenby.toml")
-    public = _Public(open_checkpoint(note, key), read)
-    keys = {pseudonym(known.key): known for known in keystore.known_keys(person)}
-    if not keys:
-        return []
-    found: list[Seen] = []
-    counts: Counter[tuple[bytes, bytes]] = Counter()
-    head: Record | None = None
-    for group in JournalReader(ledger / "private" / "journal").groups():
-        for record in group:
-            if record.entry[1] != PersonNamed.KIND:
-                head = record
-                continue
-            name = record.private[:PERSON_PRIVATE]
-            known = keys.get(name)
-            if known is None:
-                continue
-            epoch = record.entry[2:6]
-            n = counts[name, epoch]
-            counts[name, epoch] += 1
-            if head is not None and head.entry[1] != Query.KIND:
-                continue
+    with open_state(ledger) as state, LogView.at_checkpoint(ledger, state, key) as view:
+        keys = enrolments(view, keystore.known_keys(person))
+        if not keys:
+            return History((), (), view.checkpoint.size, 0)
+        return _Reader(view, region, keys, names).read()
+
+
+class _Reader:
+    """One person, one view. Finds each fault that a bundle's check would find, in the order of the epochs."""
+
+    def __init__(self, view: LogView, region: str, keys: list[Enrolled], names: Names | None) -> None:
+        self._view = view
+        self._region = region
+        self._names = names
+        self._keys = {one.key.version: Key(one.key.version, one.key.key, region, one.index) for one in keys}
+        self._enrolled = keys
+        self._seen: list[Seen] = []
+        self._events: list[Event] = []
+
+    def read(self) -> History:
+        months, after, size = 0, 0, self._view.checkpoint.size
+        for epoch, place, counts in counted(self._view, self._region, self._enrolled):
+            if months and self._entry(self._view.placed(after)).epoch != epoch:
+                raise VerificationError(f"entry {after} is not the first of {epoch}: months could be left out")
+            if not months and epoch != self._enrolled[0].epoch:
+                raise VerificationError(f"there is no seal of {self._enrolled[0].epoch}, when the key was enrolled")
+            self._month(epoch, place, counts)
+            months, after = months + 1, place + 1
+        if after != size:
+            raise VerificationError(f"the newest seal is entry {after - 1}, and not the last of {size} entries")
+        for one in self._enrolled:
+            if not any(event.index == one.index and event.how == "enrolled" for event in self._events):
+                raise VerificationError(f"entry {one.index} does not enrol key {one.key.version} of this person")
+        return History(
+            tuple(sorted(self._seen, key=lambda one: one.index)),
+            tuple(sorted(self._events, key=lambda one: one.index)),
+            size,
+            months,
+            self._names.closed if self._names else {},
+        )
+
+    def _month(self, epoch: int, place: int, counts: list[Counted]) -> None:
+        seal = self._entry(self._view.placed(place))
+        if not isinstance(seal, Seal) or (seal.epoch, seal.covers) != (epoch, place):
+            raise VerificationError(f"entry {place} is not a seal of {epoch} over all entries before it")
+        for one in counts:
+            for n, index in enumerate(one.indexes):
+                if index >= place:
+                    raise VerificationError(f"entry {index} stands behind the newest seal of {epoch}")
+                self._take(one, epoch, n, index)
             try:
-                found.append(_check(known, region, n, head, record, public))
+                verify_absent(one.crypto.label(len(one.indexes)), one.absent, seal.root)
             except VerificationError as error:
                 raise VerificationError(
-                    f"entry {record.index} about {person}: {error.message}", where=f"entry {record.index}"
+                    f"it is not proven that {epoch} holds no more than {len(one.indexes)} entries of key {one.version}",
+                    where=f"entry {place}",
+                    detail=error.message,
                 ) from None
-    return found
 
+    def _take(self, key: Counted, epoch: int, n: int, index: int) -> None:
+        head, mine = self._view.records(index)
+        where = f"entry {index}"
+        if head is None:
+            raise VerificationError(f"{where} does not stand behind an entry that names people", where=where)
+        item = ShownItem(
+            key.version,
+            epoch,
+            n,
+            self._view.placed(index, mine.entry),
+            mine.private[PERSON_PRIVATE:],
+            self._view.placed(head.index, head.entry),
+            sealed_record(head.entry[1], head.private),
+        )
+        entry, before = self._entry(item.entry), self._entry(item.head)
+        if not isinstance(entry, PersonNamed) or entry.epoch != epoch or entry.label != key.crypto.label(n):
+            raise VerificationError(f"{where} has not the label of this person's number {n} of {epoch}", where=where)
+        if not isinstance(before, HEADS) or before.epoch != epoch or not 1 <= index - head.index < 10**before.bucket:
+            raise VerificationError(f"{where} does not stand behind an entry that names people", where=where)
+        shown = open_shown(where, self._region, item, entry, before, self._keys[key.version], key.crypto)
+        self._add(shown, item.record, before.commit)
 
-class _Public:
-    """The published log, to hold entries against."""
+    def _add(self, shown: Shown, sealed: bytes, commit: bytes) -> None:
+        if shown.how in ("enrolled", "erased"):
+            self._events.append(Event(shown.index, shown.how, shown.when, shown.version))
+            return
+        try:
+            withheld = self._names.open(shown.epoch, sealed, commit) if self._names else None
+        except VerificationError as error:
+            raise at(f"entry {shown.index}", error) from None
+        # Published: what is not in the checkpoint's tree was refused above.
+        self._seen.append(Seen(shown.index, shown.epoch, True, shown.record, shown.part, shown.bound, withheld))
 
-    def __init__(self, checkpoint: Checkpoint, read: Read) -> None:
-        self.checkpoint = checkpoint
-        self._tiles = TileReader(read, checkpoint.size)
-
-    def holds(self, record: Record) -> bool:
-        """Whether the entry is published. Raises VerificationError if another one is in its place."""
-        size = self.checkpoint.size
-        if record.index >= size:
-            return False
-        proof = inclusion_proof(self._tiles.node, record.index, size)
-        verify_inclusion(leaf_hash(record.entry), record.index, size, proof, self.checkpoint.root)
-        return True
-
-
-def _check(key: PersonKey, region: str, n: int, head: Record | None, record: Record, public: _Public) -> Seen:
-    entry = decode(record.entry)
-    if not isinstance(entry, PersonNamed):
-        raise VerificationError("it names no person")
-    query = decode(head.entry) if head is not None else None
-    if head is None or not isinstance(query, Query):
-        raise VerificationError("it does not stand behind a query")
-    crypto = PersonCrypto(key.key, key.version, region, entry.epoch)
-    if crypto.label(n) != entry.label:
-        raise VerificationError(f"its label is not this person's number {n} of {entry.epoch}")
-    sealed = record.private[PERSON_PRIVATE:]
-    _same(sha256(sealed).digest(), entry.sealed_digest, "the sealed part is not the one in the log")
-    mine = crypto.open(entry.label, sealed)
-    _same(commitment(mine.opening, mine.part), entry.commit, "the part is not what the log commits to")
-    sealed = sealed_record(Query.KIND, head.private)
-    _same(sha256(sealed).digest(), query.sealed_digest, "the sealed record is not the one in the log")
-    opened = SealedRecord.parse(sealed).record(mine.query_key)
-    _same(opened.commit, query.commit, "the record is not what the log commits to")
-    published = public.holds(head) and public.holds(record)
-    return Seen(record.index, published, _object(opened.text), _object(mine.part), BOUNDS[query.bound])
-
-
-def _same(computed: bytes, stated: bytes, fault: str) -> None:
-    if computed != stated:
-        raise VerificationError(fault)
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise VerificationError("its record is not a JSON object")
-    return value
+    def _entry(self, placed: Placed) -> Entry:
+        """The entry, proven to be in the tree."""
+        placed.check(self._view.checkpoint, f"entry {placed.index}")
+        return decode(placed.entry)

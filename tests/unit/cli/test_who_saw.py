@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from seenby.cli.who_saw import who_saw
+from seenby.errors import SeenbyError
+from seenby.stores.audit import shares_of
+from seenby.stores.auditors import Auditors
+from seenby.stores.keystore import KeyStore
 from seenby.stores.ledger import Ledger
-from tests.fixtures.ledgers import ORIGIN, disclosure, with_ledger
+from seenby_verify.tlog.shares import OpenedEpochKey
+from tests.fixtures.ledgers import EPOCH, NOW, ORIGIN, disclosure, with_ledger
 from tests.unit.cli.test_verify import run
+
+ADA = X25519PrivateKey.from_private_bytes(b"a" * 32)
+
+
+def config_in(directory: Path) -> Path:
+    file = directory / "seenby.toml"
+    file.write_text(f'region = "eu"\norigin = "{ORIGIN}"\nstate = "state"\n[control]\nsocket = "control.sock"\n')
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +37,35 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
         await ledger.append(disclosure("account:1"))
 
     with_ledger(directory / "state", use)
-    file = directory / "seenby.toml"
-    file.write_text(f'region = "eu"\norigin = "{ORIGIN}"\nstate = "state"\n[control]\nsocket = "control.sock"\n')
-    return file
+    return config_in(directory)
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A region whose records are sealed for its auditor, and the month's key as that auditor opened it."""
+    directory = tmp_path_factory.mktemp("audited")
+    auditors = Auditors(1, {"ada": ADA.public_key().public_bytes_raw()})
+
+    async def live() -> None:
+        ledger = Ledger.open(
+            directory / "state" / "ledger",
+            region="eu",
+            origin=ORIGIN,
+            keystore=KeyStore.open(directory / "state" / "keys"),
+            clock=lambda: NOW,
+            publish_after=0.01,
+            auditors=lambda: auditors,
+        )
+        await ledger.append(disclosure("account:1"))
+        await ledger.close()
+
+    (directory / "state").mkdir()
+    asyncio.run(live())
+    opened = shares_of(directory / "state" / "ledger", EPOCH).start().open("ada", ADA)
+    assert isinstance(opened, bytes)
+    key = directory / "epoch.json"
+    key.write_bytes(OpenedEpochKey("eu", EPOCH, opened).encode())
+    return config_in(directory), key
 
 
 def test_a_person_sees_when_why_and_what_but_no_name(config: Path) -> None:
@@ -35,6 +77,14 @@ def test_a_person_sees_when_why_and_what_but_no_name(config: Path) -> None:
     assert "T-1" not in said.stdout
 
 
+def test_the_end_of_the_list_says_how_far_it_goes(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    who_saw("account:1", config=config)
+    said = capsys.readouterr().out
+    assert "enrolled" not in said, "no access"
+    assert "Their key 1 was made 2026-11-22 09:00:00 UTC (entry " in said
+    assert "under the seal of 1 month there is nothing more about them in the public log of " in said
+
+
 def test_an_auditor_sees_who(config: Path) -> None:
     assert "sam" in run("who-saw", "account:2", "--config", config, "--auditor").stdout
 
@@ -42,8 +92,12 @@ def test_an_auditor_sees_who(config: Path) -> None:
 def test_json(config: Path) -> None:
     answer = json.loads(run("who-saw", "account:1", "--config", config, "--json").stdout)
     assert (answer["person"], answer["region"], len(answer["seen"])) == ("account:1", "eu", 2)
-    assert answer["seen"][0] == {
-        "entry": 2,
+    [enrolled] = answer["events"]
+    assert (enrolled["how"], enrolled["version"]) == ("enrolled", 1)
+    first, second = answer["seen"]
+    assert enrolled["index"] < first["entry"] < second["entry"] < answer["size"]
+    assert {**first, "entry": 0} == {
+        "entry": 0,
         "published": True,
         "when": "2026-11-22T09:20:01.000000Z",
         "purpose": "support",
@@ -53,6 +107,50 @@ def test_json(config: Path) -> None:
         "how": "disclosed",
         "bound": "exact",
     }
+
+
+def test_json_for_an_auditor(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    who_saw("account:2", config=config, auditor=True, json_=True)
+    [row] = json.loads(capsys.readouterr().out)["seen"]
+    assert (row["opened"], row["who"], row["statement"]) == (True, {"role": "support", "name": "sam"}, "SELECT 1")
+    assert (row["approvers"], row["reference_id"]) == ([], "T-1")
+
+
+def test_where_there_are_auditors_their_key_opens_the_names(
+    audited: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, key = audited
+    who_saw("account:1", config=config, auditor=True)
+    said = capsys.readouterr().out
+    assert "sam" not in said
+    assert "(sealed)" in said
+    assert f"Names and statements of {EPOCH} are not shown: they are sealed for the auditors." in said
+    assert f"Give --auditor-key FILE (seenby audit open --epoch {EPOCH})." in said
+    who_saw("account:1", config=config, auditor=True, auditor_key=[key])
+    said = capsys.readouterr().out
+    assert "sam" in said
+    assert "not shown" not in said
+
+
+def test_a_person_needs_no_auditor(audited: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    who_saw("account:1", config=audited[0])
+    said = capsys.readouterr().out
+    assert ("support" in said, "sealed" in said) == (True, False)
+
+
+def test_keys_that_are_none(audited: tuple[Path, Path], tmp_path: Path) -> None:
+    config, key = audited
+    other = tmp_path / "other.json"
+    other.write_bytes(OpenedEpochKey("eu", EPOCH, b"o" * 32).encode())
+    for path, auditor, fault in (
+        (key, False, "--auditor-key opens what --auditor shows"),
+        (tmp_path / "nowhere", True, "cannot read"),
+        (config, True, "is not JSON"),
+        (other, True, "does not open with this epoch's key"),
+    ):
+        with pytest.raises(SeenbyError) as caught:
+            who_saw("account:1", config=config, auditor=auditor, auditor_key=[path])
+        assert fault in caught.value.message
 
 
 def test_nobody_and_nonsense(config: Path) -> None:
