@@ -166,7 +166,7 @@ def _read_events(opened: Opened, started: bytes, region: str, origin: str, keyst
                 opened.grants.apply(index, entry)
                 document = None
                 if isinstance(entry, GrantRequested | BreakGlass):
-                    with contextlib.suppress(ZeroDivisionError):  # the month's key was destroyed: its grants are over
+                    with contextlib.suppress(NotFound):  # the month's key was destroyed: its grants are over
                         document = open_document(keystore, region, record.private, entry)
                 opened.events.append(LoggedEvent(index, entry, document))
     except VerificationError as error:
