@@ -16,8 +16,9 @@ from seenby.stores.journal import JournalReader, Record
 from seenby.stores.keystore import KeyStore
 from seenby.stores.records import public_reader, who_saw
 from seenby_verify.tlog.checkpoint import Checkpoint, open_checkpoint
-from seenby_verify.tlog.entries import Query, decode
+from seenby_verify.tlog.entries import PersonNamed, Query, decode
 from seenby_verify.tlog.fsck import Files
+from seenby_verify.tlog.records import pseudonym
 from seenby_verify.tlog.tree import Frontier, leaf_hash
 from seenby_verify.tlog.verify import TITLES, verify
 from tests.fixtures.ledgers import with_ledger
@@ -85,6 +86,17 @@ def numbers(records: list[Record]) -> list[int]:
     return [int.from_bytes(record.private[:16], "big") for record in records if record.entry[1] == Query.KIND]
 
 
+def behind_queries(records: list[Record], names: set[bytes]) -> int:
+    """How many person entries of these pseudonyms follow a query."""
+    count, head = 0, 0
+    for record in records:
+        if record.entry[1] != PersonNamed.KIND:
+            head = record.entry[1]
+        elif record.private[:16] in names and head == Query.KIND:
+            count += 1
+    return count
+
+
 def check(directory: Path, acknowledged: set[int], notes: set[bytes]) -> None:
     """After a restart: everything acknowledged is in the public log, which continues every checkpoint ever seen."""
 
@@ -117,9 +129,10 @@ def check(directory: Path, acknowledged: set[int], notes: set[bytes]) -> None:
             seen += 1
     assert seen == len(notes)
     assert newest.size == len(journal(directory))
-    # No key is lost that an entry needs: every row opens and its labels count from 0 without a gap.
+    # No key is lost that an entry needs: every row opens, and the list has what the journal has under the pseudonym.
     for person in ("account:1", "account:51", "account:101", "account:201"):
-        who_saw(person, ledger, "eu", key, keystore)
+        names = {pseudonym(one.key) for one in keystore.known_keys(person)}
+        assert len(who_saw(person, ledger, "eu", key, keystore)) == behind_queries(journal(directory), names)
 
 
 def test_kill_at_random_moments(tmp_path: Path) -> None:
