@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -69,12 +70,12 @@ def bundle(
     keystore = open_keystore(settings, read_only=True)
     try:
         key = keystore.verifier_key(settings.origin)
-        with open_state(settings.ledger_dir) as state:
+        with open_state(settings.ledger_dir) as state, ExitStack() as sources:
             with LogView.at_checkpoint(settings.ledger_dir, state, key) as view:
                 enrolled(view, keystore, name)  # before other logs are read for nothing
                 regions = listed_regions(view)
             # Reading them may take a minute, and the state cannot reuse space while somebody has a view of it.
-            others = _read_others(_places(log or []), regions, settings.region, policy)
+            others = _read_others(_places(log or []), regions, settings.region, policy, sources)
             with LogView.at_checkpoint(settings.ledger_dir, state, key, accepts=cosigned(policy, key)) as view:
                 made = _make(name, view, settings, keystore, others)
     finally:
@@ -126,9 +127,12 @@ def _places(given: Sequence[str]) -> dict[str, str]:
 
 
 def _read_others(
-    places: dict[str, str], regions: RegionList | None, home: str, policy: Policy | None
+    places: dict[str, str], regions: RegionList | None, home: str, policy: Policy | None, sources: ExitStack
 ) -> list[OtherLog]:
-    """The logs of all other regions. Every key is out of the list that the organisation signed."""
+    """The logs of all other regions. Every key is out of the list that the organisation signed.
+
+    ``sources``: keeps them open, since proofs are read when the bundle is made.
+    """
     known = {region: key for region, key in regions.logs if region != home} if regions else {}
     if missing := sorted(known.keys() - places.keys()):
         raise UsageError(
@@ -141,8 +145,8 @@ def _read_others(
         )
     others = []
     for region, place in sorted(places.items()):
-        with open_log(place) as source:
-            others.append(OtherLog.read(source, region, known[region], accepts=cosigned(policy, known[region])))
+        source = sources.enter_context(open_log(place))
+        others.append(OtherLog.read(source, region, known[region], accepts=cosigned(policy, known[region])))
     return others
 
 
