@@ -6,14 +6,18 @@ import json
 import subprocess
 import sys
 from contextlib import nullcontext
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from seenby.cli.bundle import bundle
+from seenby.cli.bundle import bundle, cosigned
 from seenby.errors import SeenbyError, VerificationError
 from seenby.stores.ledger import Ledger
 from seenby_verify.tlog.bundle import BundleCheck
+from seenby_verify.tlog.cosignature import cosign, witness_key
 from seenby_verify.tlog.policy import Policy
 from tests.fixtures.histories import ORGANISATION_KEY, Home, month, regions_entry
 from tests.fixtures.ledgers import disclosure
@@ -96,6 +100,48 @@ def test_the_receipt_is_of_this_person(two: tuple[Home, Home], tmp_path: Path) -
         )
         with pytest.raises(VerificationError, match=fault) if fault else nullcontext():
             assert len(list(check.steps())) == 8
+
+
+def test_a_checkpoint_needs_the_cosignatures_of_the_gateways_policy(two: tuple[Home, Home]) -> None:
+    """The file names the witnesses; which log it is follows from the list of regions, whatever else the file says."""
+    eu, us = two
+    trusted, stranger = (Ed25519PrivateKey.from_private_bytes(name * 32) for name in (b"w", b"x"))
+    policy = Policy.parse(f"log {eu.key}\nwitness paper {witness_key('paper.test', trusted)}\nquorum paper\n".encode())
+    for home in (eu, us):
+        note = (home.public / "checkpoint").read_bytes()
+        text = note[: note.index(b"\n\n") + 1]
+        accepts = cosigned(policy, home.key)
+        assert not accepts(note)
+        assert not accepts(note + cosign(text, "paper.test", stranger, 1795338000))
+        assert accepts(note + cosign(text, "paper.test", trusted, 1795338000))
+        assert cosigned(None, home.key)(note)
+
+
+def test_the_policy_in_the_config_is_asked(
+    two: tuple[Home, Home], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No bundle is made that strangers would not accept: of every log, a checkpoint is waited for that is cosigned."""
+    eu, us = two
+    witness = Ed25519PrivateKey.from_private_bytes(b"w" * 32)
+    key = witness_key("paper.test", witness)
+    (eu.directory / "gateway.policy").write_text(f"log {eu.key}\nwitness paper {key}\nquorum paper\n")
+    config = config_of(eu, '[witnesses]\npolicy = "gateway.policy"\n')
+    files = [home.public / "checkpoint" for home in (us, eu)]
+    notes = [file.read_bytes() for file in files]
+    for module in ("view", "other_logs"):  # half a minute passes between two looks
+        clock = SimpleNamespace(monotonic=count(step=30).__next__, sleep=lambda _: None)
+        monkeypatch.setattr(f"seenby.stores.{module}.time", clock)
+    try:
+        for file, note, fault in zip(files, notes, ("the checkpoint in ", "the newest checkpoint"), strict=True):
+            with pytest.raises(SeenbyError, match=f"{fault}.* has not the cosignatures that were asked for"):
+                bundle("account:1", config=config, out=tmp_path / "x", log=[f"us={us.public}"])
+            assert not (tmp_path / "x").exists()
+            file.write_bytes(note + cosign(note[: note.index(b"\n\n") + 1], "paper.test", witness, 1795338000))
+        bundle("account:1", config=config, out=tmp_path / "x", log=[f"us={us.public}"])
+    finally:
+        config_of(eu)
+        for file, note in zip(files, notes, strict=True):
+            file.write_bytes(note)
 
 
 @pytest.mark.parametrize(
