@@ -144,6 +144,19 @@ def test_only_who_guards_the_person_may(with_office: Callable[[Use], None], by: 
     with_office(use)
 
 
+def test_whose_home_is_another_region_is_erased_by_who_guards_that(with_office: Callable[[Use], None]) -> None:
+    async def use(office: Office, service: ErasureService) -> None:
+        assert (await service.ask(UNA, [str(AL)], at_once=True))["erased"] == 1
+        assert keys_of(office).without_key(PEOPLE) == [str(AL)]
+        # Nobody knows where a person without an account lives; this region holds the key.
+        await office.ledger.append(shown("contact:+353"))
+        with pytest.raises(PolicyDenied):
+            await service.ask(UNA, ["contact:+353"], at_once=True)
+        assert (await service.ask(DORA, ["contact:+353"], at_once=True))["erased"] == 1
+
+    with_office(use)
+
+
 def test_nonsense_is_refused(with_office: Callable[[Use], None]) -> None:
     async def use(office: Office, service: ErasureService) -> None:
         with pytest.raises(UsageError, match="0 people"):
