@@ -21,7 +21,8 @@ from seenby.gateway.server import Gateway
 from seenby.session import results, serverside, session
 from seenby.session.outbox import Outbox
 from seenby.session.record import RecordTemplate
-from seenby.stores.ledger import Done, Item
+from seenby.stores.grouping import Done
+from seenby.stores.ledger import Item
 from seenby.wire import frontend
 from tests.attack.test_gateway import MASKED_USES, run
 from tests.fixtures.gateway import Served, submissions
