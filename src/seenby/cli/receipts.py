@@ -170,15 +170,13 @@ class Folder:
 def _fetch(client: ControlClient, folder: Folder) -> None:
     since: int | None = folder.since
     while since is not None:
-        entries, following = _fields(client.read(f"/receipts?since={since}"))
+        entries, following = _fields(client.read(f"/receipts?since={since}"), since)
         for index, text, is_receipt in entries:
             (folder.given if is_receipt else folder.promised)(index, text.encode())
-        if following is not None and not (type(following) is int and following > since):
-            raise _nonsense()
         since = following
 
 
-def _fields(page: Any) -> tuple[list[tuple[int, str, bool]], int | None]:
+def _fields(page: Any, since: int) -> tuple[list[tuple[int, str, bool]], int | None]:
     """(index, text, whether it is a receipt) of each entry, and where the next page begins."""
     try:
         found = [(one["index"], one.get("receipt", one.get("promise")), "receipt" in one) for one in page["entries"]]
@@ -188,6 +186,8 @@ def _fields(page: Any) -> tuple[list[tuple[int, str, bool]], int | None]:
     for index, text, _ in found:
         if type(index) is not int or index < 0 or not isinstance(text, str) or len(text) > MAX_NOTE:
             raise _nonsense()
+    if following is not None and not (type(following) is int and following > since):
+        raise _nonsense()
     return found, following
 
 
