@@ -34,8 +34,9 @@ lint: $(VENV)/.test ## ruff, mypy --strict, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.test ## direct against through the gateway, in one run, as ratios
+bench: $(VENV)/.test ## direct against through the gateway, then the ledger alone, each compared in one run
 	$(BIN)/python -m bench.ratios
+	$(BIN)/python -m bench.ledger
 
 attack: $(VENV)/.test ## the long campaigns: oracles and attacks with many more queries
 	SEENBY_CAMPAIGN=long $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests/oracles tests/attack tests/fuzz tests/faults

@@ -21,10 +21,16 @@ from rich.console import Console
 from rich.table import Table
 
 from seenby.model.disclosure import EntryBound, QueryDisclosure, Shown
+from seenby.stores.bundles import make_bundle
 from seenby.stores.cluster import Cluster
 from seenby.stores.keystore import KeyStore
 from seenby.stores.ledger import Ledger
+from seenby.stores.person import enrolled
+from seenby.stores.view import LogView, open_state
+from seenby_verify.tlog.bundle import BundleCheck
+from seenby_verify.tlog.policy import Policy
 
+ORIGIN = "eu.bench.example/ledger"
 ENTRIES = int(os.environ.get("BENCH_ENTRIES", "1000000"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
 PEOPLE = 50_000
@@ -49,9 +55,7 @@ def item(first: int, count: int = 1) -> QueryDisclosure:
 
 def open_ledger(directory: Path) -> Ledger:
     keystore = KeyStore.open(directory / "keys")
-    return Ledger.open(
-        directory / "ledger", region="eu", origin="eu.bench.example/ledger", keystore=keystore, clock=time.time
-    )
+    return Ledger.open(directory / "ledger", region="eu", origin=ORIGIN, keystore=keystore, clock=time.time)
 
 
 async def durable(ledger: Ledger, callers: int) -> float:
@@ -121,6 +125,25 @@ def committed_inserts(cluster: Cluster, size: int) -> float:
     return count / SECONDS
 
 
+def bundles(place: Path) -> tuple[float, float, float]:
+    """(median, 99th percentile) of making a person's bundle, median of checking it; milliseconds."""
+    made, checked = [], []
+    keystore = KeyStore.open(place / "keys")
+    key = keystore.verifier_key(ORIGIN)
+    policy = Policy.parse(f"log {key}\nquorum none\n".encode())
+    with open_state(place / "ledger") as state, LogView.at_checkpoint(place / "ledger", state, key) as view:
+        for n in range(100):
+            began = time.monotonic()
+            person = f"account:{n}"
+            data = make_bundle(person, enrolled(view, keystore, person), view, "eu", now=time.time())
+            made.append(1000 * (time.monotonic() - began))
+            began = time.monotonic()
+            list(BundleCheck(data, policy).steps())
+            checked.append(1000 * (time.monotonic() - began))
+    keystore.close()
+    return statistics.median(made), sorted(made)[-2], statistics.median(checked)
+
+
 def bytes_of(directory: Path) -> int:
     return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
@@ -169,6 +192,8 @@ def growth(console: Console, folder: Path) -> None:
         "public bytes/entry",
         "state bytes/entry",
         "append + publish, median s",
+        "bundle ms (p50, p99)",
+        "its check ms",
     ):
         table.add_column(heading, justify="right")
     size = 10_000
@@ -201,7 +226,9 @@ def growth(console: Console, folder: Path) -> None:
         restart, latency = asyncio.run(again())
         public = bytes_of(place / "ledger" / "public") / size
         state = bytes_of(place / "ledger" / "private" / "state") / size
-        table.add_row(f"{size:,}", f"{rate:,.0f}", f"{restart:.2f}", f"{public:.0f}", f"{state:.0f}", f"{latency:.2f}")
+        half, most, check = bundles(place)
+        figures = f"{rate:,.0f}", f"{restart:.2f}", f"{public:.0f}", f"{state:.0f}", f"{latency:.2f}"
+        table.add_row(f"{size:,}", *figures, f"{half:.0f}, {most:.0f}", f"{check:.0f}")
         shutil.rmtree(place)
         size *= 10
     console.print(table)
