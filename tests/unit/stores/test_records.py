@@ -15,6 +15,7 @@ from seenby.model.disclosure import EntryBound, PeopleEvent, RefusedAttempt
 from seenby.stores.integrate import Integrator
 from seenby.stores.journal import JournalReader, JournalWriter, Record, encode_record
 from seenby.stores.keystore import KeyStore
+from seenby.stores.layout import sealed_record
 from seenby.stores.ledger import Ledger
 from seenby.stores.publish import Tiles
 from seenby.stores.records import History, Names, history, public_reader, who_saw
@@ -212,6 +213,39 @@ def test_an_older_seal_is_not_enough(home: Home, monkeypatch: pytest.MonkeyPatch
         read(home, "account:1")
 
 
+def test_the_seal_of_another_month_is_not_enough(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = LogView.seals
+
+    def later(view: LogView, since: int) -> list[tuple[int, int]]:
+        of = dict(real(view, 0))
+        return [(epoch, of[202609] if epoch == 202608 else index) for epoch, index in real(view, since)]
+
+    monkeypatch.setattr(LogView, "seals", later)
+    with pytest.raises(VerificationError, match=r"is not a seal of 202608 over all entries before it"):
+        read(home, "account:1")
+
+
+def test_an_enrolment_that_is_none(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list would begin with a month that the state chose."""
+    first = shown(home)[0][1]
+    monkeypatch.setattr(LogView, "enrolled", lambda view, pseudonym: first)
+    with pytest.raises(VerificationError, match=f"entry {first} does not enrol key 1 of this person"):
+        read(home, "account:1")
+
+
+def test_a_record_that_stands_behind_the_person(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    (_, first), (later, _) = shown(home)[:2]
+    real = LogView.records
+
+    def records(view: LogView, index: int) -> tuple[Record | None, Record]:
+        head, mine = real(view, index)
+        return (real(view, later)[1] if index == first else head), mine
+
+    monkeypatch.setattr(LogView, "records", records)
+    with pytest.raises(VerificationError, match=f"entry {first} does not stand behind an entry that names people"):
+        read(home, "account:1")
+
+
 def test_a_state_made_of_another_journal(home: Home, tmp_path: Path) -> None:
     """The insider gives the last access another label in journal and state: then the seal is another too."""
     rewrite(home, flipped(shown(home)[-1][1], 10, entry=True))
@@ -233,6 +267,15 @@ def test_names_open_with_the_regions_key(home: Home) -> None:
     names = Names("eu", home.keystore())
     assert [row.withheld for row in read(home, "account:1", names).seen] == [json.loads(WITHHELD)] * 3
     assert names.closed == {}
+
+
+def test_the_months_key_opens_the_record_that_was_logged_or_none(home: Home) -> None:
+    head = next(one for group in journal(home) for one in group if one.index == shown(home)[0][0])
+    sealed = sealed_record(Query.KIND, head.private)
+    names = Names("eu", home.keystore())
+    assert names.open(202608, sealed, head.entry[6:38]) == json.loads(WITHHELD)
+    with pytest.raises(VerificationError, match="is not the one that was logged"):
+        names.open(202608, sealed, bytes(32))
 
 
 def test_names_of_a_destroyed_month_are_not_there(home: Home) -> None:
