@@ -278,6 +278,7 @@ def test_a_key_store_that_is_away_is_asked_again(
                 await service.ask(DORA, [str(EVE)], at_once=True)
             with pytest.raises(Unavailable, match="just being erased"):
                 await office.ledger.append(shown(str(EVE)))
+        await office.ledger.published()  # so that her entries could be found again
         assert await service.erase_due() == 1
         assert keys_of(office).without_key(PEOPLE) == [str(EVE)]
         assert kinds(office).count(Erasure.KIND) == 1
