@@ -167,3 +167,11 @@ def test_what_is_refused_writes_nothing(
     assert caught.value.exit_code == status
     assert fault in caught.value.message
     assert not out.exists()
+
+
+def test_two_files_need_two_names(two: tuple[Home, Home], tmp_path: Path) -> None:
+    eu, us = two
+    out = tmp_path / "x"
+    with pytest.raises(SeenbyError, match="bundle and receipt cannot be one file"):
+        bundle("account:1", config=config_of(eu), out=out, receipt=out, log=[f"us={us.public}"])
+    assert not out.exists()
