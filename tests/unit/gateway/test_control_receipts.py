@@ -95,7 +95,7 @@ def test_each_query_and_each_refusal_has_a_receipt_for_who_asked_and_for_nobody_
     ("query", "status"),
     [
         ("since=-1", 400), ("since=", 400), ("since=01", 400), ("since=1e3", 400), ("since=9223372036854775808", 400),
-        ("since=1&since=2", 400), ("principal=li", 400), ("since=1&principal=li", 400),
+        ("since=1&since=2", 400), ("before=5", 400), ("principal=li", 400), ("since=1&principal=li", 400),
         ("since=9223372036854775807", 200), ("since=0", 200), ("", 200),
     ],
 )  # fmt: skip
