@@ -23,7 +23,7 @@ from tests.fixtures.gateway import PERMIT_ALL, Served, serve
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("served")]
 
-ROUNDS = 40 if os.environ.get("SEENBY_CAMPAIGN") == "long" else 4
+ROUNDS = 500 if os.environ.get("SEENBY_CAMPAIGN") == "long" else 20
 CLIENTS = 4
 PRINCIPAL = "grace.kim"
 
