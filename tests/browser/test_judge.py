@@ -155,8 +155,9 @@ def test_no_single_change_is_believed(page: Browser, world: World) -> None:
     for one, (place, what, _), answer in zip(cases, changes, page.check(cases), strict=True):
         told = f"{what} at {place}, SEENBY_SEED={SEED}: {answer['message']}"
         assert (answer["ok"], answer["step"]) == python_verdict(one), told
-        # These two are not signed by anybody (Bundle).
-        assert not answer["ok"] or place in (("person",), ("made",)), told
+        # Two members that nobody signed; the order of the logs and another log's own list, which say nothing.
+        free = place in (("person",), ("made",), ("logs", 1, "regions")) or (what == "swap" and place[:-1] == ("logs",))
+        assert not answer["ok"] or free, told
         assert "could not finish" not in answer["message"], told
 
 
