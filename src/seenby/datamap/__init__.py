@@ -14,6 +14,7 @@ from seenby.datamap.model import (
     OwnerPath,
     PersonKind,
     RowScope,
+    StaffWrites,
     TableName,
 )
 
@@ -30,6 +31,7 @@ __all__ = [
     "OwnerPath",
     "PersonKind",
     "RowScope",
+    "StaffWrites",
     "TableFact",
     "TableName",
     "check_facts",

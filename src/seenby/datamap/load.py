@@ -23,14 +23,17 @@ from seenby.datamap.model import (
     OwnerPath,
     PersonKind,
     RowScope,
+    StaffWrites,
     TableName,
 )
+from seenby.datamap.writable import check_writable
 from seenby.errors import ConfigError
 from seenby.model.classes import DataClass
 
 SCHEMA: dict[str, Any] = json.loads(resources.files("seenby.datamap").joinpath("schema.json").read_text("utf-8"))
 
 _VALIDATOR = jsonschema_rs.Draft202012Validator(SCHEMA)
+_TABLE_FIELDS = frozenset({"key", "owners", "scope", "nobody", "staff_writable", "columns"})
 _HOP = re.compile(r"([^. ]+) +-> +((?:[^. ]+\.)?[^. ]+)\.([^. ]+)")
 
 
@@ -89,6 +92,7 @@ class _Reader:
                 )
         made = DataMap(self.source, kinds, tables)
         check_closed(made)
+        check_writable(made)
         return made
 
     def fail(self, message: str, hint: str) -> NoReturn:
@@ -131,6 +135,7 @@ class _Reader:
             owners=owners,
             scope=RowScope(entry.get("scope", "all")),
             columns={column: self.column(column, value) for column, value in entry["columns"].items()},
+            staff=_staff(entry["staff_writable"]) if "staff_writable" in entry else None,
         )
 
     def owner(self, table: TableName, entry: Mapping[str, Any], kinds: Mapping[str, PersonKind]) -> OwnerPath:
@@ -170,6 +175,17 @@ class _Reader:
         return MappedColumn(name, DataClass(value["class"]), Mask(MaskKind.CONSTANT, mask["constant"]))
 
 
+def _staff(entry: Mapping[str, Any]) -> StaffWrites:
+    return StaffWrites(
+        update=tuple(entry.get("update", ())),
+        delete=entry.get("delete", False),
+        insert=tuple(entry.get("insert", ())),
+        author=entry.get("author", ""),
+        at=entry.get("at", ""),
+        triggers=tuple(entry.get("triggers", ())),
+    )
+
+
 def table_name(written: str) -> TableName:
     """``accounts`` -> public.accounts; ``billing.invoices`` as it is."""
     schema, dot, name = written.rpartition(".")
@@ -189,10 +205,10 @@ def _sentence(problem: jsonschema_rs.ValidationError, data: Mapping[str, Any]) -
             return f"there is no mask {value['mask']!r}; {nearest(value['mask'], MaskKind)}"
         return 'write a class, as in "contact", or { class = "contact", mask = "last4" } (public columns have no mask)'
     if len(steps) == 2 and steps[0] == "tables" and isinstance(value, dict):
-        unknown = set(value) - {"key", "owners", "scope", "nobody", "columns"}
+        unknown = set(value) - _TABLE_FIELDS
         if unknown:
             name = sorted(unknown)[0]
-            return f"there is no field {name!r}; {nearest(name, ('key', 'owners', 'scope', 'nobody', 'columns'))}"
+            return f"there is no field {name!r}; {nearest(name, _TABLE_FIELDS)}"
         if "owners" in value and "nobody" in value:
             return "a table has owners or nobody = true, not both"
         if "owners" not in value and "nobody" not in value:

@@ -110,14 +110,40 @@ class MappedColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class StaffWrites:
+    """What a grant can let staff change in a table, at most.
+
+    Attributes:
+        update: columns to which a new value may be given.
+        delete: rows may be deleted.
+        insert: columns that a new row may be given; empty: no new rows.
+        author, at: columns of a new row that the database fills: who wrote it, and when.
+        triggers: the platform's own triggers on the table whose effects are accepted.
+    """
+
+    update: tuple[str, ...] = ()
+    delete: bool = False
+    insert: tuple[str, ...] = ()
+    author: str = ""
+    at: str = ""
+    triggers: tuple[str, ...] = ()
+
+    @property
+    def forced(self) -> tuple[str, ...]:
+        """The columns of a new row that nobody can choose."""
+        return tuple(name for name in (self.author, self.at) if name)
+
+
+@dataclass(frozen=True, slots=True)
 class MappedTable:
-    """One table. ``owners`` is empty iff its rows belong to nobody."""
+    """One table. ``owners`` is empty iff its rows belong to nobody. ``staff`` None: nobody's grant can change it."""
 
     name: TableName
     key: tuple[str, ...]
     owners: tuple[OwnerPath, ...]
     scope: RowScope
     columns: dict[str, MappedColumn] = field(hash=False)
+    staff: StaffWrites | None = None
 
     @property
     def nobody(self) -> bool:

@@ -1,0 +1,72 @@
+"""Does the map let staff change only what cannot move a row, or a person, from one scope into another?
+
+A value that says whose a row is, or where its owner is at home, decides who may see what. Staff never change one. So
+the answer to "who may see this row" is the same before and after every change.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from seenby.datamap.model import DataMap, MappedTable, RowScope, StaffWrites, TableName
+from seenby.errors import ConfigError
+
+
+def check_writable(datamap: DataMap) -> None:
+    """Raises ConfigError with the table and the column."""
+    deciding = _deciding(datamap)
+    for table in datamap.tables.values():
+        if table.staff is not None:
+            _check(datamap.source, table, table.staff, deciding)
+
+
+def _check(source: str, table: MappedTable, staff: StaffWrites, deciding: set[tuple[TableName, str]]) -> None:
+    place = f"{source}: tables.{table.name}.staff_writable"
+
+    def fail(message: str, hint: str) -> NoReturn:
+        raise ConfigError(f"{place}: {message}", hint=hint)
+
+    if table.nobody:
+        fail("the rows of this table are about nobody, and staff change people's rows only", "remove staff_writable")
+    if table.scope is RowScope.ANY:
+        fail(
+            'a row with scope = "any" may also belong to people outside of a grant',
+            'staff can change tables of scope "all" only',
+        )
+    if not (staff.update or staff.delete or staff.insert):
+        fail("it lets staff change nothing", "give update = [...], insert = [...] or delete = true")
+    for column in (*staff.update, *staff.insert, *staff.forced):
+        if column not in table.columns:
+            fail(f"column {column} has no data class", f"classify it in tables.{table.name}.columns")
+    for column in staff.update:
+        if column in table.key or (table.name, column) in deciding:
+            fail(f"column {column} says whose a row is, or who may see it", "leave it out of update")
+    for column in staff.insert:
+        if column in table.key:
+            fail(f"column {column} is part of the key", "leave it out of insert: the database makes the key")
+    for column in staff.forced:
+        if column in {*staff.insert, *staff.update, *table.key}:
+            fail(f"column {column} is filled by the database", "leave it out of insert and update")
+    if staff.author and staff.author == staff.at:
+        fail("author and at are one column", "name two")
+    if staff.insert:
+        for owner in table.owners:
+            first = owner.hops[0].column if owner.hops else owner.column
+            if first not in staff.insert and not owner.nullable:
+                fail(f"a new row would have no {owner.kind}", f"add {first} to insert")
+
+
+def _deciding(datamap: DataMap) -> set[tuple[TableName, str]]:
+    """Columns that decide whose a row is, where people are at home, or how they are treated."""
+    found: set[tuple[TableName, str]] = set()
+    for table in datamap.tables.values():
+        for owner in table.owners:
+            here = table.name
+            for hop in owner.hops:
+                found |= {(here, hop.column), (hop.table, hop.target)}
+                here = hop.table
+            found.add((here, owner.column))
+    for kind in datamap.kinds.values():
+        named = (kind.key, kind.region_column, kind.protected, kind.employee)
+        found |= {(kind.table, column) for column in named if column}
+    return found
