@@ -291,6 +291,19 @@ SELECT gen.id(n), gen.id(reporter), gen.id(gen.friend(reporter, n)), CASE WHEN g
     CASE WHEN gen.u(n, 235) < 0.8 THEN CASE :region WHEN 1 THEN 'lotte.maes' ELSE 'kim.harlan' END END, gen.at((n - 1) / (0.1 * :people), n, 236)
 FROM generate_series($1::bigint, $2::bigint) n, LATERAL (SELECT gen.who(n, 237) AS reporter OFFSET 0) r;
 
+-- @ ticket_notes 0.05 1
+INSERT INTO ticket_notes
+SELECT gen.id(n), t.id, gen.pick(n, 240, '{Called back: no answer.,Passed on to payments.,Known problem since Monday.,Checked: it is really them.}'),
+    coalesce(t.assignee, CASE :region WHEN 1 THEN 'sean.keane' ELSE 'ben.ortiz' END), t.opened_at + interval '25 minutes'
+FROM generate_series($1::bigint, $2::bigint) n JOIN tickets t ON t.id = gen.id(n);
+
+-- @ moderation_decisions 0.05 1
+INSERT INTO moderation_decisions
+SELECT gen.id(n), v.account_id, v.id, gen.pick(n, 250, '{none,none,limited}'),
+    gen.pick(n, 251, '{Terms 4.2: spam,Terms 5.1: harassment,Terms 7: copyright}'), 'Report looked at: ' || v.caption,
+    gen.u(n, 252) < 0.5, CASE :region WHEN 1 THEN 'lotte.maes' ELSE 'kim.harlan' END, v.posted_at + interval '2 hours'
+FROM generate_series($1::bigint, $2::bigint) n JOIN videos v ON v.id = gen.id(gen.video(n, 253));
+
 -- cast: the people of the tour; no number below 101 is foreign, protected or staff by chance
 UPDATE accounts SET handle = known.handle, display_name = name, full_name = name, email = mail, country = known.country,
     language = known.language, is_protected = known.protected_as IS NOT NULL, protected_as = known.protected_as
@@ -301,3 +314,5 @@ FROM (VALUES
     (2, 77, 'maya.reports', 'Maya Collins', 'maya.collins@example.net', 'US', 'en', 'journalist')
 ) known (region, n, handle, name, mail, country, language, protected_as)
 WHERE region = :region AND id = gen.id(known.n);
+SELECT setval(pg_get_serial_sequence('ticket_notes', 'id'), max(id)) FROM ticket_notes;
+SELECT setval(pg_get_serial_sequence('moderation_decisions', 'id'), max(id)) FROM moderation_decisions;
