@@ -19,10 +19,10 @@ from seenby.cli.control_client import ControlClient
 from seenby.cli.moment import moment
 from seenby.errors import ConfigError, SeenbyError, UsageError, VerificationError
 from seenby.grants.signing import Verb, verify_grant
-from seenby.grants.terms import decode_terms, grant_commit
+from seenby.grants.terms import decode_terms, grant_commit, writes_value
 from seenby.grants.words import approvals, clock, scope, what, who, whom
 from seenby.model.classes import DataClass
-from seenby.model.grant import GrantTerms
+from seenby.model.grant import Answers, GrantTerms, Write, WriteAction
 from seenby.model.people import Person
 from seenby.stores.config import load_config
 
@@ -75,6 +75,11 @@ def request(
     begin: str = "",
     max_people: int = 0,
     max_rows: int = ROWS,
+    answers: Answers = Answers.ROWS,
+    may_update: Annotated[Sequence[str], Parameter(negative="")] = (),
+    may_delete: Annotated[Sequence[str], Parameter(negative="")] = (),
+    may_insert: Annotated[Sequence[str], Parameter(negative="")] = (),
+    reason: str = "",
     config: ConfigFile = None,
     socket: Socket = None,
     json_: Json = False,
@@ -108,6 +113,16 @@ def request(
         How many people may be shown in all. Default: as many as you name, else 1000.
     max_rows
         How many rows may be shown in all. Default: 10000.
+    answers
+        rows (the default), statistics (figures about many people, never one person's row) or both.
+    may_update
+        A column of these people's rows that you must change, as in accounts.email. May be given several times.
+    may_delete
+        A table whose rows of these people you must delete. May be given several times.
+    may_insert
+        A table to which you must add rows about these people. May be given several times.
+    reason
+        One sentence for the approvers.
     """
     with open_client(as_, key, config, socket) as client:
         people = sorted({str(Person.parse(text)) for text in person}) or None
@@ -122,6 +137,9 @@ def request(
             "seconds": minutes * 60 + seconds or MINUTES * 60,
             "max_people": max_people or (len(people) if people else PEOPLE),
             "max_rows": max_rows,
+            "answers": str(answers),
+            "writes": writes_value(_writes(may_update, may_delete, may_insert)),
+            "reason": reason,
         }
         if not wish["cells"]:
             raise UsageError(
@@ -147,6 +165,20 @@ def request(
     _print_next(out, view, config, socket)
 
 
+def _writes(updates: Sequence[str], deletes: Sequence[str], inserts: Sequence[str]) -> list[Write]:
+    """What was asked for, in the order of the format. Raises UsageError for an update without a column."""
+    columns: dict[str, set[str]] = {}
+    for text in updates:
+        table, dot, column = text.rpartition(".")
+        if not dot:
+            raise UsageError(f"{text!r} is not a column", hint="write --may-update TABLE.COLUMN")
+        columns.setdefault(table, set()).add(column)
+    found = [Write(table, WriteAction.UPDATE, tuple(sorted(names))) for table, names in columns.items()]
+    found += [Write(table, WriteAction.DELETE) for table in set(deletes)]
+    found += [Write(table, WriteAction.INSERT) for table in set(inserts)]
+    return sorted(found, key=lambda write: (write.table, write.action))
+
+
 def _check_draft(terms: GrantTerms, wish: dict[str, Any]) -> None:
     """Nobody signs what they did not ask for: everything that came back must be what was sent."""
     back = {
@@ -160,8 +192,11 @@ def _check_draft(terms: GrantTerms, wish: dict[str, Any]) -> None:
         "seconds": terms.not_after - terms.not_before,
         "max_people": terms.max_people,
         "max_rows": terms.max_rows,
+        "answers": str(terms.answers),
+        "writes": writes_value(terms.writes),
+        "reason": terms.reason,
     }
-    if back != wish:
+    if terms.emergency or back != wish:
         raise VerificationError("the gateway changed your request, so it was not signed", hint="tell whoever runs it")
 
 

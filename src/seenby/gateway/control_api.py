@@ -29,7 +29,7 @@ from seenby.gateway.grant_truth import Grant
 from seenby.gateway.grants import GrantService
 from seenby.grants.lifecycle import EVENTS, Event, Logged, missing_approvals
 from seenby.grants.signing import READ_SECONDS, read_message, verify_read, write_message
-from seenby.grants.terms import encode_terms
+from seenby.grants.terms import answers_from, encode_terms, writes_from
 from seenby.model.grant import Cell, GrantState
 from seenby.model.people import Person
 from seenby.model.principal import Principal
@@ -142,6 +142,9 @@ class Api:
             seconds=wish.integer("seconds"),
             max_people=wish.integer("max_people"),
             max_rows=wish.integer("max_rows"),
+            answers=answers_from(body.get("answers", "rows")),
+            writes=writes_from(body.get("writes", [])),
+            reason=wish.text("reason") if "reason" in body else "",
         )
         because = [rule.says for rule in needed.because]
         return JSONResponse({"terms": encode_terms(terms).decode(), "because": because})

@@ -261,6 +261,8 @@ class GrantService:
 
     def _check_request(self, terms: GrantTerms, principal: Principal) -> None:
         now = self._clock()
+        if terms.emergency:
+            raise UsageError("break-glass is no request for approvers", hint="it is refused here")
         if terms.id in self.truth.history.grants:
             raise UsageError(f"grant {terms.id[:8]} was requested before", hint="make a new request")
         if terms.region != self.region:

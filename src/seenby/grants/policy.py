@@ -26,7 +26,7 @@ from seenby.errors import ConfigError, NotFound, PolicyDenied
 from seenby.grants.facts import Facts
 from seenby.grants.terms import MAX_APPROVALS
 from seenby.model.classes import DataClass
-from seenby.model.grant import GrantTerms
+from seenby.model.grant import GrantTerms, WriteAction
 from seenby.model.principal import Principal
 
 _RULE_START = re.compile(r'^@id\("', re.MULTILINE)
@@ -127,7 +127,7 @@ class Policies:
         cells, refused = _cells(terms, facts), None
         because: dict[str, Rule] = {}
         for approvals in range(MAX_APPROVALS + 1):
-            context = {"approvals": approvals, "named": terms.people is not None}
+            context = {"approvals": approvals, "named": terms.people is not None, **_asked_facts(terms)}
             refused = self._ask("activate", principal, cells, facts, lambda _, said=context: said)
             if refused is None:
                 return Allowed(approvals, self._in_order(because))
@@ -198,6 +198,19 @@ def _cells(terms: GrantTerms, facts: Facts) -> list[_Cell]:
     ]
 
 
+def _asked_facts(terms: GrantTerms) -> dict[str, Any]:
+    """How it answers, and what it may change."""
+    tables: dict[WriteAction, list[str]] = {action: [] for action in WriteAction}
+    for write in terms.writes:
+        tables[write.action] += [f"{write.table}.{column}" for column in write.columns] or [write.table]
+    return {
+        "answers": str(terms.answers),
+        "updates": tables[WriteAction.UPDATE],
+        "deletes": tables[WriteAction.DELETE],
+        "inserts": tables[WriteAction.INSERT],
+    }
+
+
 def _request_context(terms: GrantTerms, facts: Facts) -> Any:
     shared: dict[str, Any] = {
         "purpose": terms.purpose,
@@ -209,6 +222,8 @@ def _request_context(terms: GrantTerms, facts: Facts) -> Any:
         "max_rows": terms.max_rows,
         "window": terms.not_after - terms.not_before,
         "lead": terms.not_before - terms.requested_at,
+        "emergency": terms.emergency,
+        **_asked_facts(terms),
     }
 
     def of(cell: _Cell) -> dict[str, Any]:

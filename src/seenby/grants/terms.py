@@ -2,46 +2,60 @@
 
 ::
 
-    {"approvals":2,"cells":[{"regions":["eu"],"what":"contact"}],"country":"IE","entity":"Orbit Ireland Ltd",
-     "id":"6f0e...","max_people":1,"max_rows":1000,"not_after":1795305600,"not_before":1795303800,
-     "people":["account:42"],"principal":"sam","purpose":"support","reference":"T-1","region":"eu",
-     "requested_at":1795303800,"role":"support","unit":"Care","v":1}
+    {"answers":"rows","approvals":2,"cells":[{"regions":["eu"],"what":"contact"}],"country":"IE","emergency":false,
+     "entity":"Orbit Ireland Ltd","id":"6f0e...","max_people":1,"max_rows":1000,"not_after":1795305600,
+     "not_before":1795303800,"people":["account:42"],"principal":"sam","purpose":"support","reason":"",
+     "reference":"T-1","region":"eu","requested_at":1795303800,"role":"support","unit":"Care","v":2,"writes":[]}
+
+Version 1 has no ``answers``, ``emergency``, ``reason`` and ``writes``. It is read for good, and no longer written.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
 from seenby.errors import UsageError
 from seenby.grants.canonical import decode, encode
 from seenby.model.classes import DataClass
-from seenby.model.grant import Cell, GrantTerms
+from seenby.model.grant import Answers, Cell, GrantTerms, Write, WriteAction
 from seenby.model.people import Person
 from seenby_verify.tlog.records import commitment
 
-VERSION = 1
+VERSION = 2
 MAX_TEXT = 200
 MAX_APPROVALS = 9
 MAX_BYTES = 60_000
 """Terms stay well below the 65,535 bytes that one ledger entry or message may have."""
+EMERGENCY_SECONDS = 1800
+EMERGENCY_CLASSES = 2
+"""Break-glass works for half an hour, for two data classes: no policy can make it longer or wider."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _REGION = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _COLUMN = re.compile(r"[^\s.\"]{1,63}(\.[^\s.\"]{1,63}){1,2}")
+_TABLE = re.compile(r"[^\s.\"]{1,63}(\.[^\s.\"]{1,63})?")
+_NAME = re.compile(r"[^\s.\"]{1,63}")
 _TEXTS = ("principal", "country", "entity", "unit", "role", "purpose", "reference")
 _INTEGERS = ("not_before", "not_after", "max_people", "max_rows", "approvals", "requested_at")
-_KEYS = frozenset(field.name for field in fields(GrantTerms)) | {"v"}
+_NEW = frozenset({"answers", "emergency", "reason", "writes"})
+"""What version 2 added."""
+_KEYS = {2: frozenset(field.name for field in fields(GrantTerms)) | {"v"}}
+_KEYS[1] = _KEYS[2] - _NEW
 
 
 def encode_terms(terms: GrantTerms) -> bytes:
-    """Canonical bytes. Raises UsageError when the terms make no sense (``check_terms``)."""
+    """Canonical bytes of version 2. Raises UsageError when the terms make no sense (``check_terms``)."""
     check_terms(terms)
-    value: dict[str, Any] = {name: getattr(terms, name) for name in (*_TEXTS, *_INTEGERS, "id", "region")}
+    plain = (*_TEXTS, *_INTEGERS, "id", "region", "emergency", "reason")
+    value: dict[str, Any] = {name: getattr(terms, name) for name in plain}
     value["v"] = VERSION
     value["cells"] = [{"what": cell.what, "regions": list(cell.regions)} for cell in terms.cells]
     value["people"] = None if terms.people is None else [str(person) for person in terms.people]
+    value["answers"] = str(terms.answers)
+    value["writes"] = writes_value(terms.writes)
     data = encode(value)
     if len(data) > MAX_BYTES:
         raise UsageError("this grant names too many people to fit", hint="split it into several grants")
@@ -49,12 +63,13 @@ def encode_terms(terms: GrantTerms) -> bytes:
 
 
 def decode_terms(data: bytes) -> GrantTerms:
-    """Terms from canonical bytes, of version 1, with exactly the known keys. Raises UsageError otherwise."""
+    """Terms from canonical bytes of version 1 or 2, with exactly the keys of it. Raises UsageError otherwise."""
     value = decode(data)
-    if not isinstance(value, dict) or value.get("v") != VERSION or value["v"] is True:
-        raise UsageError("these bytes are not the terms of a grant of version 1")
-    if set(value) != _KEYS:
-        odd = sorted(set(value) ^ _KEYS)
+    version = value.get("v") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or type(version) is not int or version not in _KEYS:
+        raise UsageError("these bytes are not the terms of a grant of version 1 or 2")
+    if set(value) != _KEYS[version]:
+        odd = sorted(set(value) ^ _KEYS[version])
         raise UsageError(f"the terms lack a key or have an unknown one: {', '.join(odd)}")
     return terms_from(value)
 
@@ -65,11 +80,44 @@ def terms_from(value: dict[str, Any]) -> GrantTerms:
         cells = tuple(_cell(item) for item in value["cells"])
         people = None if value["people"] is None else tuple(Person.parse(item) for item in value["people"])
         rest = {name: value[name] for name in (*_TEXTS, *_INTEGERS, "id", "region")}
+        if value["v"] != 1:
+            rest |= {"emergency": value["emergency"], "reason": value["reason"]}
+            rest |= {"answers": answers_from(value["answers"]), "writes": writes_from(value["writes"])}
         terms = GrantTerms(cells=cells, people=people, **rest)
     except (KeyError, TypeError, AttributeError):
         raise UsageError("the terms have a key missing or a value of the wrong type") from None
     check_terms(terms)
     return terms
+
+
+def answers_from(value: object) -> Answers:
+    """Raises UsageError for another word."""
+    try:
+        return Answers(str(value))
+    except ValueError:
+        raise UsageError(f"a grant does not answer with {value!r}", hint=f"one of {', '.join(Answers)}") from None
+
+
+def writes_value(writes: Iterable[Write]) -> list[dict[str, Any]]:
+    """As the format writes them, and as ``writes_from`` reads them."""
+    return [{"action": str(w.action), "columns": list(w.columns), "table": w.table} for w in writes]
+
+
+def writes_from(value: object) -> tuple[Write, ...]:
+    """Raises UsageError for anything that is not a list of writes. Their order is ``check_terms``'s business."""
+    if not isinstance(value, list):
+        raise UsageError("writes is a list")
+    found = []
+    for item in value:
+        if not isinstance(item, dict) or set(item) != {"action", "columns", "table"}:
+            raise UsageError("a write has a table, an action and columns")
+        table, columns, action = item["table"], item["columns"], item["action"]
+        if not isinstance(columns, list) or not all(isinstance(text, str) for text in (table, action, *columns)):
+            raise UsageError("a write has a table, an action and columns, all of them texts")
+        if action not in set(WriteAction):
+            raise UsageError(f"nobody can {action!r} rows", hint=f"one of {', '.join(WriteAction)}")
+        found.append(Write(table, WriteAction(action), tuple(columns)))
+    return tuple(found)
 
 
 def _cell(item: dict[str, Any]) -> Cell:
@@ -82,7 +130,7 @@ def _cell(item: dict[str, Any]) -> Cell:
 
 def check_terms(terms: GrantTerms) -> None:
     """Raises UsageError for terms that no policy could make sense of. One thing has one spelling: lists are sorted."""
-    for name in (*_TEXTS, "id", "region"):
+    for name in (*_TEXTS, "id", "region", "reason"):
         text = getattr(terms, name)
         if not isinstance(text, str) or len(text) > MAX_TEXT or not text.isprintable():
             raise UsageError(f"{name} must be one line of at most {MAX_TEXT} printable characters")
@@ -102,6 +150,8 @@ def check_terms(terms: GrantTerms) -> None:
     if not 0 <= terms.approvals <= MAX_APPROVALS:
         raise UsageError(f"approvals is a number from 0 to {MAX_APPROVALS}")
     _check_scope(terms)
+    _check_writes(terms)
+    _check_emergency(terms)
 
 
 def _check_scope(terms: GrantTerms) -> None:
@@ -126,6 +176,49 @@ def _check_scope(terms: GrantTerms) -> None:
     for name in names:
         if len(name) > MAX_TEXT or not name.isprintable():
             raise UsageError("the key of a person must be printable and at most 200 characters")
+
+
+def _check_writes(terms: GrantTerms) -> None:
+    places = [(write.table, write.action) for write in terms.writes]
+    if places != sorted(set(places)):
+        raise UsageError("what a grant may change must be sorted by table and action, each once")
+    for write in terms.writes:
+        if not _TABLE.fullmatch(write.table):
+            raise UsageError(f"{write.table!r} is not the name of a table", hint="as in accounts")
+        if (write.action is WriteAction.UPDATE) != bool(write.columns):
+            raise UsageError(
+                f"the {write.action} of {write.table} names the wrong columns",
+                hint="an update says which columns (--may-update TABLE.COLUMN); a delete and an insert do not",
+            )
+        if list(write.columns) != sorted(set(write.columns)) or not all(map(_NAME.fullmatch, write.columns)):
+            raise UsageError(f"the columns of {write.table} that may be changed must be names, sorted, each once")
+    if terms.writes and terms.people is None:
+        raise UsageError("only rows of people named one by one may be changed", hint="give --person KIND:KEY")
+    if terms.writes and terms.answers is not Answers.ROWS:
+        raise UsageError("who may change rows sees rows", hint="ask for statistics with another grant")
+
+
+def _check_emergency(terms: GrantTerms) -> None:
+    if type(terms.emergency) is not bool:
+        raise UsageError("emergency is true or false")
+    if not terms.emergency:
+        return
+    if not terms.reason.strip():
+        raise UsageError("break-glass needs a reason", hint="say in one sentence what cannot wait: --reason TEXT")
+    if terms.not_before != terms.requested_at or terms.not_after - terms.not_before > EMERGENCY_SECONDS:
+        raise UsageError("break-glass begins at once and lasts 30 minutes at most", hint="ask for fewer --minutes")
+    if len(terms.cells) > EMERGENCY_CLASSES or not all(cell.what in set(DataClass) for cell in terms.cells):
+        raise UsageError("break-glass is for two data classes at most", hint="give --class once or twice")
+    if terms.people is None:
+        raise UsageError("break-glass is for people named one by one", hint="give --person KIND:KEY")
+    if terms.writes or terms.answers is not Answers.ROWS:
+        raise UsageError(
+            "break-glass shows rows and changes nothing", hint="ask for the rest with `seenby grant request`"
+        )
+    if terms.approvals < 1:
+        raise UsageError(
+            "somebody must review break-glass afterwards", hint="sign terms with the number the policy says"
+        )
 
 
 def grant_commit(opening: bytes, terms: bytes) -> bytes:

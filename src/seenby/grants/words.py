@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from seenby.model.grant import GrantTerms
+from seenby.model.grant import Answers, GrantTerms, WriteAction
 
 PEOPLE_SHOWN = 5
 
@@ -55,19 +55,52 @@ def scope(terms: GrantTerms) -> tuple[tuple[str, str], ...]:
     people = "1 person" if terms.max_people == 1 else f"{terms.max_people} people"
     rows = "1 row" if terms.max_rows == 1 else f"{terms.max_rows} rows"
     lasting = duration(terms.not_after - terms.not_before)
+    extra = {
+        "emergency": "break-glass: works at once, without approval, and is reviewed afterwards" * terms.emergency,
+        "reason": terms.reason,
+        "shown as": _ANSWERS[terms.answers],
+        "changes": changes(terms),
+    }
+    said = {label: ((label, text),) if text else () for label, text in extra.items()}
     return (
+        *said["emergency"],
         ("who", who(terms)),
         ("why", f"{terms.purpose}, {terms.reference or 'no reference'}"),
+        *said["reason"],
         ("sees", what(terms)),
+        *said["shown as"],
+        *said["changes"],
         ("of whom", whom(terms)),
         ("when", f"{clock(terms.not_before)} to {clock(terms.not_after)} ({lasting})"),
         ("at most", f"{people}, {rows}"),
-        ("approvals", approvals(terms)),
+        ("reviews" if terms.emergency else "approvals", approvals(terms)),
     )
 
 
+_ANSWERS = {
+    Answers.ROWS: "",
+    Answers.STATISTICS: "statistics only: figures about many people, never one person's row",
+    Answers.BOTH: "rows, and statistics about many people",
+}
+
+
+def changes(terms: GrantTerms) -> str:
+    """``the columns accounts.email and accounts.phone; adds rows to ticket_notes``; "" when nothing may be changed."""
+    found = []
+    for write in terms.writes:
+        match write.action:
+            case WriteAction.UPDATE:
+                columns = "the columns" if len(write.columns) > 1 else "the column"
+                found.append(f"{columns} {_and([f'{write.table}.{column}' for column in write.columns])}")
+            case WriteAction.INSERT:
+                found.append(f"adds rows to {write.table}")
+            case WriteAction.DELETE:
+                found.append(f"deletes rows of {write.table}")
+    return "; ".join(found)
+
+
 def approvals(terms: GrantTerms) -> str:
-    """``2 approvers of eu``."""
+    """``2 approvers of eu``; of break-glass those who must review it."""
     if not terms.approvals:
         return "none needed: the policy allows it as it is"
     number = "1 approver" if terms.approvals == 1 else f"{terms.approvals} approvers"

@@ -19,6 +19,29 @@ class Cell:
     regions: tuple[str, ...]
 
 
+class Answers(StrEnum):
+    """What a grant's queries are answered with: people's rows, figures about many people, or either."""
+
+    ROWS = "rows"
+    STATISTICS = "statistics"
+    BOTH = "both"
+
+
+class WriteAction(StrEnum):
+    DELETE = "delete"
+    INSERT = "insert"
+    UPDATE = "update"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What may be changed in one table. ``columns``: which an update may set; of a delete and an insert none."""
+
+    table: str
+    action: WriteAction
+    columns: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class GrantTerms:
     """Everything that the requester asks for and the approvers sign. Never changes after the request.
@@ -33,8 +56,12 @@ class GrantTerms:
         people: the people in scope, or None: everybody whose home region a cell names.
         not_before, not_after: Unix seconds; the grant works in [not_before, not_after).
         max_people, max_rows: caps over the grant's whole life.
-        approvals: how many approvers must sign.
+        approvals: how many approvers of each home region must sign: before it works, of break-glass within three days.
         requested_at: Unix seconds.
+        answers: people's rows, statistics, or both.
+        writes: what may be changed; sorted by table and action.
+        emergency: break-glass: works at once, is reviewed afterwards.
+        reason: one sentence for the approvers; of break-glass never empty.
     """
 
     id: str
@@ -54,6 +81,10 @@ class GrantTerms:
     max_rows: int
     approvals: int
     requested_at: int
+    answers: Answers = Answers.ROWS
+    writes: tuple[Write, ...] = ()
+    emergency: bool = False
+    reason: str = ""
 
     @property
     def home_regions(self) -> tuple[str, ...]:

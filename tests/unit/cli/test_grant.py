@@ -89,6 +89,18 @@ def test_from_the_request_to_the_end(say: Say, door: Door) -> None:
     assert (code, "it is revoked" in said) == (64, True)
 
 
+def test_what_may_be_changed_is_asked_for_and_read(say: Say) -> None:
+    wishes = ("--may-update", "accounts.phone", "--may-update", "accounts.email", "--may-delete", "notes")
+    code, said = say("sam", "request", *CONTACT, *wishes, "--may-insert", "notes", "--reason", "she cannot sign in")
+    assert code == 0
+    assert ("changes the columns accounts.email and accounts.phone; deletes rows of notes; adds rows to notes") in say(
+        "ada", "show", grant_id(said)
+    )[1]
+    assert "reason she cannot sign in" in said
+    code, said = say("sam", "request", *CONTACT, "--answers", "statistics", "--json")
+    assert (code, json.loads(json.loads(said)["terms"])["answers"]) == (0, "statistics")
+
+
 def test_public_data_works_at_once(say: Say) -> None:
     code, said = say("li", "request", "--purpose", "research", "--class", "public")
     assert (code, "The policy allows it without approval." in said, "Active until" in said) == (0, True, True)
@@ -129,6 +141,9 @@ def test_a_forged_status_is_seen_through(say: Say, door: Door) -> None:
         ((*CONTACT, "--column", "accounts.nope"), 65, "no column accounts.nope is in the data map"),
         ((*CONTACT, "--person", "43"), 64, "'43' does not name a person next: write KIND:KEY"),
         ((*CONTACT, "--region", "mars"), 64, "there is no region 'mars' next: known: eu, us"),
+        ((*CONTACT, "--may-update", "phone"), 64, "'phone' is not a column next: write --may-update TABLE.COLUMN"),
+        ((*CONTACT[:6], "--may-delete", "notes"), 64, "only rows of people named one by one may be changed"),
+        ((*CONTACT, "--answers", "both", "--may-insert", "notes"), 64, "who may change rows sees rows"),
         ((*CONTACT, "--begin", "soon"), 64, "'soon' is not a time"),
         ((*CONTACT, "--begin", "2020-01-01"), 64, "2020-01-01 has passed"),
         ((*CONTACT, "--minutes", "-5"), 64, "the window ends before it begins"),

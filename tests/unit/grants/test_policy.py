@@ -10,7 +10,7 @@ from seenby.errors import NotFound, UnknownColumn, UsageError
 from seenby.grants.facts import PersonFact
 from seenby.grants.policy import Allowed, Denied, Verdict
 from seenby.model.classes import ABOVE_CONTENT, DataClass
-from seenby.model.grant import Cell, GrantTerms
+from seenby.model.grant import Cell, GrantTerms, Write, WriteAction
 from seenby.model.people import Person
 from seenby.model.principal import Principal
 from seenby.stores.policies import load_policies
@@ -207,3 +207,15 @@ def test_odd_names_are_data_and_never_syntax() -> None:
     odd = replace(SAM, name='x"; permit(principal, action, resource); //', unit='"\\\n')
     assert isinstance(decide(replace(wish(), principal=odd.name), odd), Allowed)
     assert rules(decide(replace(wish(), principal=odd.name), replace(odd, country="CN"))) == ["country-outside-region"]
+
+
+UPDATE = (Write("accounts", WriteAction.UPDATE, ("phone",)),)
+
+
+@pytest.mark.parametrize("write", [*UPDATE, Write("notes", WriteAction.DELETE), Write("notes", WriteAction.INSERT)])
+def test_changes_need_two_approvers_whatever_they_show(write: Write) -> None:
+    verdict = decide(wish(SAM, "public", writes=(write,)))
+    assert isinstance(verdict, Allowed)
+    assert (verdict.approvals, [rule.id for rule in verdict.because]) == (2, ["two-approvers-for-changes"])
+    assert rules(decide(wish(SAM, "public", writes=(write,), reference=" "))) == ["changes-need-a-reference"]
+    assert rules(decide(wish(AUDREY, "public", writes=(write,)), AUDREY)) == ["auditors-change-nothing"]

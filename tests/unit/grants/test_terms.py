@@ -5,17 +5,26 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from seenby.errors import UsageError
 from seenby.grants.terms import check_terms, decode_terms, encode_terms, grant_commit
-from seenby.model.grant import Cell
+from seenby.model.grant import Cell, Write, WriteAction
 from seenby.model.people import Person
 from tests.fixtures.grants import EVE, JO, OPENING, commit_of, wish
 
 GOLDEN = (
+    b'{"answers":"rows","approvals":2,"cells":[{"regions":["eu"],"what":"contact"}],"country":"IE","emergency":false,'
+    b'"entity":"Orbit Ireland Ltd","id":"6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f","max_people":1,"max_rows":1000,'
+    b'"not_after":1795305600,"not_before":1795303800,"people":["account:42"],"principal":"sam","purpose":"support",'
+    b'"reason":"","reference":"ticket:1","region":"eu","requested_at":1795303800,"role":"support","unit":"Care","v":2,'
+    b'"writes":[{"action":"update","columns":["phone"],"table":"accounts"}]}'
+)
+TERMS = wish(writes=(Write("accounts", WriteAction.UPDATE, ("phone",)),))
+FIRST = (
     b'{"approvals":2,"cells":[{"regions":["eu"],"what":"contact"}],"country":"IE","entity":"Orbit Ireland Ltd",'
     b'"id":"6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f","max_people":1,"max_rows":1000,"not_after":1795305600,'
     b'"not_before":1795303800,"people":["account:42"],"principal":"sam","purpose":"support",'
@@ -24,10 +33,32 @@ GOLDEN = (
 
 
 def test_golden_bytes_and_commitment() -> None:
-    assert encode_terms(wish()) == GOLDEN
-    assert decode_terms(GOLDEN) == wish()
-    assert commit_of(wish()) == hmac.new(OPENING, GOLDEN, hashlib.sha256).digest()
-    assert commit_of(wish()).hex() == "af7c4a2ea3530d642164e07616a96f5869f9b6499bf11f557148a4a62ce0bf13"
+    assert encode_terms(TERMS) == GOLDEN
+    assert decode_terms(GOLDEN) == TERMS
+    assert commit_of(TERMS) == hmac.new(OPENING, GOLDEN, hashlib.sha256).digest()
+    assert commit_of(TERMS).hex() == "72d73c8a27647cd40fcc419c965a1f779cb9265cb203926296fd278f374bfe85"
+
+
+def test_terms_of_version_1_are_read_for_good() -> None:
+    assert decode_terms(FIRST) == wish()
+    assert grant_commit(OPENING, FIRST).hex() == "af7c4a2ea3530d642164e07616a96f5869f9b6499bf11f557148a4a62ce0bf13"
+    assert encode_terms(decode_terms(FIRST)) == encode_terms(wish()) != FIRST
+
+
+@pytest.mark.parametrize("new", ["answers", "writes", "emergency", "reason"])
+def test_terms_of_version_1_have_nothing_of_version_2(new: str) -> None:
+    value = json.loads(FIRST) | {new: json.loads(GOLDEN)[new]}
+    with pytest.raises(UsageError, match=new):
+        decode_terms(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+
+
+def test_the_page_shows_these_bytes() -> None:
+    page = (Path(__file__).parents[3] / "docs/formats/grant.md").read_text()
+    for terms in (GOLDEN, FIRST):
+        start = page.index("    " + terms[:20].decode())
+        shown = "".join(line.strip() for line in page[start : page.index("\n\n", start)].splitlines())
+        assert shown.encode() == terms
+        assert f"    {grant_commit(OPENING, terms).hex()}\n" in page
 
 
 def test_terms_without_people_and_with_several_regions_come_back() -> None:
@@ -39,7 +70,8 @@ def test_terms_without_people_and_with_several_regions_come_back() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"v": 2},
+        {"v": 1},
+        {"v": 3},
         {"v": True},
         {"v": "1"},
         {"extra": 1},
@@ -73,6 +105,27 @@ def test_terms_without_people_and_with_several_regions_come_back() -> None:
         {"reference": "x" * 201},
         {"reference": "two\nlines"},
         {"reference": None},
+        {"answers": "row"},
+        {"answers": None},
+        {"emergency": 0},
+        {"reason": "two\nlines"},
+        {"reason": None},
+        {"writes": {}},
+        {"writes": [{"action": "update", "columns": ["phone"], "table": "accounts", "more": 1}]},
+        {"writes": [{"action": "truncate", "columns": [], "table": "accounts"}]},
+        {"writes": [{"action": "update", "columns": [], "table": "accounts"}]},
+        {"writes": [{"action": "update", "columns": ["phone", "email"], "table": "accounts"}]},
+        {"writes": [{"action": "update", "columns": ["phone", 1], "table": "accounts"}]},
+        {"writes": [{"action": "update", "columns": ["a.b"], "table": "accounts"}]},
+        {"writes": [{"action": "update", "columns": "phone", "table": "accounts"}]},
+        {"writes": [{"action": "delete", "columns": ["phone"], "table": "accounts"}]},
+        {"writes": [{"action": "insert", "columns": ["phone"], "table": "accounts"}]},
+        {"writes": [{"action": "insert", "columns": [], "table": "a.b.c"}]},
+        {"writes": [{"action": action, "columns": [], "table": "a"} for action in ("insert", "delete")]},
+        {"writes": [{"action": "delete", "columns": [], "table": "a"}] * 2},
+        {"people": None},
+        {"answers": "both"},
+        {"answers": "statistics"},
     ],
     ids=str,
 )
@@ -93,13 +146,42 @@ def test_every_changed_byte_is_refused_or_means_something_else() -> None:
     meant = 0
     for place in range(len(GOLDEN)):
         changed = GOLDEN[:place] + bytes([GOLDEN[place] ^ 1]) + GOLDEN[place + 1 :]
-        assert grant_commit(OPENING, changed) != commit_of(wish())
+        assert grant_commit(OPENING, changed) != commit_of(TERMS)
         try:
-            assert decode_terms(changed) != wish()
+            assert decode_terms(changed) != TERMS
         except UsageError:
             continue
         meant += 1
     assert 0 < meant < len(GOLDEN)
+
+
+EMERGENCY = {"emergency": True, "reason": "somebody threatens to kill themselves", "writes": []}
+
+
+def test_break_glass() -> None:
+    terms = wish(emergency=True, reason=EMERGENCY["reason"])
+    assert decode_terms(encode_terms(terms)) == terms
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"reason": " "}, "needs a reason"),
+        ({"not_after": 1795305601}, "30 minutes at most"),
+        ({"not_before": 1795303801}, "begins at once"),
+        ({"cells": [{"regions": ["eu"], "what": what} for what in ("contact", "content", "device")]}, "two data cl"),
+        ({"cells": [{"regions": ["eu"], "what": "accounts.phone"}]}, "two data classes"),
+        ({"people": None}, "named one by one"),
+        ({"answers": "statistics"}, "shows rows"),
+        ({"writes": [{"action": "delete", "columns": [], "table": "a"}]}, "changes nothing"),
+        ({"approvals": 0}, "must review"),
+    ],
+    ids=str,
+)
+def test_break_glass_is_short_and_narrow_whatever_the_policy_says(change: dict[str, Any], words: str) -> None:
+    value = json.loads(GOLDEN) | EMERGENCY | change
+    with pytest.raises(UsageError, match=words):
+        decode_terms(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
 
 
 def test_lists_that_are_not_sorted_are_refused_before_they_are_signed() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from seenby.grants.words import duration, reference_kind, scope, what, whom
-from seenby.model.grant import Cell
+from seenby.model.grant import Answers, Cell, Write, WriteAction
 from seenby.model.people import Person
 from tests.fixtures.grants import EVE, GHOST, JO, wish
 
@@ -28,6 +28,24 @@ def test_several_things_of_several_regions() -> None:
         "the column accounts.phone of people of eu; content data and public data of people of eu and us"
     )
     assert ("approvals", "2 approvers of eu and 2 approvers of us") in scope(terms)
+
+
+def test_what_may_be_changed_and_statistics_and_emergencies_are_said() -> None:
+    writes = (
+        Write("accounts", WriteAction.UPDATE, ("email", "phone")),
+        Write("ticket_notes", WriteAction.DELETE),
+        Write("ticket_notes", WriteAction.INSERT),
+    )
+    said = dict(scope(wish(writes=writes, reason="the person asked")))
+    assert said["changes"] == (
+        "the columns accounts.email and accounts.phone; deletes rows of ticket_notes; adds rows to ticket_notes"
+    )
+    assert said["reason"] == "the person asked"
+    assert dict(scope(wish(answers=Answers.STATISTICS)))["shown as"].startswith("statistics only")
+    assert dict(scope(wish(answers=Answers.BOTH)))["shown as"] == "rows, and statistics about many people"
+    first, *rest = scope(wish(emergency=True, reason="a threat to life"))
+    assert first == ("emergency", "break-glass: works at once, without approval, and is reviewed afterwards")
+    assert rest[-1] == ("reviews", "2 approvers of eu")
 
 
 def test_nothing_is_left_unsaid() -> None:
