@@ -10,22 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from tests.oracles.expressions import AGGREGATE_WORDS, TYPES, Expressions, Out, Relation, Scope, has_column
-from tests.oracles.query import (
-    Base,
-    Block,
-    Case,
-    Count,
-    Cte,
-    Derived,
-    Join,
-    Named,
-    Node,
-    Query,
-    Sort,
-    UnionAll,
-    compact,
-    work,
-)
+from tests.oracles.query import Base, Block, Case, Count, Cte, Derived, Join, Named, Node, Query, Sort, UnionAll
+from tests.oracles.trees import compact, work
 from tests.oracles.world import BY_NAME, TABLES
 
 SHADOWS = ("videos", "accounts", "devices")

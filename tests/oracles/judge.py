@@ -26,16 +26,9 @@ from psycopg import pq
 
 from seenby.model.people import Person
 from seenby.model.plan import Bound, Plan, QueryPlan, RefusedPlan
-from tests.oracles.query import (
-    PARAMETER,
-    WORLD,
-    Case,
-    Expect,
-    Query,
-    shrunk,
-    world_text,
-)
+from tests.oracles.query import PARAMETER, WORLD, Case, Expect, Query, world_text
 from tests.oracles.shapes import may_be_refused, shape_of
+from tests.oracles.trees import shrunk
 from tests.oracles.world import PEOPLE, Places
 
 Analyse = Callable[[str], tuple[Plan, ...]]

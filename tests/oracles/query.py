@@ -7,16 +7,27 @@ same tree reads the platform's table in the one form and the rows of one world i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, cast
 
 from tests.oracles.world import BY_NAME
 
 TOKEN = re.compile(r"⟦(\w+)(?:\|([^|⟧]*)(\|)?)?⟧")
+PARAMETER = re.compile(r"\$(\d+)")
+LINK = re.compile(r"⟦\?(\d+)⟧")
 WORLD = '"~w"."m"'
 """The column that says who is deleted in the world at hand, as bits."""
+
+
+class Sub(str):
+    """An expression with subqueries in it: ``⟦?0⟧`` stands for the first of ``queries``, without brackets."""
+
+    queries: tuple[Query, ...]
+
+    def __new__(cls, text: str, queries: tuple[Query, ...]) -> Sub:
+        made = super().__new__(cls, text)
+        made.queries = queries
+        return made
 
 
 class Expect(Enum):
@@ -61,7 +72,16 @@ class Join:
     brackets: bool = False
 
 
-Node = Base | Named | Derived | Join
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function in FROM: the call, and perhaps WITH ORDINALITY."""
+
+    call: str
+    alias: str
+    columns: tuple[str, ...] = ()
+
+
+Node = Base | Named | Derived | Join | Function
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +101,9 @@ class Block:
     group: tuple[str, ...] = ()
     having: tuple[str, ...] = ()
     distinct: bool = False
+    distinct_on: tuple[str, ...] = ()
+    windows: tuple[str, ...] = ()
+    raw: str = ""  # instead of everything else: text with tokens for its tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +114,11 @@ class UnionAll:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A LIMIT or OFFSET: the clause as it is written, and the number it means."""
+    """A LIMIT or OFFSET: the clause as it is written, and the number it means. ``ties``: WITH TIES."""
 
     text: str
     value: int
+    ties: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +136,7 @@ class Query:
     order: tuple[Sort, ...] = ()
     limit: Count | None = None
     offset: Count | None = None
+    recursive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +148,7 @@ class Case:
     expect: Expect = Expect.ANSWER
     why: str = ""
     raw: str = ""  # for statements that are no Query at all
+    loose: bool = False  # SQL permits several answers, not only by the order of the outermost rows
 
     @property
     def text(self) -> str:
@@ -154,9 +180,15 @@ def world_text(query: Query, visible: int) -> str:
         else:
             keys.append(f"c{sort.column} {sort.suffix}")
     rank = f"rank() OVER (ORDER BY {', '.join(keys)})" if keys else "1::bigint"
-    core = _query(replace(query, order=(), limit=None, offset=None), tuple(extra))
+    kept = query.order if isinstance(query.body, Block) and query.body.distinct_on else ()
+    core = _query(replace(query, order=kept, limit=None, offset=None), tuple(extra))
     text = f"SELECT {rank} AS r, {', '.join(names[:visible])} FROM ({core}) AS q({', '.join(names)})"
     return TOKEN.sub(_world_table, text.replace("public.", ""))
+
+
+def tables(query: Query) -> frozenset[str]:
+    """The tables that a query names."""
+    return frozenset(match[1] for match in TOKEN.finditer(_query(query)))
 
 
 def _world_table(match: re.Match[str]) -> str:
@@ -169,11 +201,12 @@ def _world_table(match: re.Match[str]) -> str:
 def _query(query: Query, extra: tuple[str, ...] = ()) -> str:
     parts = []
     if query.ctes:
-        parts.append("WITH " + ", ".join(_cte(cte) for cte in query.ctes))
+        words = "WITH RECURSIVE " if query.recursive else "WITH "
+        parts.append(words + ", ".join(_cte(cte) for cte in query.ctes))
     body = query.body
     parts.append(_block(body, extra) if isinstance(body, Block) else _union(body))
     if query.order:
-        parts.append("ORDER BY " + ", ".join(f"{sort.text} {sort.suffix}".strip() for sort in query.order))
+        parts.append("ORDER BY " + ", ".join(f"{_text(sort.text)} {sort.suffix}".strip() for sort in query.order))
     parts.extend(count.text for count in (query.limit, query.offset) if count)
     return " ".join(parts)
 
@@ -194,20 +227,33 @@ def _is_plain(query: Query) -> bool:
 
 
 def _block(block: Block, extra: tuple[str, ...]) -> str:
-    parts = ["SELECT DISTINCT" if block.distinct else "SELECT", ", ".join((*block.items, *extra))]
+    if block.raw:
+        return block.raw
+    parts = ["SELECT DISTINCT" if block.distinct else "SELECT"]
+    if block.distinct_on:
+        parts.append(f"DISTINCT ON ({', '.join(map(_text, block.distinct_on))})")
+    parts.append(", ".join(map(_text, (*block.items, *extra))))
     if block.sources:
         parts.append("FROM " + ", ".join(_node(source) for source in block.sources))
     if block.where:
         parts.append("WHERE " + _conjunction(block.where))
     if block.group:
-        parts.append("GROUP BY " + ", ".join(block.group))
+        parts.append("GROUP BY " + ", ".join(map(_text, block.group)))
     if block.having:
         parts.append("HAVING " + _conjunction(block.having))
+    if block.windows:
+        parts.append("WINDOW " + ", ".join(block.windows))
     return " ".join(parts)
 
 
 def _conjunction(conjuncts: tuple[str, ...]) -> str:
-    return " AND ".join(f"({text})" if " OR " in text else text for text in conjuncts)
+    return " AND ".join(f"({_text(text)})" if " OR " in text else _text(text) for text in conjuncts)
+
+
+def _text(text: str) -> str:
+    if not isinstance(text, Sub):
+        return text
+    return LINK.sub(lambda match: _query(text.queries[int(match[1])]), text)
 
 
 def _node(node: Node) -> str:
@@ -222,6 +268,9 @@ def _node(node: Node) -> str:
             text = "LATERAL " if lateral else ""
             text += f"({_query(query)}) AS {alias}" if alias else f"({_query(query)})"
             return text + (f"({', '.join(columns)})" if columns else "")
+        case Function(call, alias, columns):
+            text = f"{_text(call)} AS {alias}"
+            return text + (f"({', '.join(columns)})" if columns else "")
         case Join(kind, left, right, on, using, brackets):
             inner = f"({_node(right)})" if isinstance(right, Join) else _node(right)
             text = f"{_node(left)} {kind} {inner}"
@@ -230,90 +279,3 @@ def _node(node: Node) -> str:
             elif on:
                 text += f" ON {_conjunction(on)}"
             return f"({text})" if brackets else text
-
-
-PARAMETER = re.compile(r"\$(\d+)")
-
-
-def compact(query: Query, params: tuple[str, ...]) -> tuple[Query, tuple[str, ...]]:
-    """Renumbers $n so that there are no gaps, and drops the values of parameters that are not there."""
-    used = sorted({int(number) for number in PARAMETER.findall(user_text(query))})
-    numbers = {old: new for new, old in enumerate(used, 1)}
-
-    def renumber(value: object) -> Any:
-        if isinstance(value, str):
-            return PARAMETER.sub(lambda match: f"${numbers[int(match[1])]}", value)
-        if isinstance(value, tuple):
-            return tuple(renumber(element) for element in value)
-        if is_dataclass(value) and not isinstance(value, type):
-            return replace(value, **{part.name: renumber(getattr(value, part.name)) for part in fields(value)})
-        return value
-
-    return cast("Query", renumber(query)), tuple(params[number - 1] for number in used)
-
-
-def work(query: Query, ctes: dict[str, float] | None = None) -> tuple[float, float]:
-    """(rows of the result, rows of its largest part), roughly: to leave out queries that would take seconds."""
-    known, most = dict(ctes or {}), 0.0
-    for cte in query.ctes:
-        known[cte.name], inner = work(cte.query, known)
-        most = max(most, inner)
-    if isinstance(query.body, UnionAll):
-        parts = [work(branch, known) for branch in query.body.branches]
-        rows = sum(part for part, _ in parts)
-    else:
-        parts = [_node_work(node, known) for node in query.body.sources]
-        rows = 1.0
-        for part, _ in parts:
-            rows *= part
-    return rows, max(most, rows, *(inner for _, inner in parts), 0.0)
-
-
-def _node_work(node: Node, ctes: dict[str, float]) -> tuple[float, float]:
-    match node:
-        case Base():
-            return 6.0, 6.0
-        case Named(name):
-            return ctes[name], 0.0
-        case Derived(query):
-            return work(query, ctes)
-        case Join(_, left, right, on, using):
-            (a, most_a), (b, most_b) = _node_work(left, ctes), _node_work(right, ctes)
-            joined = bool(using) or any(re.fullmatch(r"\S+ = \S+", text) and text != "1 = 1" for text in on)
-            rows = max(a, b, a * b / 4) if joined else a * b
-            return rows, max(most_a, most_b, rows)
-
-
-def smaller(value: object) -> Iterator[Any]:
-    """Every tree that lacks one part of ``value``: one clause, one list element, one join side."""
-    if isinstance(value, tuple):
-        for n in range(len(value)):
-            yield value[:n] + value[n + 1 :]
-        for n, element in enumerate(value):
-            for less in smaller(element):
-                yield (*value[:n], less, *value[n + 1 :])
-    elif is_dataclass(value) and not isinstance(value, type):
-        if isinstance(value, Join):
-            yield value.left
-            yield value.right
-        if isinstance(value, UnionAll):
-            yield from (branch.body for branch in value.branches)
-        for part in fields(value):
-            old = getattr(value, part.name)
-            if isinstance(old, Count) or old is True:
-                yield replace(value, **{part.name: False if old is True else None})
-            else:
-                for less in smaller(old):
-                    if less == () and part.name in {"items", "branches"}:
-                        continue
-                    yield replace(value, **{part.name: less})
-
-
-def shrunk(case: Case) -> Iterator[Case]:
-    """Simpler cases, the boldest cuts first. Sort columns are numbers, so items go only when no Sort needs them."""
-    if case.raw:
-        return
-    queries = [query for query in smaller(case.query) if isinstance(query, Query)]
-    for smallest in sorted(queries, key=lambda query: len(user_text(query))):
-        query, params = compact(smallest, case.params)
-        yield replace(case, query=query, params=params)

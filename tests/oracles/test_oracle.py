@@ -12,20 +12,8 @@ from seenby.model.people import Person
 from seenby.model.plan import Bound, OutputKey, Plan, QueryPlan, RefusedPlan
 from tests.oracles import world
 from tests.oracles.judge import FAMILY, Judge, OracleFailure, Ranked, minimise, permitted
-from tests.oracles.query import (
-    Base,
-    Block,
-    Case,
-    Count,
-    Expect,
-    Join,
-    Query,
-    Sort,
-    UnionAll,
-    compact,
-    user_text,
-    world_text,
-)
+from tests.oracles.query import Base, Block, Case, Count, Expect, Join, Query, Sort, UnionAll, user_text, world_text
+from tests.oracles.trees import compact
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("oracles")]
 

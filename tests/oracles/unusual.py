@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from tests.oracles.expressions import COMPARISONS, Scope
 from tests.oracles.generate import MOST_ROWS, Generator
-from tests.oracles.query import Base, Block, Case, Count, Derived, Expect, Query, Sort, UnionAll, compact, work
+from tests.oracles.query import Base, Block, Case, Count, Derived, Expect, Query, Sort, UnionAll
+from tests.oracles.trees import compact, work
 from tests.oracles.world import BY_NAME, TABLES
 
 
