@@ -15,6 +15,7 @@ from seenby.wire import backend
 
 if TYPE_CHECKING:
     from seenby.session.session import Session
+    from seenby.session.telling import Telling
 
 NO_GRANT = bytes(16)
 PART_BYTES = 128 * 1024
@@ -144,7 +145,7 @@ class Results(Item):
         return tuple(fresh)
 
 
-def people_of_error(session: Session, result: Result, people: list[str] | None) -> tuple[Shown, ...] | None:
+def people_of_error(session: Telling, result: Result, people: list[str] | None) -> tuple[Shown, ...] | None:
     """Whom a run-time error is about, without those already recorded. None: nobody could say, and no list helps."""
     access = session.access
     assert access is not None
@@ -158,7 +159,7 @@ def people_of_error(session: Session, result: Result, people: list[str] | None) 
 
 
 def told_by_error(
-    session: Session, result: Result, error: SeenbyError, people: tuple[Shown, ...], grant: bytes
+    session: Telling, result: Result, error: SeenbyError, people: tuple[Shown, ...], grant: bytes
 ) -> QueryDisclosure:
     """The entry for an error that tells something about ``people``, none of whose rows is shown.
 

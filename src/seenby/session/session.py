@@ -11,25 +11,24 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from itertools import islice, takewhile
 
-from seenby.errors import Internal, LimitReached, ProtocolError, SeenbyError, ServerError, SyntaxFailed, Unavailable
-from seenby.model.disclosure import QueryDisclosure, RefusedAttempt, Shown
-from seenby.model.plan import Plan, QueryPlan, RefusedPlan
+from seenby.errors import Internal, LimitReached, ProtocolError, SeenbyError, SyntaxFailed, Unavailable
+from seenby.model.disclosure import Shown
+from seenby.model.plan import Plan, RefusedPlan
 from seenby.session import extended, simple
 from seenby.session.access import Access
 from seenby.session.expect import Item, Local, Poison, Ready
 from seenby.session.meaning import Meaning
 from seenby.session.names import Names
-from seenby.session.outbox import Outbox
-from seenby.session.outcome import Attribution, Outcome
-from seenby.session.record import RecordFacts, RecordTemplate, attempt_record
-from seenby.session.results import NO_GRANT, people_of_error, told_by_error
+from seenby.session.outcome import Outcome
+from seenby.session.record import RecordFacts
+from seenby.session.results import NO_GRANT, told_by_error
 from seenby.session.serverside import ServerReader
 from seenby.session.statements import Result, ServerStatement
+from seenby.session.telling import Telling
 from seenby.sql import analyse
 from seenby.wire import backend, frontend
 from seenby.wire.framing import Framer, Message
 
-MAX_TEMPLATES = 200
 MAX_PIPELINED = 10_000
 """So many unanswered items stop the reading of what the client sent meanwhile."""
 MAX_HELD = 64 << 20
@@ -37,7 +36,7 @@ MAX_HELD = 64 << 20
 _POISON = "seenby refused the statement"  # no SQL: Postgres answers 42601 and fails the transaction
 
 
-class Session:
+class Session(Telling):
     """The state machine of one connection after sign-in.
 
     Args:
@@ -60,33 +59,20 @@ class Session:
         settings: Mapping[str, str],
         principal: str = "",
     ) -> None:
-        self.access = access
-        self.principal = principal
-        self.clock = clock
-        self.grant_id = bytes.fromhex(access.terms.id) if access else b""
+        super().__init__(access, facts, clock, principal, Meaning(settings))
         self._no_access = no_access
-        self._facts = facts
         self._framer = Framer(max_message)
         self._server = ServerReader()
-        self._out = Outcome()
-        self.outbox = Outbox()
-        self.emit = self.outbox.emit
-        self._failed_results: dict[int, tuple[Result, ServerError]] = {}
-        self.pending: deque[Item] = deque()
         self._status = "I"
         self.batch = 0  # Syncs sent so far
         self._begun = 0  # the batch of the last BEGIN
         self._block = False  # BEGIN was sent, and its end not yet seen
-        self._skipping = False  # extended protocol: an error, so everything up to Sync is skipped
-        self._fail_block = False
         self.answered = 0  # the newest batch (up to a Sync) that Postgres has finished
         self._stalled: ServerStatement | None = None
         self._held: deque[Message] = deque()
         self._held_bytes = 0
         self._full = False
         self.names = Names()
-        self.meaning = Meaning(settings)
-        self._templates: dict[tuple[int, str], RecordTemplate] = {}
         self.closed = False
         self._left = False  # it was cut while Postgres had work to do
 
@@ -156,54 +142,6 @@ class Session:
     def wants_more(self) -> bool:
         """False while messages wait unread for Postgres's answers: then the driver stops reading from the client."""
         return not self._held
-
-    # ---------------------------------------------------------------- towards the ledger and the client
-
-    def record(self, item: QueryDisclosure, data: bytes) -> None:
-        """Hands ``item`` to the ledger; ``data`` and all that follows wait until it is durable."""
-        ticket = self.outbox.ticket()
-        self._out.records.append((ticket, item))
-        self.outbox.hold(ticket, data)
-
-    def _record_attempt(self, error: SeenbyError, text: str, ticket: int = 0) -> int:
-        """Hands a refused attempt to the ledger when it is made, whatever becomes of the answer. Returns its ticket."""
-        record, withheld = attempt_record(
-            self._facts, self.clock(), text, sqlstate=error.state, message=error.message, detail=error.detail
-        )
-        ticket = ticket or self.outbox.ticket()
-        self._out.records.append((ticket, RefusedAttempt(record, withheld, self.grant_id, self.principal)))
-        return ticket
-
-    def attribute_error(self, result: Result, error: ServerError) -> None:
-        """A run-time error waits until everybody it could be about is recorded."""
-        ticket = self.outbox.ticket()
-        self._failed_results[ticket] = (result, error)
-        self.outbox.hold(ticket)
-        if result.plan.companion is None:
-            self._tell_failure(ticket, None)
-        else:
-            self._out.attributions.append(
-                Attribution(
-                    ticket, result.plan.companion, result.server.parameters, result.values, dict(self.meaning.now)
-                )
-            )
-
-    def _tell_failure(self, ticket: int, people: list[str] | None) -> None:
-        result, error = self._failed_results.pop(ticket)
-        told: SeenbyError = error
-        named = people_of_error(self, result, people)
-        if named is None:
-            self._record_attempt(told, result.template.text, ticket)
-        else:
-            access = self.access
-            assert access is not None
-            try:
-                access.usage.charge(access.terms, [shown.person for shown in named], 0)
-            except LimitReached as limit:
-                told = limit
-            grant = self.grant_id if told is error else NO_GRANT
-            self._out.records.append((ticket, told_by_error(self, result, told, named, grant)))
-        self.outbox.fill(ticket, backend.error_response(told))
 
     def limit_reached(self, error: LimitReached, result: Result, people: tuple[Shown, ...]) -> None:
         """The head's result breaks a cap of the grant: as after any error, nothing more is told up to the next Sync.
@@ -371,16 +309,6 @@ class Session:
         self.send(frontend.flush())
         self._stalled = statement
         self._held.appendleft(message)
-
-    def template(self, plan: QueryPlan, text: str) -> RecordTemplate:
-        """What every record of this statement in this session has in common."""
-        key = (id(plan), text)
-        template = self._templates.get(key)
-        if template is None:
-            if len(self._templates) >= MAX_TEMPLATES:
-                self._templates.clear()
-            template = self._templates[key] = RecordTemplate(self._facts, plan, text)
-        return template
 
     def refuse(self, error: SeenbyError, text: str, *, attempt: bool, extended: bool) -> None:
         position = error.position if isinstance(error, SyntaxFailed) else 0
