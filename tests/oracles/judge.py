@@ -16,6 +16,7 @@ physically hold only what the grant reveals.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import Counter
 from collections.abc import Callable
@@ -26,10 +27,10 @@ from psycopg import pq
 
 from seenby.model.people import Person
 from seenby.model.plan import Bound, Plan, QueryPlan, RefusedPlan
-from tests.oracles.query import PARAMETER, WORLD, Case, Expect, Query, world_text
+from tests.oracles.query import PARAMETER, WORLD, Case, Expect, Query, tables, world_text
 from tests.oracles.shapes import may_be_refused, shape_of
 from tests.oracles.trees import shrunk
-from tests.oracles.world import PEOPLE, Places
+from tests.oracles.world import PEOPLE, Places, revealed
 
 Analyse = Callable[[str], tuple[Plan, ...]]
 Cells = tuple[bytes | None, ...]
@@ -43,6 +44,14 @@ FAMILY = sorted(
 )
 """Worlds for queries that fail in some of them, where one failing world would spoil the statement for all: nobody,
 one, two, all but one, or all deleted. Two suffice to tell apart people who hide behind one duplicate each."""
+
+
+OWNED = {name: functools.reduce(int.__or__, (bits for _, bits in rows), 0) for name, rows in revealed().items()}
+
+
+def owners(query: Query) -> int:
+    """The bits of everybody who owns a row of a table in ``query``: deleting others cannot make a difference."""
+    return functools.reduce(int.__or__, (OWNED[name] for name in tables(query)), 0)
 
 
 class OracleFailure(AssertionError):
@@ -210,6 +219,8 @@ class Judge:
             return truth
         if (truth.names, truth.types) != (got.names, got.types):
             raise OracleFailure("columns", f"copy {truth.names} {truth.types}, gateway {got.names} {got.types}")
+        if case.loose:
+            return truth
         ranked = self._ranked(case, len(truth.names), [0])[0]
         if not permitted(ranked, case.query, truth.rows):
             raise OracleBroken(f"the copy's own answer is not permitted: {case.text}\n{truth.rows}\n{ranked}")
@@ -222,6 +233,8 @@ class Judge:
         strangers = run.people - set(PEOPLE)
         if strangers:
             raise OracleFailure("strangers", f"{sorted(map(str, strangers))} are not in scope")
+        if case.loose:
+            return Verdict(label, outcome, 0, 0, bool(truth.state))
         if (case.query.limit or case.query.offset) and plan.bound is Bound.EXACT and not truth.state:
             missing, disclosed = self._deleted_changes_limited(case, run)
         else:
@@ -247,9 +260,10 @@ class Judge:
 
     def _deleted_changes_limited(self, case: Case, run: Run) -> tuple[frozenset[Person], frozenset[Person]]:
         """(some of those missing, everybody whose deletion alone makes the answer impossible)."""
-        rest = [bit for person, bit in BIT.items() if person not in run.people]
+        concerned = owners(case.query)
+        rest = [bit for person, bit in BIT.items() if person not in run.people and bit & concerned]
         everybody = sum(rest)
-        masks = {0, everybody, *(everybody ^ bit for bit in rest), *BIT.values()}
+        masks = {0, everybody, *(everybody ^ bit for bit in rest), *(bit for bit in BIT.values() if bit & concerned)}
         masks |= {a | b for a, b in itertools.combinations(rest, 2)}
         worlds = self._ranked(case, len(run.answer.names), sorted(masks))
         impossible = {mask for mask in masks if not permitted(worlds[mask], case.query, run.answer.rows)}
@@ -278,11 +292,13 @@ class Judge:
     def digests(self, case: Case, width: int) -> dict[int, bytes | None]:
         """Per world, a digest of the answers that SQL permits there (or the SQLSTATE)."""
         body = _digest(case.query, width)
-        answer = self._in_worlds(case, f'SELECT {WORLD}, {body} FROM generate_series(0, {ALL}) "~w"(m)')
+        others = ALL & ~owners(case.query)
+        worlds = f'generate_series(0, {ALL}) "~w"(m) WHERE "~w"."m" & {others} = 0'
+        answer = self._in_worlds(case, f"SELECT {WORLD}, {body} FROM {worlds}")
         if not answer.state:
             return {int(mask or b"0"): digest for mask, digest in answer.rows}
         found: dict[int, bytes | None] = {}
-        for mask in FAMILY:
+        for mask in (mask for mask in FAMILY if not mask & others):
             one = self._in_worlds(case, f'SELECT {body} FROM (VALUES ({mask})) "~w"(m)')
             found[mask] = one.state.encode() if one.state else one.rows[0][0]
         return found
@@ -300,8 +316,9 @@ def _digest(query: Query, width: int) -> str:
     else:
         start, stop = slice_of(query)
         # Of a group of peers that the slice cuts, any may come: the group whole, and how many of it are taken.
+        end = "z.r - 1 + n" if query.limit and query.limit.ties else f"least(z.r - 1 + n, {stop})"
         rows = (
-            f"SELECT ROW(greatest(z.r - 1, {start}), least(z.r - 1 + n, {stop}), {cells})::text AS x"
+            f"SELECT ROW(greatest(z.r - 1, {start}), {end}, {cells})::text AS x"
             f" FROM (SELECT *, count(*) OVER (PARTITION BY r) AS n FROM ({body}) y) z"
             f" WHERE z.r - 1 < {stop} AND z.r - 1 + n > {start}"
         )
@@ -320,6 +337,8 @@ def permitted(ranked: Ranked, query: Query, answer: tuple[Cells, ...]) -> bool:
     for _, group in itertools.groupby(sorted(ranked, key=lambda row: row[0]), key=lambda row: row[0]):
         rows = Counter(cells for _, cells in group)
         size = rows.total()
+        if query.limit and query.limit.ties and position < stop < position + size:
+            stop = position + size
         count = min(position + size, stop) - max(position, start)
         position += size
         if count > 0:

@@ -27,8 +27,24 @@ Row = dict[str, Value]
 REGIONS_IN_SCOPE = ("eu", "us")
 MASKED_TEXT = "***"
 
-OIDS = {"integer": 23, "text": 25, "boolean": 16, "date": 1082, "character varying(12)": 1043}
-KINDS = {"integer": "int", "text": "text", "boolean": "bool", "date": "date", "character varying(12)": "text"}
+OIDS = {
+    "integer": 23,
+    "text": 25,
+    "boolean": 16,
+    "date": 1082,
+    "character varying(12)": 1043,
+    "text[]": 1009,
+    "jsonb": 3802,
+}
+KINDS = {
+    "integer": "int",
+    "text": "text",
+    "boolean": "bool",
+    "date": "date",
+    "character varying(12)": "text",
+    "text[]": "array",
+    "jsonb": "json",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +247,29 @@ TABLES: tuple[Table, ...] = (
         "p.home IN ('eu', 'us')",
     ),
     Table(
+        "posts",
+        (
+            plain("id", "integer"),
+            plain("author", "integer"),
+            plain("tags", "text[]", DataClass.CONTENT),
+            plain("meta", "jsonb", DataClass.CONTENT),
+        ),
+        (
+            (1, 1, "{cats,eu}", '{"k": "ann", "n": 3, "l": ["x", "y"]}'),
+            (2, 1, "{}", "{}"),
+            (3, 2, "{cats}", '{"k": "bob", "l": []}'),
+            (4, 3, None, '{"n": 5, "l": ["x"]}'),
+            (5, 5, "{dogs,cats,eu}", None),
+            (6, None, "{eu}", '{"k": "ann"}'),
+            (7, 7, "{far}", '{"k": "gus"}'),
+        ),
+        lambda row: (account(row["author"]),),
+        (KeyColumn("seenby$1", "account", "author"),),
+        ("t.author::text",),
+        "LEFT JOIN public.accounts p ON p.id = t.author",
+        "t.author IS NULL OR p.home IN ('eu', 'us')",
+    ),
+    Table(
         "regions",
         (plain("home", "text"), plain("title", "text"), plain("rank", "integer")),
         (("eu", "Europe", 1), ("us", "America", 2), ("ap", "Asia", None)),
@@ -239,15 +278,19 @@ TABLES: tuple[Table, ...] = (
 )
 BY_NAME = {table.name: table for table in TABLES}
 
-FUNCTIONS = """abs avg bool_and bool_or btrim concat count date_part generate_series left length lower max min rank
-replace right row_number string_agg strpos substr sum upper"""
-TYPES = "int int2 int4 int8 integer bigint numeric text varchar bool boolean date float8"
+AGGREGATES = "array_agg avg bool_and bool_or count jsonb_agg max min string_agg sum"
+WINDOWS = """cume_dist dense_rank first_value lag last_value lead nth_value ntile percent_rank rank row_number"""
+SET_RETURNING = """generate_series generate_subscripts jsonb_array_elements jsonb_array_elements_text jsonb_each
+jsonb_each_text jsonb_object_keys regexp_split_to_table string_to_table unnest"""
+FUNCTIONS = f"""abs array_length btrim cardinality concat date_part jsonb_array_length left length lower now replace
+right strpos string_to_array substr upper {AGGREGATES} {WINDOWS} {SET_RETURNING}"""
+TYPES = "int int2 int4 int8 integer bigint numeric text varchar bool boolean date float8 jsonb"
 CATALOG = Catalog(
     version="1",
     functions=frozenset(FUNCTIONS.split()),
-    aggregates=frozenset({"avg", "bool_and", "bool_or", "count", "max", "min", "string_agg", "sum"}),
-    windows=frozenset({"rank", "row_number"}),
-    set_returning=frozenset({"generate_series"}),
+    aggregates=frozenset(AGGREGATES.split()),
+    windows=frozenset(WINDOWS.split()),
+    set_returning=frozenset(SET_RETURNING.split()),
     types=frozenset(TYPES.split()),
     catalog_views=frozenset({"pg_class"}),
     catalog_functions=frozenset({"pg_table_is_visible"}),
