@@ -35,7 +35,7 @@ def _check(source: str, table: MappedTable, staff: StaffWrites, deciding: set[tu
         )
     if not (staff.update or staff.delete or staff.insert):
         fail("it lets staff change nothing", "give update = [...], insert = [...] or delete = true")
-    for column in (*staff.update, *staff.insert, *staff.forced):
+    for column in (*table.key, *staff.update, *staff.insert, *staff.forced):
         if column not in table.columns:
             fail(f"column {column} has no data class", f"classify it in tables.{table.name}.columns")
     for column in staff.update:

@@ -12,6 +12,7 @@ from seenby.guard import names
 from seenby.guard.catalog import catalog_sql
 from seenby.guard.functions import GUARD_NEEDS, taken_from_public
 from seenby.guard.quote import ident, literal, literals, qualified
+from seenby.guard.writable import writable_sql
 
 FIRST_USER_OID = 16384
 """Objects below were made by initdb (PostgreSQL source, access/transam.h: FirstNormalObjectId)."""
@@ -32,6 +33,7 @@ def attach_sql(datamap: DataMap, *, database: str, guard_verifier: str) -> str:
         _functions(),
         _own_schema(),
         *(_readable(schema, [name for name in tables if name.schema == schema]) for schema in _schemas(datamap)),
+        writable_sql(datamap),
         _default_privileges(_schemas(datamap)),
         catalog_sql(),
     ]
@@ -58,21 +60,25 @@ END $$;
 
 
 def _roles(guard_verifier: str) -> str:
-    owner, guard, grants = names.OWNER, names.GUARD, names.GRANTS
+    owner, guard, grants, writer = names.OWNER, names.GUARD, names.GRANTS, names.WRITER
     return f"""
 -- Roles. The owner of the views reads the mapped tables and can do nothing else; BYPASSRLS, because a policy of the
--- platform would silently take rows out of a grant's scope.
+-- platform would silently take rows out of a grant's scope. The writer reads the same, and changes what the data map
+-- lets staff change.
 DO $$ DECLARE name text; BEGIN
-  FOREACH name IN ARRAY ARRAY[{literals([owner, guard, grants, names.PLATFORM])}] LOOP
+  FOREACH name IN ARRAY ARRAY[{literals([owner, writer, guard, grants, names.PLATFORM])}] LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
       EXECUTE format('CREATE ROLE %I NOLOGIN', name);
     END IF;
   END LOOP;
 END $$;
 ALTER ROLE {owner} NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB BYPASSRLS;
+ALTER ROLE {writer} NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOBYPASSRLS;
 ALTER ROLE {guard} LOGIN CREATEROLE NOSUPERUSER NOCREATEDB PASSWORD {literal(guard_verifier)};
 ALTER ROLE {grants} NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB;
 GRANT {owner} TO {guard} WITH INHERIT FALSE, SET TRUE;
+GRANT {owner} TO {writer} WITH INHERIT TRUE, SET FALSE;
+GRANT {writer} TO {guard} WITH INHERIT FALSE, SET TRUE;
 GRANT {grants} TO {guard} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;
 GRANT pg_signal_backend TO {guard};
 DO $$ DECLARE name text; BEGIN
@@ -131,7 +137,7 @@ END $$;
 
 def _own_schema() -> str:
     return f"""
--- Seenby's own tables: who is in the scope of which grant, and which schema stands for which.
+-- Seenby's own tables: who is in the scope of which grant, whose grant it is, and which schema stands for which.
 CREATE SCHEMA IF NOT EXISTS {names.SCHEMA} AUTHORIZATION {names.OWNER};
 CREATE TABLE IF NOT EXISTS {names.SCOPE} (
   role name NOT NULL,
@@ -139,8 +145,10 @@ CREATE TABLE IF NOT EXISTS {names.SCOPE} (
   person text NOT NULL,
   PRIMARY KEY (role, kind, person)
 );
+CREATE TABLE IF NOT EXISTS {names.HOLDER} (role name PRIMARY KEY, principal text NOT NULL);
 CREATE TABLE IF NOT EXISTS {names.SHAPE_SCHEMA} (nspname name PRIMARY KEY, shows_as name NOT NULL);
 ALTER TABLE {names.SCOPE} OWNER TO {names.OWNER};
+ALTER TABLE {names.HOLDER} OWNER TO {names.OWNER};
 ALTER TABLE {names.SHAPE_SCHEMA} OWNER TO {names.OWNER};
 """
 

@@ -10,12 +10,23 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from seenby.datamap import ColumnFact, DatabaseFacts, DataMap, MappedColumn, MappedTable, MaskKind, TableName, nearest
+from seenby.datamap import (
+    ColumnFact,
+    DatabaseFacts,
+    DataMap,
+    MappedColumn,
+    MappedTable,
+    MaskKind,
+    StaffWrites,
+    TableName,
+    nearest,
+)
 from seenby.errors import UnknownColumn, UsageError
 from seenby.guard import names
 from seenby.guard.masks import mask_sql
 from seenby.guard.quote import ident, literal, qualified
 from seenby.guard.rows import BASE, Fence, Rows
+from seenby.guard.writes import WriteDesign, asked, design_writes, function_sql, needs_to_reveal, trigger_sql
 from seenby.model.classes import DataClass, Treatment
 from seenby.model.grant import GrantTerms
 from seenby.model.shape import KEY_PREFIX, KeyColumn, Shape, ShapeView, ViewColumn
@@ -35,6 +46,8 @@ class ShapeDesign:
         role: the NOLOGIN role that may read the views.
         as_guard: SQL that makes the role.
         as_owner: SQL for seenby_owner, in order: schemas, views, privileges.
+        as_writer: then, for seenby_writer: the functions that carry out changes.
+        as_owner_again: then, for seenby_owner: what calls them.
         checks: SQL without user data that fails iff a constant mask does not fit its column.
         warnings: tables on which every query of a fenced grant reads the whole table.
     """
@@ -44,6 +57,8 @@ class ShapeDesign:
     role: str
     as_guard: tuple[str, ...]
     as_owner: tuple[str, ...]
+    as_writer: tuple[str, ...]
+    as_owner_again: tuple[str, ...]
     checks: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -60,13 +75,17 @@ def design(terms: GrantTerms, datamap: DataMap, facts: DatabaseFacts) -> ShapeDe
 
     Raises:
         UnknownColumn: a cell names a class or column that the map does not have.
-        UsageError: a person is of a kind that the map does not have, or a cell is about a table of nobody.
+        UsageError: a person is of a kind that the map does not have, a cell is about a table of nobody, or a change
+            that it asks for is not possible.
         ConfigError: a mask does not fit its column's type.
     """
     cells = _Cells(terms, datamap)
     fence = _fence(terms, datamap)
+    may = asked(terms, datamap, fence)
     tables = sorted(name for name, table in datamap.tables.items() if cells.shows(table))
-    made = {name: _view(datamap.tables[name], datamap, facts, fence, cells) for name in tables}
+    for name in sorted(set(may) - set(tables)):
+        raise needs_to_reveal(datamap.tables[name], datamap.tables[name].key[0])
+    made = {name: _view(datamap.tables[name], datamap, facts, fence, cells, may.get(name)) for name in tables}
     content = {
         "format": VIEW_FORMAT,
         "version": facts.version,
@@ -74,6 +93,12 @@ def design(terms: GrantTerms, datamap: DataMap, facts: DatabaseFacts) -> ShapeDe
         "regions": cells.home_regions,
         "views": {f"{name.schema}.{name.name}": view.select for name, view in made.items()},
     }
+    if may:
+        content["writes"] = {
+            f"{name.schema}.{name.name}": [one.body, one.events, *one.privileges]
+            for name, one in ((name, made[name].writes) for name in sorted(may))
+            if one
+        }
     shape_id = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     schemas = sorted({name.schema for name in tables}, key=lambda schema: (schema != "public", schema))
     shown = {schema: names.view_schema(shape_id, number) for number, schema in enumerate(schemas)}
@@ -84,13 +109,27 @@ def design(terms: GrantTerms, datamap: DataMap, facts: DatabaseFacts) -> ShapeDe
         views=dict(views.items()),
         search_path=("public",) if "public" in schemas or not schemas else (schemas[0],),
         closed={name: _closed(table, facts) for name, table in datamap.tables.items() if name not in made},
+        writable={
+            name: (table.staff.update, table.staff.delete, table.staff.insert)
+            for name, table in datamap.tables.items()
+            if table.staff is not None
+        },
     )
+    as_writer, as_owner_again = _changes(shape, {name: view.writes for name, view in made.items()}, shown)
     return ShapeDesign(
         shape=shape,
         fence=fence,
         role=names.shape_role(shape_id),
         as_guard=(f"CREATE ROLE {ident(names.shape_role(shape_id))} NOLOGIN",),
-        as_owner=tuple(_create(shape, {name: view.select for name, view in made.items()}, shown)),
+        as_owner=(
+            *_create(shape, {name: view.select for name, view in made.items()}, shown),
+            *(
+                f"GRANT USAGE, CREATE ON SCHEMA {ident(schema)} TO {names.WRITER}"
+                for schema in sorted({shown[name.schema] for name in may})
+            ),
+        ),
+        as_writer=tuple(as_writer),
+        as_owner_again=tuple(as_owner_again),
         checks=tuple(sorted({check for view in made.values() for check in view.checks})),
         warnings=tuple(warning for view in made.values() for warning in view.warnings),
     )
@@ -160,6 +199,7 @@ class _View:
     keys: tuple[KeyColumn, ...]
     select: str
     warnings: tuple[str, ...]
+    writes: WriteDesign | None
 
     @property
     def checks(self) -> tuple[str, ...]:
@@ -174,10 +214,18 @@ class _View:
             columns=tuple(column.view_column for column in self.columns),
             refused=self.refused,
             keys=self.keys,
+            writes=self.writes.writes if self.writes else None,
         )
 
 
-def _view(table: MappedTable, datamap: DataMap, facts: DatabaseFacts, fence: Fence, cells: _Cells) -> _View:
+def _view(
+    table: MappedTable,
+    datamap: DataMap,
+    facts: DatabaseFacts,
+    fence: Fence,
+    cells: _Cells,
+    may: StaffWrites | None,
+) -> _View:
     rows = Rows(table, datamap, facts, fence, cells.table_regions(table), names.SCOPE)
     columns: list[_Column] = []
     refused: list[tuple[str, DataClass | None]] = []
@@ -188,7 +236,7 @@ def _view(table: MappedTable, datamap: DataMap, facts: DatabaseFacts, fence: Fen
             columns.append(made)
         else:
             refused.append((fact.name, mapped.data_class if mapped else None))
-    revealed = {c.view_column.name for c in columns if c.view_column.treatment is Treatment.REVEAL}
+    revealed = [c.view_column.name for c in columns if c.view_column.treatment is Treatment.REVEAL]
     keys, outputs = [], [f"{column.sql} AS {ident(column.view_column.name)}" for column in columns]
     for number, owner in enumerate(rows.owners, start=1):
         pins = owner.path.column if not owner.path.hops and owner.path.column in revealed else ""
@@ -196,6 +244,8 @@ def _view(table: MappedTable, datamap: DataMap, facts: DatabaseFacts, fence: Fen
         keys.append(key)
         outputs.append(f"{owner.key} AS {ident(key.name)}")
     fence_sql = "\nOFFSET 0" if rows.drives else ""
+    key_names = [key.name for key in keys]
+    writes = design_writes(table, may, tuple(revealed), rows, datamap, facts, key_names) if may else None
     return _View(
         table=table,
         columns=tuple(columns),
@@ -208,6 +258,7 @@ def _view(table: MappedTable, datamap: DataMap, facts: DatabaseFacts, fence: Fen
             for owner in rows.drives
             if not rows.indexed(owner)
         ),
+        writes=writes,
     )
 
 
@@ -266,3 +317,20 @@ def _create(shape: Shape, selects: dict[TableName, str], shown: dict[str, str]) 
             f"GRANT SELECT ON {view} TO {role}",
         ]
     return sql
+
+
+def _changes(
+    shape: Shape, made: dict[TableName, WriteDesign | None], shown: dict[str, str]
+) -> tuple[list[str], list[str]]:
+    """For the writer, and then for the owner of the views."""
+    owner: list[str] = []
+    writer: list[str] = []
+    role = ident(names.shape_role(shape.id))
+    changed = [(name, one) for name, one in made.items() if one is not None]
+    for number, (name, one) in enumerate(changed, start=1):
+        function = qualified(shown[name.schema], f"seenby$w{number}")
+        writer += function_sql(function, one.body)
+        owner += trigger_sql(qualified(shown[name.schema], name.name), function, one, role)
+    for schema in sorted({shown[name.schema] for name, _ in changed}):
+        owner.append(f"REVOKE CREATE ON SCHEMA {ident(schema)} FROM {names.WRITER}")
+    return writer, owner

@@ -90,5 +90,6 @@ SELECT md5(concat(
    FROM pg_type t WHERE t.oid >= 16384 AND t.typtype IN ('d', 'e')),
   (SELECT string_agg(concat_ws(' ', e.oid, e.xmin), ',' ORDER BY e.oid) FROM pg_enum e),
   (SELECT string_agg(concat_ws(' ', p.oid, p.xmin), ',' ORDER BY p.oid) FROM pg_proc p
-   WHERE p.oid >= 16384 AND p.pronamespace <> ALL (SELECT oid FROM pg_namespace WHERE nspname = 'seenby_catalog'))
+   WHERE p.oid >= 16384 AND p.pronamespace <> ALL (SELECT oid FROM pg_namespace
+     WHERE nspname = 'seenby_catalog' OR starts_with(nspname, '{names.VIEW_PREFIX}')))
 ))"""

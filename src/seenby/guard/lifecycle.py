@@ -52,6 +52,11 @@ def add_people(role: str, people: Sequence[Person]) -> str:
     return f"INSERT INTO {names.SCOPE} (role, kind, person) VALUES {values}"
 
 
+def add_holder(role: str, principal: str) -> str:
+    """For seenby_owner: whose grant it is, for the author of new rows (writes.py)."""
+    return f"INSERT INTO {names.HOLDER} (role, principal) VALUES ({literal(role)}, {literal(principal)})"
+
+
 def people_of(role: str) -> str:
     """For seenby_owner: (kind, person)."""
     return f"SELECT kind, person FROM {names.SCOPE} WHERE role = {literal(role)}"
@@ -86,7 +91,8 @@ def existing(roles: Sequence[str]) -> str:
 
 def remove_people(roles: Sequence[str]) -> str:
     """For seenby_owner."""
-    return f"DELETE FROM {names.SCOPE} WHERE role IN ({literals(roles)})"
+    listed = literals(roles)
+    return f"DELETE FROM {names.SCOPE} WHERE role IN ({listed}); DELETE FROM {names.HOLDER} WHERE role IN ({listed})"
 
 
 def drop_roles(roles: Sequence[str]) -> str:

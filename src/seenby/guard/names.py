@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 OWNER = "seenby_owner"
+WRITER = "seenby_writer"
+"""Owns the functions behind what grants may change, and may change what the data map says, nothing else."""
 GUARD = "seenby_guard"
 GRANTS = "seenby_grants"
 PLATFORM = "seenby_platform"
@@ -10,6 +12,7 @@ PLATFORM = "seenby_platform"
 
 SCHEMA = "seenby"
 SCOPE = '"seenby"."scope"'
+HOLDER = '"seenby"."holder"'
 SHAPE_SCHEMA = '"seenby"."shape_schema"'
 GRANT_PREFIX = "seenby_g_"
 SHAPE_PREFIX = "seenby_s_"

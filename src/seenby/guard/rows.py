@@ -70,6 +70,8 @@ class Rows:
     Args:
         regions: the home regions of the grant, sorted.
         scope_table: quoted name of the table (role, kind, person).
+        base: what stands for the table in FROM; "": the table itself.
+        user: who is looked for in the scope.
     """
 
     def __init__(
@@ -80,9 +82,14 @@ class Rows:
         fence: Fence,
         regions: tuple[str, ...],
         scope_table: str,
+        *,
+        base: str = "",
+        user: str = "CURRENT_USER",
     ) -> None:
         self.table = table
         self.regions = regions
+        self._base = base or qualified(*table.name)
+        self._user = user
         self._datamap = datamap
         self._facts = facts
         self._fence = fence
@@ -92,7 +99,7 @@ class Rows:
 
     def from_where(self) -> str:
         """The text after the select list, without the fence's OFFSET 0."""
-        base = f"{qualified(*self.table.name)} {BASE}"
+        base = f"{self._base} {BASE}"
         if not self.owners:
             return f"\nFROM {base}"
         drives = self.drives
@@ -179,7 +186,7 @@ class Rows:
         # Not EXISTS: Postgres would turn it into a join and, knowing little about so young a scope, may drive
         # the query from 1,000 people times 1,000 people. A scalar subquery stays one probe of the key per row.
         return (
-            f"(SELECT true FROM {self._scope_table} s WHERE s.role = CURRENT_USER"
+            f"(SELECT true FROM {self._scope_table} s WHERE s.role = {self._user}"
             f" AND s.kind = {literal(kind.name)} AND s.person = {key})"
         )
 
@@ -201,7 +208,7 @@ class Rows:
         # The cast stands behind the kind, because another kind's keys need not have this type.
         return (
             f"JOIN (SELECT CASE WHEN kind = {literal(kind.name)} THEN {person} END AS person FROM {self._scope_table}"
-            f" WHERE role = CURRENT_USER AND kind = {literal(kind.name)}) s ON s.person = {typed or owner.typed}"
+            f" WHERE role = {self._user} AND kind = {literal(kind.name)}) s ON s.person = {typed or owner.typed}"
         )
 
 

@@ -14,6 +14,7 @@ from seenby.guard import names
 from seenby.guard.attach import FIRST_USER_OID
 from seenby.guard.functions import taken_from_public
 from seenby.guard.quote import literal, qualified
+from seenby.guard.writable import findings_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ def scan_sql(datamap: DataMap) -> str:
     """Rows (what, name, fix), ordered. Runs as seenby_guard; reads catalogs only (3 to 10 ms)."""
     mapped = ", ".join(f"({literal(qualified(*name))})" for name in sorted(datamap.tables))
     everybody = f"'{names.GRANTS}'"
+    writable = findings_sql(datamap)
+    more = f"UNION ALL\nSELECT * FROM ({writable}) writable (what, name, fix)" if writable else ""
     user_made = f"c.oid >= {FIRST_USER_OID} AND n.nspname <> 'seenby_catalog'"
     return f"""
 WITH mapped AS (SELECT to_regclass(name) AS oid, name FROM (VALUES {mapped}) v (name)),
@@ -142,6 +145,10 @@ WHERE m.member IN (SELECT oid FROM ours UNION ALL SELECT {everybody}::regrole)
            AND (m.roleid = {everybody}::regrole
                 OR m.roleid IN (SELECT oid FROM ours WHERE starts_with(rolname, '{names.SHAPE_PREFIX}'))))
 UNION ALL
+SELECT '{names.WRITER} is a member of more than {names.OWNER}', m.roleid::regrole::text,
+       format('REVOKE %s FROM {names.WRITER}', m.roleid::regrole)
+FROM pg_auth_members m WHERE m.member = '{names.WRITER}'::regrole AND m.roleid <> '{names.OWNER}'::regrole
+UNION ALL
 SELECT 'a role of a grant has a privilege of its own', format('%s on %s', o.rolname,
          pg_describe_object(d.classid, d.objid, d.objsubid)), format('DROP OWNED BY %I, as superuser', o.rolname)
 FROM pg_shdepend d JOIN pg_roles o ON o.oid = d.refobjid
@@ -156,7 +163,7 @@ UNION ALL
 SELECT 'a role of Seenby has an attribute that passes every check', r.rolname,
        format('ALTER ROLE %I NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION', r.rolname)
 FROM pg_roles r
-WHERE (r.oid IN (SELECT oid FROM ours) OR r.rolname IN ('{names.OWNER}', '{names.GRANTS}'))
+WHERE (r.oid IN (SELECT oid FROM ours) OR r.rolname IN ('{names.OWNER}', '{names.WRITER}', '{names.GRANTS}'))
   AND (r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
        OR r.rolbypassrls AND r.rolname <> '{names.OWNER}'
        OR r.rolcanlogin AND NOT starts_with(r.rolname, '{names.GRANT_PREFIX}'))
@@ -166,5 +173,6 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE starts_with(n.nspname, '{names.VIEW_PREFIX}')
   AND (c.relkind <> 'v' OR c.relowner <> '{names.OWNER}'::regrole
        OR NOT coalesce('security_barrier=true' = ANY (c.reloptions), false))
+{more}
 ORDER BY 1, 2
 """

@@ -40,6 +40,23 @@ class KeyColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewWrites:
+    """What the grant may change in one view.
+
+    Attributes:
+        key: the primary key's columns.
+        update, insert: columns that may be given a value in a row that is there, and in a new one.
+        forced: columns of a new row that the database fills.
+    """
+
+    key: tuple[str, ...]
+    update: tuple[str, ...]
+    delete: bool
+    insert: tuple[str, ...]
+    forced: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ShapeView:
     """A table as the grant shows it. A table that belongs to nobody has no keys."""
 
@@ -50,6 +67,7 @@ class ShapeView:
     columns: tuple[ViewColumn, ...]
     refused: tuple[tuple[str, DataClass | None], ...]  # (column, its class; None: nobody classified it)
     keys: tuple[KeyColumn, ...]
+    writes: ViewWrites | None = None
 
     @property
     def qualified(self) -> str:
@@ -68,6 +86,8 @@ class Shape:
         search_path: schemas in which an unqualified table name is looked up.
         closed: the tables of the data map of which the grant shows nothing, each with its columns and their classes
             (None: nobody classified it); no columns: no grant can show it. For refusals in words; not part of the id.
+        writable: what staff can change at most, by the data map: (columns to update, rows to delete, columns of new
+            rows). For refusals in words; not part of the id.
     """
 
     id: str
@@ -75,6 +95,9 @@ class Shape:
     views: dict[tuple[str, str], ShapeView] = field(hash=False)
     search_path: tuple[str, ...] = ("public",)
     closed: dict[tuple[str, str], tuple[tuple[str, DataClass | None], ...]] = field(default_factory=dict, hash=False)
+    writable: dict[tuple[str, str], tuple[tuple[str, ...], bool, tuple[str, ...]]] = field(
+        default_factory=dict, hash=False
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,7 @@ class UserDatabase:
             async with connection.transaction():
                 await _run(connection, lifecycle.shape_lock(made.shape.id))
                 await self._make_shape(connection, made)
-                await self._make_role(connection, made, role_name, password, people)
+                await self._make_role(connection, made, role_name, password, people, terms.principal)
             return made.shape
 
     async def end(self, role_names: Sequence[str]) -> None:
@@ -213,9 +213,9 @@ class UserDatabase:
                 ) from error
 
     @asynccontextmanager
-    async def _as_owner(self, connection: psycopg.AsyncConnection[Any]) -> AsyncIterator[None]:
+    async def _as_owner(self, connection: psycopg.AsyncConnection[Any], role: str = names.OWNER) -> AsyncIterator[None]:
         async with connection.transaction():
-            await _run(connection, f"SET LOCAL ROLE {names.OWNER}")
+            await _run(connection, f"SET LOCAL ROLE {role}")
             yield
             await _run(connection, "RESET ROLE")
 
@@ -302,6 +302,13 @@ class UserDatabase:
         async with self._as_owner(connection):
             for statement in made.as_owner:
                 await _run(connection, statement)
+        if made.as_writer:
+            async with self._as_owner(connection, names.WRITER):
+                for statement in made.as_writer:
+                    await _run(connection, statement)
+            async with self._as_owner(connection):
+                for statement in made.as_owner_again:
+                    await _run(connection, statement)
 
     async def _make_role(
         self,
@@ -310,6 +317,7 @@ class UserDatabase:
         role: str,
         password: str,
         people: Sequence[Person],
+        principal: str,
     ) -> None:
         memberships = await _rows(
             connection,
@@ -334,8 +342,9 @@ class UserDatabase:
         salt = secrets.token_bytes(16)
         for statement in lifecycle.create_role(role, verifier(password, salt), made.role, self._connections_per_grant):
             await _run(connection, statement)
-        if people:
-            async with self._as_owner(connection):
+        async with self._as_owner(connection):
+            await _run(connection, lifecycle.add_holder(role, principal))
+            if people:
                 await _run(connection, lifecycle.add_people(role, people))
 
     async def _end(self, connection: psycopg.AsyncConnection[Any], roles: list[str]) -> None:

@@ -151,5 +151,6 @@ def test_what_the_roles_may_do(world: World) -> None:
         "seenby_grants": [False, False, False, False],
         "seenby_guard": [True, False, True, False],
         "seenby_owner": [False, False, False, True],
+        "seenby_writer": [False, False, False, False],
         "seenby_platform": [False, False, False, False],
     }
