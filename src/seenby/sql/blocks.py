@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from postgast import pg_query_pb2 as pb
 
-from seenby.sql.scope import Column, Key, Relation, Scope
+from seenby.sql.scope import Column, Key, Level, Relation, Scope
 
 
 @dataclass(slots=True, eq=False)
@@ -22,6 +22,7 @@ class Join:
     node: pb.JoinExpr
     lower: tuple[Join, ...] = ()
     conjuncts: list[Conjunct] = field(default_factory=list)
+    sides: tuple[Item, Item] | None = None
 
     @property
     def nullable(self) -> int:
@@ -29,6 +30,38 @@ class Join:
         return {pb.JOIN_LEFT: self.right, pb.JOIN_RIGHT: self.left, pb.JOIN_FULL: self.left | self.right}.get(
             self.kind, 0
         )
+
+
+Item = Relation | Join
+"""What a comma separates in FROM."""
+
+
+@dataclass(slots=True, eq=False)
+class Sublink:
+    """A subquery in an expression.
+
+    Attributes:
+        kind: as libpg_query has it.
+        test: the left side of IN and its like; None for the others.
+        test_refs: the columns that it names.
+        names: what its unqualified names mean.
+        operator: of ``test`` and the subquery's column.
+        join: it stands in the ON of this join.
+        required: no row passes unless the subquery has a row (that ``test`` equals): EXISTS or IN, AND-ed.
+        needs: the relations of the block around it that it names.
+    """
+
+    node: pb.SubLink
+    query: Query
+    kind: pb.SubLinkType.ValueType
+    test: pb.Node | None = None
+    test_refs: tuple[Column, ...] = ()
+    test_total: bool = True
+    names: dict[str, Column] = field(default_factory=dict)
+    operator: str = "="
+    join: Join | None = None
+    required: bool = False
+    needs: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +76,8 @@ class Conjunct:
             filled in where a join or a subquery with outer joins is near.
         equal: both columns, if it is ``a.x = b.y``.
         pins: the person key that it fixes, if it is ``key = constant`` or ``key = $1``.
+        names: what its unqualified names mean.
+        sublinks: the subqueries in it.
     """
 
     node: pb.Node | None
@@ -53,6 +88,8 @@ class Conjunct:
     strict: frozenset[int] = frozenset()
     equal: tuple[Column, Column] | None = None
     pins: Key | None = None
+    names: dict[str, Column] = field(default_factory=dict)
+    sublinks: tuple[Sublink, ...] = ()
 
     @property
     def strict_bits(self) -> int:
@@ -72,10 +109,14 @@ class Block:
         joins: every JOIN of FROM, outermost last.
         roots: the joins that FROM lists directly.
         obstacles: what keeps the person keys from travelling through it, in words.
-        delicate: a join, or a subquery with outer joins, stands in FROM: strictness of conditions matters.
-        withs: the WITH clauses whose CTEs it may read, outermost first.
-        widened: see widen.py.
+        delicate: a join, or a subquery with fragile columns, stands in FROM: strictness of conditions matters.
         exact: its outer joins add nobody who is not in a row of it (outer.py).
+        items: FROM.
+        firsts: for DISTINCT ON its columns, by identity ({0} if there are only expressions).
+        argued: outputs whose value is that of one of the rows: min(x), max(x).
+        names: per output, what its unqualified names mean.
+        sublinks: the subqueries in its expressions, wherever they stand.
+        plain_group: it has GROUP BY and one set of groups, so that it gives no row where FROM and WHERE leave none.
     """
 
     select: pb.SelectStmt
@@ -89,13 +130,26 @@ class Block:
     keys: list[Key] = field(default_factory=list)
     delicate: bool = False
     exact: bool = True
-    withs: tuple[pb.WithClause, ...] = ()
-    widened: bool = False
     aggregated: bool = False
+    items: list[Item] = field(default_factory=list)
+    names: list[dict[str, Column]] = field(default_factory=list)
+    sublinks: list[Sublink] = field(default_factory=list)
+    firsts: frozenset[int] = frozenset()
+    argued: set[int] = field(default_factory=set)
+    plain_group: bool = False
+
+    @property
+    def level(self) -> Level:
+        return self.scope.level
 
     @property
     def persons(self) -> bool:
-        return any(relation.keys for relation in self.relations)
+        return any(relation.persons for relation in self.relations) or any(one.query.persons for one in self.sublinks)
+
+    @property
+    def lone_row(self) -> bool:
+        """An aggregate without GROUP BY: one row, whatever FROM and WHERE leave."""
+        return self.aggregated and not self.plain_group
 
 
 @dataclass(slots=True, eq=False)
@@ -109,6 +163,8 @@ class Query:
         operation: "" for one block, "UNION ALL" if nothing else is used, otherwise one of the others.
         limited: it has LIMIT or OFFSET.
         ordinals: constants of ORDER BY that count output columns.
+        branches: the sides of a set operation.
+        recursion: for WITH RECURSIVE: its name.
     """
 
     select: pb.SelectStmt
@@ -119,7 +175,14 @@ class Query:
     limited: bool = False
     obstacles: list[str] = field(default_factory=list)
     ordinals: list[pb.A_Const] = field(default_factory=list)
+    branches: tuple[Query, Query] | None = None
+    recursion: str = ""
 
     @property
     def persons(self) -> bool:
         return any(block.persons for block in self.blocks)
+
+    @property
+    def lone_row(self) -> bool:
+        """It gives a row whatever the tables hold."""
+        return self.branches is None and self.blocks[0].lone_row

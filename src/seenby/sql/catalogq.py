@@ -10,8 +10,6 @@ Default deny again: a kind of node that is not listed here is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
 
@@ -24,6 +22,7 @@ from seenby.sql.figure import output_name
 from seenby.sql.functions import SERVED
 from seenby.sql.parse import check_printed, deparse
 from seenby.sql.scope import own_name
+from seenby.sql.tree import table_references
 
 _NODES = functions.words("""
     SelectStmt ResTarget ColumnRef String AStar RangeVar Alias RangeSubselect RangeFunction JoinExpr WithClause
@@ -37,7 +36,7 @@ def decide(select: pb.SelectStmt, text: str, catalog: Catalog, *, granted: bool)
     """The plan, or None if the statement reads a table of the platform. Changes the tree only if it has a plan."""
     if not _may_concern(select, text):
         return None
-    found = list(_relations(select, frozenset()))
+    found = list(table_references(select, frozenset()))
     served = [var for var in found if _served(var, catalog)]
     if len(served) < len(found):
         return None
@@ -64,27 +63,6 @@ def _may_concern(select: pb.SelectStmt, text: str) -> bool:
             return True
     lower = text.lower()
     return "pg_" in lower or "information_schema" in lower
-
-
-def _relations(message: Message, ctes: frozenset[str]) -> Iterator[pb.RangeVar]:
-    """Every table reference that is not a CTE's, with WITH's scoping."""
-    if isinstance(message, pb.RangeVar):
-        if message.schemaname or message.relname not in ctes:
-            yield message
-        return
-    if isinstance(message, pb.SelectStmt) and message.HasField("with_clause"):
-        clause = message.with_clause
-        names = frozenset(node.common_table_expr.ctename for node in clause.ctes)
-        known = ctes | names if clause.recursive else ctes
-        for node in clause.ctes:
-            yield from _relations(node.common_table_expr.ctequery, known)
-            known |= {node.common_table_expr.ctename}
-        ctes = known
-    for field, value in message.ListFields():
-        if field.message_type is None or field.name == "with_clause":
-            continue
-        for one in value if field.is_repeated else (value,):
-            yield from _relations(one, ctes)
 
 
 def _served(var: pb.RangeVar, catalog: Catalog) -> bool:

@@ -2,7 +2,7 @@
 
 It runs beside a query whose output cannot carry keys (an aggregate), and after a run-time error of any query, because
 an error tells something about these people. So it must not fail where the query fails: conditions that can raise an
-error are left out of it, which can only add people.
+error are left out of it, which can only add people. Who these people are, influence.py says.
 
     SELECT count(*) FROM accounts a WHERE a.country = 'IE'
     -> SELECT DISTINCT 'account'::text AS kind, k1 AS key                      -- in its plain form, see _people
@@ -12,48 +12,61 @@ error are left out of it, which can only add people.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from postgast import pg_query_pb2 as pb
 
-from seenby.sql import carry, widen
-from seenby.sql.blocks import Block, Query
-from seenby.sql.core import branches, leave_out_risky
-from seenby.sql.parse import deparse
-
-_BESIDE_CORE = (
-    "target_list", "distinct_clause", "group_clause", "group_distinct", "having_clause", "window_clause",
-    "values_lists", "sort_clause", "limit_count", "limit_offset",
-)  # fmt: skip
+from seenby.errors import TooComplex
+from seenby.sql import tree
+from seenby.sql.blocks import Query
+from seenby.sql.influence import Influence, Part
+from seenby.sql.parse import SPLIT_HINT, deparse
+from seenby.sql.usable import Around
 
 _ROWS_PER_PERSON = 20
+MAX_PARTS = 300
 
 
-def companion(query: Query, found: carry.Slots, blocks: list[Block], cap: int, *, unsteady: bool, early: bool) -> str:
-    """SQL text. Spends the tree: call it when the statement itself has been printed.
+def companion(query: Query, cap: int, *, early: bool) -> str:
+    """SQL text. Call it when the statement itself has been printed.
 
     Args:
         query: the statement.
-        found: its key columns.
-        blocks: every block of the statement, inner ones first.
         cap: people.
-        unsteady: a condition looks at what an outer join inside a subquery made (widen.py).
         early: it runs beside every execution, so it should stop early.
     """
-    selects = widen.subqueries(query, found, blocks) if unsteady else []
-    for block in blocks:
-        if block.exact and not block.widened:
-            leave_out_risky(block)
-    kinds = [next(key.kind for key in column if key is not None) for column in found]
-    texts = []
-    if all(block.exact for block in query.blocks):
-        texts.append(_core(query, found))
-    else:
-        for place, block in enumerate(query.blocks):
-            selects += [(block, select) for select in branches(block, [column[place] for column in found])]
-    texts += [_scoped(block.withs, deparse(select)) for block, select in selects]
+    parts = []
+    for part in Influence().parts(query, (), Around()):
+        parts.append(part)
+        if len(parts) > MAX_PARTS:
+            raise TooComplex("too many parts of the statement decide about its result", hint=SPLIT_HINT)
+    kinds = _slots(parts)
+    texts = list(dict.fromkeys(deparse(_arranged(part, kinds)) for part in parts))
     core = texts[0] if len(texts) == 1 else " UNION ALL ".join(f"({text})" for text in texts)
     return _people(core, kinds, cap, early=early)
+
+
+def _slots(parts: list[Part]) -> list[str]:
+    """The kinds of the key columns: of each as many as the part with the most of them needs."""
+    most: dict[str, int] = {}
+    for part in parts:
+        for kind in part.kinds:
+            most[kind] = max(most.get(kind, 0), part.kinds.count(kind))
+    return [kind for kind, number in most.items() for _ in range(number)]
+
+
+def _arranged(part: Part, kinds: list[str]) -> pb.SelectStmt:
+    """The part's SELECT with its keys in these columns; NULL where it has none."""
+    left = list(zip(part.kinds, part.select.target_list[-len(part.kinds) :], strict=True))
+    targets = []
+    for kind in kinds:
+        found = next((one for one in left if one[0] == kind), None)
+        targets.append(tree.null_target() if found is None else found[1])
+        if found is not None:
+            left.remove(found)
+    select = pb.SelectStmt.FromString(part.select.SerializeToString())
+    copies = [pb.Node.FromString(node.SerializeToString()) for node in targets]
+    del select.target_list[:]
+    select.target_list.extend(copies)
+    return select
 
 
 def _people(core: str, kinds: list[str], cap: int, *, early: bool) -> str:
@@ -81,31 +94,6 @@ def _people(core: str, kinds: list[str], cap: int, *, early: bool) -> str:
         f"SELECT kind, key FROM d UNION SELECT {pick} FROM {rows} "
         f"AND (SELECT count(*) FROM h) = {first} AND (SELECT count(*) FROM d) <= {cap} LIMIT {cap + 1}"
     )
-
-
-def _core(query: Query, found: carry.Slots) -> str:
-    """The keys of all rows that FROM and WHERE leave, of every block."""
-    for select in query.selects:
-        for name in _BESIDE_CORE:
-            select.ClearField(name)
-        select.limit_option = pb.LIMIT_OPTION_DEFAULT
-        if select.op != pb.SETOP_NONE:
-            select.op, select.all = pb.SETOP_UNION, True
-    for place, block in enumerate(query.blocks):
-        block.select.target_list.extend(carry.key_target(column[place]) for column in found)
-    return deparse(query.select)
-
-
-def _scoped(withs: Sequence[pb.WithClause], text: str) -> str:
-    """``text`` where the CTEs of ``withs`` (outermost first) are known."""
-    for place, clause in enumerate(reversed(withs)):
-        lone = pb.SelectStmt(op=pb.SETOP_NONE, limit_option=pb.LIMIT_OPTION_DEFAULT)
-        lone.with_clause.CopyFrom(clause)
-        lone.target_list.add().res_target.val.a_const.ival.ival = 1
-        # A parenthesised SELECT with its own WITH may not get a second one.
-        inner = f"SELECT * FROM ({text}) AS w" if place else text
-        text = deparse(lone).removesuffix("SELECT 1") + inner
-    return text
 
 
 def _quote(text: str) -> str:

@@ -7,6 +7,7 @@ mean something else against the shape's views.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
@@ -14,6 +15,7 @@ from postgast import pg_query_pb2 as pb
 from seenby.errors import Unsupported
 from seenby.model.shape import Catalog
 from seenby.sql import functions
+from seenby.sql.blocks import Query, Sublink
 from seenby.sql.functions import SERVED
 from seenby.sql.scope import EMPTY, Column, Scope, masked_use, whole_row
 
@@ -24,31 +26,64 @@ _PRINTED_BARE = {"t": "true", "f": "false"}  # 't'::bool is printed as true, whi
 _TIMESTAMPS = frozenset({1082, 1114, 1184})  # date, timestamp, timestamptz (pg_type.dat)
 
 
+_SUBLINKS = frozenset({pb.EXISTS_SUBLINK, pb.ANY_SUBLINK, pb.ALL_SUBLINK, pb.EXPR_SUBLINK, pb.ARRAY_SUBLINK})
+
+
+@dataclass(slots=True)
+class Found:
+    """What expressions of one SELECT hold besides columns; it gathers until somebody takes it.
+
+    Attributes:
+        aggregate, window: there is one.
+        series: the name of a function that returns a set, or "".
+        partitions: per window function the name of its window, or the columns of its PARTITION BY by identity.
+        sublinks: subqueries, in the order of their ends.
+    """
+
+    aggregate: bool = False
+    window: bool = False
+    series: str = ""
+    partitions: list[str | frozenset[int]] = field(default_factory=list)
+    sublinks: list[Sublink] = field(default_factory=list)
+
+    def add(self, other: Found) -> None:
+        self.aggregate |= other.aggregate
+        self.window |= other.window
+        self.series = self.series or other.series
+        self.partitions += other.partitions
+        self.sublinks += other.sublinks
+
+    @property
+    def computed(self) -> bool:
+        """The value is not a function of the columns that are named."""
+        return bool(self.aggregate or self.window or self.series or self.sublinks)
+
+
 class Expressions:
     """Reads expressions of one statement.
 
-    After ``read`` returns, ``refs`` holds the columns that were named, ``total`` whether evaluating cannot fail, and
-    ``renamed`` whether the printed text might get another column name. The other attributes gather over many
-    expressions until somebody resets them.
+    After ``read`` returns, ``refs`` holds the columns that were named, ``total`` whether evaluating cannot fail,
+    ``renamed`` whether the printed text might get another column name, ``names`` what unqualified names mean, and
+    ``found`` what else stands in it.
 
     libpg_query prints some operands without the parentheses that they need: ``(a AND b) IS NULL`` comes out as
     ``a AND b IS NULL``. A truth value in such a place is put into COALESCE(...), which changes nothing else, and
     ``doubtful`` asks for the printed text to be parsed again and compared.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, subquery: Callable[[pb.SelectStmt, Scope], Query]) -> None:
         self._catalog = catalog
+        self._subquery = subquery
         self._scope = EMPTY
         self._use = ""
         self.refs: list[Column] = []
         self.total = True
         self.parameters = 0  # the highest $n so far
         self._named: int = 0  # how many parameters were met
-        self.aggregate = False
-        self.window = False
-        self.series = ""  # a function that returns a set
+        self.found = Found()
         self.renamed = False
         self.doubtful = False
+        self.names: dict[str, Column] = {}
 
     def read(self, node: pb.Node, scope: Scope, use: str) -> list[Column]:
         """Checks ``node``; ``use`` says where it stands, in words, as in ``WHERE``. Returns the columns it names."""
@@ -57,6 +92,8 @@ class Expressions:
         self.refs = []
         self.total = True
         self.renamed = False
+        self.found = Found()
+        self.names = {}
         self._walk(node)
         return self.refs
 
@@ -93,6 +130,8 @@ class Expressions:
             raise masked_use(column.masked, self._use)
         if not column.total:
             self.total = False
+        if len(ref.fields) == 1:
+            self.names[ref.fields[0].string.sval] = column
         self.refs.append(column)
 
     @staticmethod
@@ -219,14 +258,15 @@ class Expressions:
         known, named = len(self.refs), self._named
         before, outer_use = self.total, self._use
         if call.HasField("over"):
-            self.window = True
+            self.found.window = True
+            self.found.partitions.append(self._partition(call.over))
             self._use = "a window function"
             self.window_parts(call.over)
         elif name in catalog.aggregates or call.agg_within_group:  # rank is a window function and an aggregate
-            self.aggregate = True
+            self.found.aggregate = True
             self._use = "an aggregate"
         elif name in catalog.set_returning:
-            self.series = name
+            self.found.series = name
         self._all(call.args)
         for item in call.agg_order:
             self._walk(item.sort_by.node)
@@ -241,6 +281,61 @@ class Expressions:
             total = first.a_const.sval.sval.lower() in functions.DATE_FIELDS
         self.total = before and self.total and total
 
+    def _partition(self, window: pb.WindowDef) -> str | frozenset[int]:
+        if window.name:
+            name: str = window.name
+            return name
+        if window.refname:
+            return frozenset()
+        return self.partition(window, self._scope)
+
+    @staticmethod
+    def partition(window: pb.WindowDef, scope: Scope) -> frozenset[int]:
+        """The columns of PARTITION BY, by identity."""
+        columns = (
+            scope.meaning([part.string.sval for part in node.column_ref.fields][-3:])
+            for node in window.partition_clause
+            if node.WhichOneof("node") == "column_ref"
+        )
+        return frozenset(id(column) for column in columns if column is not None)
+
+    def _sublink(self, link: pb.SubLink) -> None:
+        kind = link.sub_link_type
+        if kind not in _SUBLINKS or self._scope is EMPTY:
+            raise Unsupported(
+                f"a subquery in {self._use} cannot be attributed to people", hint="run it as a query of its own"
+            )
+        operator = functions.check_operator(link.oper_name) if link.oper_name else "="
+        known = len(self.refs)
+        test = None
+        if link.HasField("testexpr"):
+            self.total = True
+            if link.testexpr.WhichOneof("node") == "row_expr":
+                self._walk(link.testexpr)
+            else:
+                self._bare(link.testexpr)
+                test = link.testexpr
+        test_refs, test_total = tuple(self.refs[known:]), self.total
+        kept = self._scope, self._use, self.refs, self.renamed, self.found, self.names
+        scope = self._scope
+        outer, scope.level.used = scope.level.used, 0
+        query = self._subquery(link.subselect.select_stmt, scope)
+        needs, scope.level.used = scope.level.used, scope.level.used | outer
+        self._scope, self._use, self.refs, self.renamed, self.found, self.names = kept
+        self.total = False  # it may find two rows where one is wanted
+        if kind != pb.EXISTS_SUBLINK:
+            for column in query.outputs:
+                if column.masked:
+                    raise masked_use(column.masked, "a subquery")
+                column.use()
+        self.found.sublinks.append(
+            Sublink(link, query, kind, test, test_refs, test_total, self.names, operator, needs=needs)
+        )
+
+    def _grouping(self, call: pb.GroupingFunc) -> None:
+        self.found.aggregate = True
+        self._all(call.args)
+
     def window_parts(self, window: pb.WindowDef) -> None:
         """PARTITION BY, ORDER BY and the frame of a window."""
         self._all(window.partition_clause)
@@ -253,7 +348,7 @@ class Expressions:
 
     def read_window(self, window: pb.WindowDef, scope: Scope) -> list[Column]:
         """A window of the WINDOW clause."""
-        self._scope, self._use, self.refs = scope, "a window function", []
+        self._scope, self._use, self.refs, self.found = scope, "a window function", [], Found()
         self.window_parts(window)
         return self.refs
 
@@ -300,11 +395,11 @@ _METHODS: dict[str, Callable[[Expressions, Message], None]] = {
     "sqlvalue_function": Expressions._value_function,
     "a_indirection": Expressions._subscript,
     "func_call": Expressions._call,
+    "sub_link": Expressions._sublink,
+    "grouping_func": Expressions._grouping,
 }
 
 _IN_WORDS = {
-    "sub_link": "a subquery",
-    "grouping_func": "GROUPING",
     "grouping_set": "GROUPING SETS, ROLLUP or CUBE",
     "set_to_default": "DEFAULT",
     "xml_expr": "an XML expression",
@@ -312,6 +407,5 @@ _IN_WORDS = {
     "current_of_expr": "CURRENT OF",
 }
 _INSTEAD = {
-    "sub_link": "write it as a JOIN with the table",
     "grouping_set": "run one query per grouping",
 }

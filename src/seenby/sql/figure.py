@@ -59,10 +59,27 @@ def _figure(node: pb.Node) -> tuple[str, int]:
             if strength > 1:
                 return name, strength
         return "case", 1
+    if kind == "sub_link":
+        return _sublink(node.sub_link)
     if kind == "min_max_expr":
         return ("greatest" if node.min_max_expr.op == pb.IS_GREATEST else "least"), 2
     if kind == "sqlvalue_function":
         return _VALUE_FUNCTIONS.get(node.sqlvalue_function.op, ""), 2
-    return {"a_array_expr": ("array", 2), "row_expr": ("row", 2), "coalesce_expr": ("coalesce", 2)}.get(
-        kind or "", ("", 0)
-    )
+    return {
+        "a_array_expr": ("array", 2),
+        "row_expr": ("row", 2),
+        "coalesce_expr": ("coalesce", 2),
+        "grouping_func": ("grouping", 2),
+    }.get(kind or "", ("", 0))
+
+
+def _sublink(link: pb.SubLink) -> tuple[str, int]:
+    if link.sub_link_type == pb.EXISTS_SUBLINK:
+        return "exists", 2
+    if link.sub_link_type == pb.ARRAY_SUBLINK:
+        return "array", 2
+    if link.sub_link_type == pb.EXPR_SUBLINK:
+        target = link.subselect.select_stmt.target_list
+        if target:
+            return (target[0].res_target.name, 2) if target[0].res_target.name else _figure(target[0].res_target.val)
+    return "", 0

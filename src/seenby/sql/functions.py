@@ -44,6 +44,7 @@ TOTAL = words("""
     strpos starts_with concat concat_ws now transaction_timestamp current_database current_schema version isfinite
     cardinality array_length array_ndims array_upper array_lower jsonb_typeof json_typeof host
     family masklen quote_literal quote_ident quote_nullable left right num_nulls num_nonnulls ascii abbrev
+    min max any_value count
     """)
 """Cannot raise an error, whatever the data."""
 
@@ -60,6 +61,9 @@ STRICT = words("""
     extract abs left right substr substring
     """)
 """NULL for a NULL argument."""
+
+ONE_OF_THEM = words("min max any_value")
+"""Aggregates that give the value of one of the rows."""
 
 COMPARISONS = words("= <> != < > <= >=")
 """Strict, and no value of any built-in type makes them fail."""

@@ -3,19 +3,19 @@
 A row of an outer join that was filled with NULL is there because another row is *not* there. If nothing above the join
 looks at the optional side, every row of that side that matters stands in the output with its key, and nothing is
 added. If something does, as in ``LEFT JOIN ... WHERE x.id IS NULL``, people decide about the output without standing
-in it; ``branches`` finds them.
+in it; the companion query finds them (influence.py).
 
 Strict conditions make an outer join an inner one first (PostgreSQL source: reduce_outer_joins, prepjointree.c).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 
 from postgast import pg_query_pb2 as pb
 
 from seenby.sql import functions
-from seenby.sql.blocks import Block, Conjunct, Join
+from seenby.sql.blocks import Block, Join
 from seenby.sql.scope import Column, Scope
 
 Strict = frozenset[int]
@@ -63,11 +63,15 @@ def _reduce(join: Join, forced: int) -> None:
         _reduce(lower, passed)
 
 
-def check(block: Block) -> bool:
-    """Sets ``block.exact``. Returns whether a condition looks at what an outer join inside a subquery made."""
+def check(block: Block) -> None:
+    """Sets ``block.exact``."""
     block.exact = all(_adds_nobody(join, block) for join in block.joins if join.nullable)
+
+
+def looks_inside(block: Block) -> bool:
+    """A condition looks at what an outer join elsewhere (in a subquery, in the SELECT around it) may fill with NULL."""
     return any(
-        column.fragile and not (column.fragile == 1 and id(column) in conjunct.strict)
+        column.fragility and not (column.fragility == 1 and id(column) in conjunct.strict)
         for conjunct in block.conjuncts
         for column in conjunct.refs
     )
@@ -103,61 +107,11 @@ def fragile(block: Block, refs: Iterable[Column], *, plain: bool) -> int:
         optional |= join.nullable
     worst = 0
     for column in refs:
-        one = column.fragile
+        one = column.fragility
         if column.bits & optional:
             one = max(one, 1 if column.strict else 2)
         worst = max(worst, one)
     return worst if plain or not worst else 2
-
-
-def branches(block: Block) -> Iterator[tuple[int, int, list[Conjunct]]]:
-    """Inner joins that together find everybody whose rows decide about the block's output, whatever other rows are
-    taken away: (relations, those of them whose people it is to name, conditions that then must hold).
-
-    First the relations that no join makes optional. Then, per optional relation with people, it together with those
-    and with every relation that must be there if it is: conditions on anything else cannot be relied on.
-    """
-    optional = 0
-    for join in block.joins:
-        optional |= join.nullable
-    everything = sum(relation.bit for relation in block.relations)
-    solid = everything & ~optional
-    if solid:
-        yield solid, solid, [one for one in _required(block, None, solid) if one.total and not one.bits & ~solid]
-    for relation in block.relations:
-        if relation.bit & optional and relation.keys:
-            innermost = next(join for join in block.joins if join.nullable & relation.bit)
-            present = solid | relation.bit
-            while True:
-                needed = present
-                for conjunct in _required(block, innermost, present):
-                    if conjunct.join is not None:
-                        needed |= conjunct.strict_bits
-                if needed == present:
-                    break
-                present = needed
-            conditions = [one for one in _required(block, innermost, present) if one.total and not one.bits & ~present]
-            yield present, relation.bit, conditions
-
-
-def _required(block: Block, optional: Join | None, present: int) -> Iterator[Conjunct]:
-    """Conditions without which a row of a relation that ``optional`` may fill with NULL decides about nothing.
-
-    The row decides by standing in the output or by keeping a NULL-filled one out of it. So ON of ``optional`` must
-    hold, and what stands below it; above it only what does not look at the optional side, which then has both forms.
-    """
-    unsure = optional.nullable if optional is not None else 0
-    for conjunct in block.conjuncts:
-        join = conjunct.join
-        if join is None:
-            if not conjunct.bits & unsure:
-                yield conjunct
-            continue
-        side = {pb.JOIN_INNER: join.left | join.right, pb.JOIN_LEFT: join.right, pb.JOIN_RIGHT: join.left}
-        if not side.get(join.kind, 0) & present:
-            continue
-        if not conjunct.bits & unsure or (optional is not None and (join is optional or _inside(join, optional))):
-            yield conjunct
 
 
 # Strictness: which columns make a condition other than true when they are NULL.
@@ -215,11 +169,10 @@ def _null_parts(node: pb.Node, scope: Scope) -> Strict:
 
 
 def column_parts(column: Column) -> Strict:
+    if column.origin is not None:
+        return frozenset({id(column)}) if column.origin.strict else _NONE
     return frozenset({id(column), -column.bits}) if column.strict else _NONE
 
 
 def _column(ref: pb.ColumnRef, scope: Scope) -> Column | None:
-    parts: Sequence[str] = [part.string.sval for part in ref.fields]
-    if len(parts) == 1:
-        return scope.find(parts[0])
-    return scope.relations[parts[-2]].find(parts[-1])
+    return scope.meaning([part.string.sval for part in ref.fields])

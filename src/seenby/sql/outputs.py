@@ -60,6 +60,7 @@ def united(left: Column, right: Column) -> Column:
         type_oid=left.type_oid if left.type_oid == right.type_oid else 0,
         total=left.total and right.total,
         fragile=max(left.fragile, right.fragile),
+        possible=all(one.possible or one.fragile == 0 for one in (left, right)),
         sources=(left, right),
     )
 

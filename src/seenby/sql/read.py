@@ -7,6 +7,7 @@ against the tables.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 from postgast import pg_query_pb2 as pb
 
@@ -18,11 +19,11 @@ from seenby.errors import (
     Unsupported,
 )
 from seenby.model.shape import Catalog
-from seenby.sql import carry, outer
+from seenby.sql import carry, functions, outer
 from seenby.sql.blocks import Block, Conjunct, Join, Query
-from seenby.sql.expressions import Expressions
+from seenby.sql.expressions import Expressions, Found
 from seenby.sql.figure import output_name
-from seenby.sql.fromclause import Cte, Ctes, FromReader, renamed
+from seenby.sql.fromclause import Ctes, together
 from seenby.sql.outputs import named, output, star_target, united
 from seenby.sql.refused import closed_table
 from seenby.sql.scope import (
@@ -34,34 +35,30 @@ from seenby.sql.scope import (
     own_name,
 )
 from seenby.sql.views import Views
+from seenby.sql.withclause import WithReader
 
 _CONSTANTS = frozenset({"a_const", "param_ref"})
 
 
-class Reader(FromReader):
+class Reader(WithReader):
     """Reads one statement."""
 
     def __init__(self, views: Views | None, catalog: Catalog) -> None:
         super().__init__(views)
-        self.expressions = Expressions(catalog)
+        self.expressions = Expressions(catalog, self._subquery_of_expression)
         self.blocks: list[Block] = []  # inner ones first
         self.unsteady = False  # a condition looks at what an outer join inside a subquery made
-        self.shadowed = False  # a CTE has the name of one further out
-        self._withs: list[pb.WithClause] = []
+        self.keyless = False  # somewhere person keys cannot travel
 
     def statement(self, select: pb.SelectStmt) -> Query:
         """A whole statement."""
         try:
-            query = self.query(select, {})
+            query = self.query(select, {}, None)
         except (Unknown, Unsupported):
             self._check_closed()  # of a closed table there is more to say than what else is wrong
             raise
         self._check_closed()
-        if self.expressions.series and query.persons:
-            raise Unsupported(
-                f"function {self.expressions.series} makes several rows of one, which is not attributed to people yet",
-                hint="select the column itself",
-            )
+        self.unsteady = self.unsteady or any(outer.looks_inside(block) for block in self.blocks if block.delicate)
         return query
 
     def _check_closed(self) -> None:
@@ -70,34 +67,36 @@ class Reader(FromReader):
             if index is not None and not index.columns:
                 raise closed_table(index.label, index.refused.values(), index.gives)
 
+    def _subquery_of_expression(self, select: pb.SelectStmt, scope: Scope) -> Query:
+        query = self.query(select, cast("Ctes", scope.ctes), scope)
+        self.keyless = self.keyless or query.persons
+        return query
+
     # SELECT, set operations, WITH
 
-    def query(self, select: pb.SelectStmt, ctes: Ctes) -> Query:
+    def query(self, select: pb.SelectStmt, ctes: Ctes, parent: Scope | None) -> Query:
         if select.HasField("into_clause"):
             raise Refused("SELECT INTO makes a table; a grant only reads", hint="leave INTO out")
         if select.locking_clause:
             raise Refused("FOR UPDATE and FOR SHARE lock rows; a grant only reads", hint="leave the FOR clause out")
-        scoped = select.HasField("with_clause")
-        if scoped:
-            self._withs.append(select.with_clause)
-            ctes = self._with(select.with_clause, ctes)
+        if select.HasField("with_clause"):
+            ctes = self.with_clause(select.with_clause, ctes, parent)
         if select.op == pb.SETOP_NONE:
-            block = self._values(select) if select.values_lists else self._block(select, ctes)
+            values = bool(select.values_lists)
+            block = self._values(select, ctes, parent) if values else self._block(select, ctes, parent)
             query = Query(select, [block], [select], block.outputs)
             query.obstacles = block.obstacles
         else:
-            query = self._set_operation(select, ctes)
+            query = self._set_operation(select, ctes, parent)
         shaky = self._sort(select.sort_clause, query)
         self._limit(select, query)
         if shaky and query.limited:
             # A row filled with NULL may move into the first rows when somebody else's row goes away.
             query.obstacles.append("LIMIT over an outer join")
-        if scoped:
-            self._withs.pop()
         return query
 
-    def _set_operation(self, select: pb.SelectStmt, ctes: Ctes) -> Query:
-        left, right = self.query(select.larg, ctes), self.query(select.rarg, ctes)
+    def _set_operation(self, select: pb.SelectStmt, ctes: Ctes, parent: Scope | None) -> Query:
+        left, right = self.query(select.larg, ctes, parent), self.query(select.rarg, ctes, parent)
         name = {pb.SETOP_UNION: "UNION", pb.SETOP_INTERSECT: "INTERSECT", pb.SETOP_EXCEPT: "EXCEPT"}[select.op]
         if name == "UNION" and select.all:
             name = "UNION ALL"
@@ -106,6 +105,9 @@ class Reader(FromReader):
                 f"each {name.removesuffix(' ALL')} query must have the same number of columns",
                 hint=f"the left has {len(left.outputs)}, the right {len(right.outputs)}",
             )
+        for side in (left, right):
+            for column in side.outputs if side.limited else ():
+                column.fragile, column.possible = 2, column.possible or column.fragile == 0
         query = Query(
             select,
             left.blocks + right.blocks,
@@ -114,6 +116,7 @@ class Reader(FromReader):
             next((one for one in (name, left.operation, right.operation) if one not in {"", "UNION ALL"}), "UNION ALL"),
             obstacles=left.obstacles + right.obstacles,
             ordinals=left.ordinals + right.ordinals,
+            branches=(left, right),
         )
         if name != "UNION ALL":
             query.obstacles.append(name)
@@ -124,56 +127,52 @@ class Reader(FromReader):
             query.obstacles.append(f"LIMIT in a branch of {name}")
         return query
 
-    def _with(self, clause: pb.WithClause, ctes: Ctes) -> Ctes:
-        if clause.recursive:
-            raise Unsupported(
-                "WITH RECURSIVE cannot be attributed to people yet",
-                hint="leave RECURSIVE out if no part reads itself; otherwise run one query per step",
-            )
-        known = dict(ctes)
-        for node in clause.ctes:
-            cte = node.common_table_expr
-            if cte.ctequery.WhichOneof("node") != "select_stmt":
-                raise Refused("WITH may only hold SELECT; a grant only reads", hint="leave the change out")
-            query = self.query(cte.ctequery.select_stmt, known)
-            keys = self.carried(query, f"WITH {cte.ctename}")
-            names = [name.string.sval for name in cte.aliascolnames]
-            outputs = renamed(query, [own_name(name) for name in names], f'WITH query "{cte.ctename}"')
-            self.shadowed = self.shadowed or cte.ctename in ctes
-            known[own_name(cte.ctename)] = Cte(outputs, keys)
-        return known
-
-    def carried(self, query: Query, place: str) -> list[Key]:
-        """Makes ``query``, a part of another one, carry its keys as its last columns."""
+    def carried(self, query: Query) -> list[Key]:
+        """Makes ``query``, a part of another one, carry its keys as its last columns, if it can."""
         if not query.persons:
             return []
-        obstacles = [*query.obstacles, *(["LIMIT"] if query.limited else [])]
-        if obstacles:
-            raise Unsupported(
-                f"{place} uses {obstacles[0]}, so its rows cannot be attributed to people yet",
-                hint=f"use {obstacles[0]} in the outermost SELECT only, or run that part as a query of its own",
-            )
+        if query.obstacles or query.limited or query.recursion or self._keyless(query):
+            self.keyless = True
+            return []
         if not all(block.exact for block in query.blocks):
             self.unsteady = True
         return carry.append_keys(query)
 
+    @staticmethod
+    def _keyless(query: Query) -> bool:
+        """People take part in it whose keys it does not have."""
+        return any(
+            block.sublinks or any(relation.persons and not relation.keys for relation in block.relations)
+            for block in query.blocks
+        )
+
     # one block
 
-    def _values(self, select: pb.SelectStmt) -> Block:
-        block = Block(select, EMPTY)
+    def _values(self, select: pb.SelectStmt, ctes: Ctes, parent: Scope | None) -> Block:
+        block = Block(select, Scope(parent=parent, ctes=ctes))
         width = len(select.values_lists[0].list.items)
+        sure = True
         for row in select.values_lists:
-            self.expressions.read(row, EMPTY, "VALUES")
-        block.outputs = [Column(f"column{place + 1}", f"column{place + 1}") for place in range(width)]
+            refs = self.expressions.read(row, block.scope, "VALUES")
+            for column in refs:
+                column.use()
+            block.sublinks += self.expressions.found.sublinks
+            sure = sure and not refs and not self.expressions.found.sublinks
+        block.outputs = [
+            Column(f"column{place + 1}", f"column{place + 1}", fragile=0 if sure else 2) for place in range(width)
+        ]
         self.blocks.append(block)
         return block
 
-    def _block(self, select: pb.SelectStmt, ctes: Ctes) -> Block:
+    def _block(self, select: pb.SelectStmt, ctes: Ctes, parent: Scope | None) -> Block:
         expressions = self.expressions
-        block = Block(select, Scope(), withs=tuple(self._withs))
+        block = Block(select, Scope(parent=parent, ctes=ctes))
+        beside = block.scope
         for item in select.from_clause:
-            scope, joins = self.item(item, block, ctes)
+            scope, one, joins = self.item(item, block, ctes, beside)
             block.roots += joins
+            block.items.append(one)
+            beside = together(beside, scope)
             if len(select.from_clause) == 1:
                 block.scope = scope
             else:
@@ -182,66 +181,138 @@ class Reader(FromReader):
         block.delicate = bool(block.joins) or any(
             column.fragile for relation in block.relations for column in relation.ordered or ()
         )
+        block.delicate = block.delicate or parent is not None
         if select.HasField("where_clause"):
             self.conditions(select.where_clause, scope, block, None, "WHERE")
         if block.joins:
             outer.reduce(block)
-        if block.delicate and block.persons:
-            self.unsteady = outer.check(block) or self.unsteady
-        self._targets(select, block)
-        for item in select.group_clause:
-            self._group(item, block)
+            for join in block.joins:
+                block.level.nullable |= join.nullable
+            outer.check(block)
+        block.level.open = False
+        found = self._targets(select, block)
+        sets = False
+        for node in select.group_clause:
+            sets = self._group(node, block, found) or sets
         if select.HasField("having_clause"):
-            self._look(select.having_clause, scope, "HAVING")
-        for item in select.window_clause:
-            own_name(item.window_def.name)
-            for column in expressions.read_window(item.window_def, scope):
+            self._look(select.having_clause, scope, "HAVING", found)
+        windows = {}
+        for node in select.window_clause:
+            name = own_name(node.window_def.name)
+            for column in expressions.read_window(node.window_def, scope):
                 column.use()
-        self._distinct(select, block)
-        block.aggregated = bool(expressions.aggregate or select.group_clause or select.HasField("having_clause"))
+            found.add(expressions.found)
+            windows[name] = expressions.partition(node.window_def, scope)
+        block.aggregated = bool(found.aggregate or select.group_clause or select.HasField("having_clause"))
+        block.plain_group = bool(select.group_clause) and not sets
+        self._distinct(select, block, found)
         if block.aggregated:
-            block.obstacles.append("an aggregate" if expressions.aggregate else "GROUP BY")
+            block.obstacles.append("an aggregate" if found.aggregate else "GROUP BY")
             for column in block.outputs:
                 if column.masked:
                     raise masked_use(column.masked, "a query with aggregates")
-        if expressions.window:
+        if found.window:
             block.obstacles.append("a window function")
-        expressions.aggregate = expressions.window = False
+        block.sublinks += found.sublinks
+        self._unsettle(block, found, windows, sets=sets)
         if block.persons:
             block.keys = carry.distinct_keys(block)
         self.blocks.append(block)
         return block
 
-    def _targets(self, select: pb.SelectStmt, block: Block) -> None:
-        expanded: list[pb.Node] = []
-        stars = False
-        for node in select.target_list:
+    @staticmethod
+    def _unsettle(block: Block, found: Found, windows: dict[str, frozenset[int]], *, sets: bool) -> None:
+        """Outputs that tell which rows of FROM made their row, and those that do not."""
+        if sets:
+            for column in block.outputs:
+                column.fragile, column.possible = 2, False
+        parts = [windows.get(one, frozenset()) if isinstance(one, str) else one for one in found.partitions]
+        if not parts and not block.firsts:
+            return
+        if block.firsts:
+            parts.append(block.firsts)
+        # What a window function says of a row depends on all rows of the partition.
+        for column in block.outputs:
+            if column.fragile < 2 and not (column.plain and all(id(column.sources[0]) in part for part in parts)):
+                column.possible = column.fragile == 0
+                column.fragile = 2
+
+    def _targets(self, select: pb.SelectStmt, block: Block) -> Found:
+        expanded = self._expanded(select, block)
+        found = Found()
+        for node, column in expanded:
             target = node.res_target
             value = target.val
-            if value.WhichOneof("node") == "column_ref":
-                fields = value.column_ref.fields
-                if fields[-1].WhichOneof("node") == "a_star":
-                    stars = True
-                    for column in self._star(value.column_ref, block.scope):
-                        expanded.append(star_target(column, block.scope))
-                        block.outputs.append(output(column.name, column))
-                    continue
-                name = own_name(target.name) or fields[-1].string.sval
-                block.outputs.append(output(name, self.expressions.resolve(value.column_ref, block.scope)))
+            if column is not None:
+                self._shows(column.name, column, block)
+            elif value.WhichOneof("node") == "column_ref":
+                name = own_name(target.name) or value.column_ref.fields[-1].string.sval
+                self._shows(name, self.expressions.resolve(value.column_ref, block.scope), block)
             else:
-                name = own_name(target.name) or output_name(value)
-                refs = self.expressions.read(value, block.scope, "an expression")
-                if self.expressions.renamed and not target.name:
-                    target.name = name
-                block.outputs.append(Column(name, name, total=self.expressions.total, plain=False, sources=tuple(refs)))
-            expanded.append(node)
-        if stars:
-            nodes = [pb.Node.FromString(node.SerializeToString()) for node in expanded]
-            del select.target_list[:]
-            select.target_list.extend(nodes)
-        if block.delicate and block.persons:
-            for column in block.outputs:
-                column.fragile = outer.fragile(block, column.sources, plain=column.plain)
+                block.outputs.append(self._computed(node, block, found))
+        return found
+
+    @staticmethod
+    def _shows(name: str, column: Column, block: Block) -> None:
+        """An entry of the select list that is a column."""
+        one = output(name, column)
+        if block.delicate:
+            one.fragile = outer.fragile(block, (column,), plain=True)
+            one.possible = one.fragile == 2 and column.possible and not column.bits & block.level.nullable
+        block.outputs.append(one)
+        block.names.append({})
+
+    def _expanded(self, select: pb.SelectStmt, block: Block) -> list[tuple[pb.Node, Column | None]]:
+        """The select list without stars; for what a star became, its column."""
+        expanded: list[tuple[pb.Node, Column | None]] = []
+        for node in select.target_list:
+            value = node.res_target.val
+            if value.WhichOneof("node") == "column_ref" and value.column_ref.fields[-1].WhichOneof("node") == "a_star":
+                for column in self._star(value.column_ref, block.scope):
+                    expanded.append((star_target(column, block.scope), column))
+            else:
+                expanded.append((node, None))
+        if all(column is None for _, column in expanded):
+            return expanded
+        nodes = [pb.Node.FromString(node.SerializeToString()) for node, _ in expanded]
+        del select.target_list[:]
+        select.target_list.extend(nodes)
+        return [(node, column) for node, (_, column) in zip(select.target_list, expanded, strict=True)]
+
+    def _computed(self, node: pb.Node, block: Block, found: Found) -> Column:
+        """An entry of the select list that is more than a column."""
+        expressions = self.expressions
+        target = node.res_target
+        name = own_name(target.name) or output_name(target.val)
+        refs = expressions.read(target.val, block.scope, "an expression")
+        if expressions.renamed and not target.name:
+            target.name = name
+        one = Column(name, name, total=expressions.total, plain=False, sources=tuple(refs))
+        if expressions.found.computed:
+            one.fragile = 2
+            one.possible = self._one_of_them(target.val, refs, block)
+            if one.possible:
+                block.argued.add(len(block.outputs))
+        elif block.delicate:
+            one.fragile = outer.fragile(block, refs, plain=False)
+            one.possible = one.fragile == 2 and all(
+                not column.bits & block.level.nullable and (column.fragility == 0 or column.possible) for column in refs
+            )
+        found.add(expressions.found)
+        block.names.append(expressions.names)
+        return one
+
+    def _one_of_them(self, node: pb.Node, refs: list[Column], block: Block) -> bool:
+        """The value is that of one of the rows: min(x), max(x)."""
+        found = self.expressions.found
+        if node.WhichOneof("node") != "func_call" or found.window or found.series or found.sublinks:
+            return False
+        call = node.func_call
+        if call.funcname[-1].string.sval not in functions.ONE_OF_THEM or len(call.args) != 1:
+            return False
+        return self.expressions.total and all(
+            not column.bits & block.level.nullable and (column.fragility == 0 or column.possible) for column in refs
+        )
 
     def _star(self, ref: pb.ColumnRef, scope: Scope) -> list[Column]:
         parts = [part.string.sval for part in ref.fields][:-1]
@@ -253,11 +324,12 @@ class Reader(FromReader):
             raise Unsupported("a column cannot be qualified with a database", hint="write schema.table.* at most")
         return scope.relation(parts[-1], parts[0] if len(parts) == 2 else "").visible()
 
-    def _look(self, node: pb.Node, scope: Scope, use: str) -> list[Column]:
+    def _look(self, node: pb.Node, scope: Scope, use: str, found: Found) -> list[Column]:
         """Reads an expression that decides about rows: what it names is used, whatever the output."""
         refs = self.expressions.read(node, scope, use)
         for column in refs:
             column.use()
+        found.add(self.expressions.found)
         return refs
 
     def conditions(self, node: pb.Node, scope: Scope, block: Block, join: Join | None, use: str) -> None:
@@ -265,11 +337,19 @@ class Reader(FromReader):
             for arg in node.bool_expr.args:
                 self.conditions(arg, scope, block, join, use)
             return
-        refs = self._look(node, scope, use)
+        found = Found()
+        refs = self._look(node, scope, use, found)
         bits = 0
         for column in refs:
             bits |= column.bits
-        conjunct = Conjunct(node, refs, bits, self.expressions.total, join)
+        for link in found.sublinks:
+            link.join = join
+            bits |= link.needs
+        conjunct = Conjunct(node, refs, bits, self.expressions.total, join, names=self.expressions.names)
+        conjunct.sublinks = tuple(found.sublinks)
+        block.sublinks += found.sublinks
+        if node.WhichOneof("node") == "sub_link" and node.sub_link.sub_link_type in {pb.EXISTS_SUBLINK, pb.ANY_SUBLINK}:
+            found.sublinks[-1].required = True
         if join is not None or block.delicate:
             conjunct.strict = outer.strict_parts(node, scope)
         if node.WhichOneof("node") == "a_expr":
@@ -278,25 +358,39 @@ class Reader(FromReader):
         if join is not None:
             join.conjuncts.append(conjunct)
 
-    def _group(self, node: pb.Node, block: Block) -> None:
+    def _group(self, node: pb.Node, block: Block, found: Found) -> bool:
+        """Returns whether it makes several sets of groups."""
         kind = node.WhichOneof("node")
+        if kind == "grouping_set":
+            for item in node.grouping_set.content:
+                self._group(item, block, found)
+            return True
         if kind == "a_const" and node.a_const.WhichOneof("val") == "ival":
             self._output_used(block.outputs, node.a_const.ival.ival, "GROUP BY")
         elif kind == "column_ref" and len(node.column_ref.fields) == 1:
             # SQL's rule: a column of FROM first, then a name of the output.
             name = node.column_ref.fields[0].string.sval
             if block.scope.find(name) is not None or not named(block.outputs, name, "GROUP BY"):
-                self._look(node, block.scope, "GROUP BY")
+                self._look(node, block.scope, "GROUP BY", found)
         else:
-            self._look(node, block.scope, "GROUP BY")
+            self._look(node, block.scope, "GROUP BY", found)
+        return False
 
-    def _distinct(self, select: pb.SelectStmt, block: Block) -> None:
+    def _distinct(self, select: pb.SelectStmt, block: Block, found: Found) -> None:
         if not select.distinct_clause:
             return
         block.obstacles.append("DISTINCT")
+        firsts = set()
         for node in select.distinct_clause:
-            if node.WhichOneof("node") is not None:  # DISTINCT ON (...)
-                self._group(node, block)
+            if node.WhichOneof("node") is None:
+                break
+            self._group(node, block, found)  # DISTINCT ON (...)
+            if node.WhichOneof("node") == "column_ref":
+                parts = [part.string.sval for part in node.column_ref.fields]
+                column = block.scope.meaning(parts[-3:])
+                firsts |= {id(column)} if column is not None else set()
+        else:
+            block.firsts = frozenset(firsts) or frozenset({0})
         for column in block.outputs:
             if column.masked:
                 raise masked_use(column.masked, "DISTINCT")
@@ -305,30 +399,32 @@ class Reader(FromReader):
         """Returns whether the order depends on the optional side of an outer join."""
         scope = EMPTY if query.operation else query.blocks[0].scope
         shaky = False
+        found = Found()
         for item in items:
             sort = item.sort_by
             if sort.use_op:
                 raise Unsupported("ORDER BY ... USING is not used here", hint="write ASC or DESC")
             node = sort.node
             kind = node.WhichOneof("node")
-            found: list[Column] = []
+            outputs: list[Column] = []
             if kind == "a_const" and node.a_const.WhichOneof("val") == "ival":
-                found = [self._output_used(query.outputs, node.a_const.ival.ival, "ORDER BY")]
+                outputs = [self._output_used(query.outputs, node.a_const.ival.ival, "ORDER BY")]
                 query.ordinals.append(node.a_const)
             elif kind == "column_ref" and len(node.column_ref.fields) == 1:
                 # SQL's rule: a name of the output first, then a column of FROM.
-                found = named(query.outputs, node.column_ref.fields[0].string.sval, "ORDER BY")
-            if found:
-                shaky = shaky or any(column.fragile for column in found)
+                outputs = named(query.outputs, node.column_ref.fields[0].string.sval, "ORDER BY")
+            if outputs:
+                shaky = shaky or any(column.fragile for column in outputs)
             else:
-                refs = self._look(node, scope, "ORDER BY")
+                refs = self._look(node, scope, "ORDER BY", found)
                 shaky = shaky or bool(outer.fragile(query.blocks[0], refs, plain=False))
-        if self.expressions.window and not query.operation and "a window function" not in query.obstacles:
+        block = query.blocks[0]
+        if found.window and not query.operation and "a window function" not in query.obstacles:
             query.obstacles.append("a window function")
-        if self.expressions.aggregate and not query.operation and not query.blocks[0].aggregated:
-            query.blocks[0].aggregated = True
+        if found.aggregate and not query.operation and not block.aggregated:
+            block.aggregated = True
             query.obstacles.append("an aggregate")
-        self.expressions.aggregate = self.expressions.window = False
+        block.sublinks += found.sublinks
         return shaky
 
     def _output_used(self, outputs: list[Column], place: int, use: str) -> Column:
@@ -344,7 +440,7 @@ class Reader(FromReader):
 
     def _limit(self, select: pb.SelectStmt, query: Query) -> None:
         if select.limit_option == pb.LIMIT_OPTION_WITH_TIES:
-            raise Unsupported("WITH TIES cannot be attributed to people yet", hint="use LIMIT with a larger number")
+            query.obstacles.append("WITH TIES")
         for given, node in (("limit_count", select.limit_count), ("limit_offset", select.limit_offset)):
             if select.HasField(given):
                 self.expressions.read(node, EMPTY, "LIMIT")

@@ -5,8 +5,9 @@ rule       takes                                                                
 =========  ==========================================================================  =============================
 nobody     tables about nobody, or none                                                nothing to find
 exact      select-project-join and UNION ALL; ORDER BY; LIMIT with constant OFFSET     keys in every row
-upper      the same under aggregates, DISTINCT, windows, other set operations; outer   a companion query in the same
-           joins with a condition on the optional side                                 snapshot
+upper      everything else that was read: aggregates, DISTINCT, windows, subqueries    a companion query in the same
+           in expressions, LIMIT below the top, set operations, WITH RECURSIVE, outer  snapshot
+           joins with a condition on the optional side
 =========  ==========================================================================  =============================
 
 What no rule takes has been refused before, where the reader met it.
@@ -59,23 +60,23 @@ def nobody(case: Case) -> QueryPlan | None:
 
 def exact(case: Case) -> QueryPlan | None:
     query = case.query
-    if query.obstacles or case.reader.unsteady or not all(block.exact for block in query.blocks):
+    if query.obstacles or case.reader.unsteady or case.reader.keyless or not all(block.exact for block in query.blocks):
         return None
     offset = _take_offset(query.select)
     found = carry.slots(query)
     carry.prepend_keys(query, found)
     sql = _printed(case)
     keys = tuple(OutputKey(_kind(column), _shown([key for key in column if key])) for column in found)
-    return _plan(case, sql, Bound.EXACT, keys=keys, companion=_companion(case, found, early=False), offset=offset)
+    return _plan(case, sql, Bound.EXACT, keys=keys, companion=companion(query, case.cap, early=False), offset=offset)
 
 
 def upper(case: Case) -> QueryPlan | None:
-    query = case.query
-    found = carry.slots(query)
-    parts = _shown([key for column in found for key in column if key])
+    parts = tuple(sorted({shown for one in case.reader.relations if one.keys for shown in one.uses}))
     sql = _printed(case)
-    notices = (COUNTED,) if any(block.aggregated for block in query.blocks) else ()
-    return _plan(case, sql, Bound.UPPER, companion=_companion(case, found, early=True), parts=parts, notices=notices)
+    notices = (COUNTED,) if any(block.aggregated for block in case.reader.blocks) else ()
+    return _plan(
+        case, sql, Bound.UPPER, companion=companion(case.query, case.cap, early=True), parts=parts, notices=notices
+    )
 
 
 Rule = Callable[[Case], QueryPlan | None]
@@ -117,16 +118,6 @@ def _printed(case: Case) -> str:
     if case.reader.expressions.doubtful:
         check_printed(text, case.query.select)
     return text
-
-
-def _companion(case: Case, found: carry.Slots, *, early: bool) -> str:
-    reader = case.reader
-    if reader.unsteady and reader.shadowed:
-        raise Unsupported(
-            "two WITH queries of one name around an outer join cannot be attributed to people yet",
-            hint="give every WITH query its own name",
-        )
-    return companion(case.query, found, reader.blocks, case.cap, unsteady=reader.unsteady, early=early)
 
 
 def _kind(column: list[Key | None]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pb
 
@@ -11,6 +13,9 @@ from seenby.errors import AmbiguousName, MaskedUse, Refused, SeenbyError, Unknow
 from seenby.model.classes import DataClass, Treatment
 from seenby.model.shape import KEY_PREFIX, ShapeView
 from seenby.sql.refused import refused_column
+
+if TYPE_CHECKING:
+    from seenby.sql.blocks import Query
 
 SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 
@@ -39,6 +44,21 @@ class Key:
 
 
 @dataclass(slots=True, eq=False)
+class Level:
+    """One SELECT as its subqueries see it.
+
+    Attributes:
+        nullable: the relations that an outer join may fill with NULL; known when its conditions were read.
+        used: the relations that a subquery being read named, so far.
+        open: its FROM is still being read, so that nobody knows what is nullable.
+    """
+
+    nullable: int = 0
+    used: int = 0
+    open: bool = True
+
+
+@dataclass(slots=True, eq=False)
 class Column:
     """A column of a relation, of a join with USING, or of a block's output.
 
@@ -53,11 +73,15 @@ class Column:
         pin: the person key that holds the same value.
         plain: it shows a column of FROM as it is.
         total: computing it cannot raise an error, whatever the data.
-        fragile: for an output of a block with outer joins: 1 it turns NULL when another person's row goes away, 2 it
-            turns into anything.
+        fragile: what becomes of its value when another person's row goes away, while the row that shows it stays: 0
+            nothing, 1 it may turn NULL (the optional side of an outer join), 2 anything (an aggregate).
         strict: False if it can be other than NULL although its relation is NULL-extended (FULL JOIN USING).
         sources: what it was computed from.
         shown: for a column of a view: what to record when it is used.
+        possible: though fragile, its values are among those of the rows that FROM and WHERE leave today (min, max,
+            what LIMIT or a window leaves of them), so that it can tell which rows of *other* relations matter.
+        origin, level: for a column that a subquery names of a SELECT around it: that column, and where it belongs.
+        shadowed: likewise, and its table's alias means another table here.
     """
 
     name: str
@@ -75,6 +99,20 @@ class Column:
     sources: tuple[Column, ...] = ()
     shown: Shown | None = None
     used: bool = False
+    possible: bool = False
+    origin: Column | None = None
+    level: Level | None = None
+    shadowed: bool = False
+
+    @property
+    def fragility(self) -> int:
+        """``fragile``, seen from where the column is named."""
+        if self.origin is None or self.level is None:
+            return self.fragile
+        found = max(self.origin.fragility, int(self.level.open))
+        if self.origin.bits & self.level.nullable:
+            found = max(found, 1 if self.origin.strict else 2)
+        return found
 
     @property
     def base(self) -> Column | None:
@@ -115,7 +153,16 @@ class ViewIndex:
 
 @dataclass(slots=True, eq=False)
 class Relation:
-    """One entry of a FROM clause: a view of the shape, a subquery, or a CTE. ``bit`` is its place in the block."""
+    """One entry of a FROM clause: a view of the shape, a subquery, a CTE, or a function.
+
+    Attributes:
+        bit: its place in the block.
+        query: what a subquery or CTE reads; None for a view and for a function.
+        own: the recursive query that it stands for, inside of that query.
+        lateral: it may name relations before it.
+        needs: those relations of the block that it names.
+        total: a function in FROM that cannot fail, whatever the data.
+    """
 
     alias: str
     bit: int
@@ -127,6 +174,15 @@ class Relation:
     doubled: frozenset[str] = frozenset()  # names that stand for two columns
     keys: list[Key] = field(default_factory=list)
     uses: set[Shown] = field(default_factory=set)
+    query: Query | None = None
+    own: Query | None = None
+    lateral: bool = False
+    needs: int = 0
+    total: bool = True
+
+    @property
+    def persons(self) -> bool:
+        return bool(self.keys) or (self.query is not None and self.query.persons)
 
     def find(self, name: str) -> Column | None:
         """The column, or None. A refused one is found too."""
@@ -202,6 +258,10 @@ class Scope:
     relations: dict[str, Relation] = field(default_factory=dict)
     merged: list[Merged] = field(default_factory=list)
     star: list[Column] | None = None  # None: every relation's columns in order
+    parent: Scope | None = None  # the SELECT around it
+    level: Level = field(default_factory=Level)
+    ctes: Mapping[str, object] = field(default_factory=dict)
+    _outer: dict[int, Column] = field(default_factory=dict)
 
     def add(self, other: Scope) -> None:
         """``FROM self, other``."""
@@ -243,9 +303,51 @@ class Scope:
             raise AmbiguousName(f'column reference "{name}" is ambiguous', hint=hint)
         return found[0] if found else None
 
+    def meaning(self, parts: Sequence[str]) -> Column | None:
+        """What ``column``, ``alias.column`` or ``schema.alias.column`` means here or further out, or None."""
+        scope: Scope | None = self
+        while scope is not None:
+            if len(parts) == 1:
+                column = scope.find(parts[0])
+                if column is not None:
+                    return self._seen(column, scope)
+            else:
+                relation = scope.relations.get(parts[-2])
+                if relation is not None and (len(parts) == 2 or relation.schema == parts[0]):
+                    column = relation.find(parts[-1])
+                    return None if column is None else self._seen(column, scope)
+            scope = scope.parent
+        return None
+
+    def _seen(self, column: Column, scope: Scope) -> Column:
+        """The column of an outer SELECT as it is named here: it belongs to none of the relations here."""
+        if scope is self:
+            return column
+        if scope.level is self.level:  # the same SELECT, further left in its FROM
+            return column
+        known = self._outer.get(id(column))
+        if known is None:
+            alias = column.relation.alias if column.relation is not None else ""
+            known = self._outer[id(column)] = Column(
+                column.name,
+                column.real,
+                column.relation,
+                masked=column.masked,
+                refused=column.refused,
+                type_oid=column.type_oid,
+                total=column.total,
+                sources=(column,),
+                possible=column.possible,
+                origin=column,
+                level=scope.level,
+                shadowed=self.outwards(alias) is not scope,
+            )
+        scope.level.used |= column.bits
+        return known
+
     def lookup(self, name: str) -> Column:
         """What ``name`` alone means. Raises if it means nothing, or nothing that the grant shows."""
-        column = self.find(name)
+        column = self.meaning((name,))
         if column is None:
             if name in self.relations:
                 raise whole_row(name)
@@ -255,6 +357,15 @@ class Scope:
         if column.refused is not None:
             raise column.refused
         return column
+
+    def outwards(self, alias: str) -> Scope:
+        """The scope, here or further out, that knows ``alias``; this one if none does."""
+        scope: Scope | None = self
+        while scope is not None:
+            if alias in scope.relations:
+                return scope
+            scope = scope.parent
+        return self
 
     def relation(self, alias: str, schema: str = "") -> Relation:
         """The relation that ``alias`` (or ``schema.alias``) means."""
@@ -269,9 +380,9 @@ class Scope:
 
     def qualified(self, alias: str, name: str, schema: str = "") -> Column:
         """What ``alias.name`` or ``schema.alias.name`` means."""
-        relation = self.relation(alias, schema)
-        column = relation.find(name)
+        column = self.meaning((schema, own_name(alias), name) if schema else (own_name(alias), name))
         if column is None:
+            relation = self.outwards(alias).relation(alias, schema)
             if name in SYSTEM_COLUMNS:
                 raise system_column(name)
             raise _no_column(f"column {alias}.{name} does not exist", name, [relation])

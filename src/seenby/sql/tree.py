@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
 
 _NULL_TEXT = pb.Node()
@@ -67,3 +70,131 @@ def equality(left: tuple[str, str], right: tuple[str, str]) -> pb.Node:
         side.column_ref.fields.add().string.sval = alias
         side.column_ref.fields.add().string.sval = name
     return node
+
+
+def table_references(message: Message, ctes: frozenset[str]) -> Iterator[pb.RangeVar]:
+    """Every table reference that is not a CTE's, with WITH's scoping."""
+    if isinstance(message, pb.RangeVar):
+        if message.schemaname or message.relname not in ctes:
+            yield message
+        return
+    if isinstance(message, pb.SelectStmt) and message.HasField("with_clause"):
+        clause = message.with_clause
+        names = frozenset(node.common_table_expr.ctename for node in clause.ctes)
+        known = ctes | names if clause.recursive else ctes
+        for node in clause.ctes:
+            yield from table_references(node.common_table_expr.ctequery, known)
+            known |= {node.common_table_expr.ctename}
+        ctes = known
+    for field, value in message.ListFields():
+        if field.message_type is None or field.name == "with_clause":
+            continue
+        for one in value if field.is_repeated else (value,):
+            yield from table_references(one, ctes)
+
+
+# SELECTs of our own
+
+
+def select(targets: Sequence[pb.Node], entries: Sequence[pb.Node]) -> pb.SelectStmt:
+    """``SELECT targets FROM entries``."""
+    made = pb.SelectStmt(op=pb.SETOP_NONE, limit_option=pb.LIMIT_OPTION_DEFAULT)
+    made.target_list.extend(targets)
+    made.from_clause.extend(entries)
+    return made
+
+
+def united(left: pb.SelectStmt, right: pb.SelectStmt, op: pb.SetOperation.ValueType, *, keep: bool) -> pb.SelectStmt:
+    """``left UNION right`` or the like, with ALL if ``keep``."""
+    made = pb.SelectStmt(op=op, all=keep, limit_option=pb.LIMIT_OPTION_DEFAULT)
+    made.larg.CopyFrom(left)
+    made.rarg.CopyFrom(right)
+    return made
+
+
+def subselect(inner: pb.SelectStmt, alias: str, *, lateral: bool = False) -> pb.Node:
+    """``LATERAL (inner) AS alias``."""
+    node = pb.Node()
+    node.range_subselect.subquery.select_stmt.CopyFrom(inner)
+    node.range_subselect.alias.aliasname = alias
+    node.range_subselect.lateral = lateral
+    return node
+
+
+def nothing(alias: str) -> pb.Node:
+    """A relation of one row that has none of the columns that anybody names."""
+    return subselect(select([one_target()], []), alias)
+
+
+def table(name: str, alias: str = "", columns: Sequence[str] = ()) -> pb.Node:
+    """``name AS alias (columns)``, as an entry of FROM."""
+    node = pb.Node()
+    node.range_var.relname, node.range_var.inh, node.range_var.relpersistence = name, True, "p"
+    if alias:
+        node.range_var.alias.aliasname = alias
+        node.range_var.alias.colnames.extend(string(column) for column in columns)
+    return node
+
+
+def string(text: str) -> pb.Node:
+    node = pb.Node()
+    node.string.sval = text
+    return node
+
+
+def one_target() -> pb.Node:
+    """``1``."""
+    node = pb.Node()
+    node.res_target.val.a_const.ival.ival = 1
+    return node
+
+
+def null_output(name: str) -> pb.Node:
+    """``NULL AS name``, of whatever type is wanted."""
+    node = pb.Node()
+    node.res_target.name = name
+    node.res_target.val.a_const.isnull = True
+    return node
+
+
+def column(alias: str, name: str) -> pb.Node:
+    """``alias.name``."""
+    return column_target(alias, name).res_target.val
+
+
+def operation(operator: str, left: pb.Node, right: pb.Node) -> pb.Node:
+    """``left operator right``."""
+    node = pb.Node()
+    node.a_expr.kind = pb.AEXPR_OP
+    node.a_expr.name.append(string(operator))
+    node.a_expr.lexpr.CopyFrom(left)
+    node.a_expr.rexpr.CopyFrom(right)
+    return node
+
+
+def negated(condition: pb.Node) -> pb.Node:
+    """``NOT condition``."""
+    node = pb.Node()
+    node.bool_expr.boolop = pb.NOT_EXPR
+    node.bool_expr.args.append(condition)
+    return node
+
+
+def is_null(value: pb.Node) -> pb.Node:
+    """``value IS NULL``."""
+    node = pb.Node()
+    node.null_test.nulltesttype = pb.IS_NULL
+    node.null_test.arg.CopyFrom(value)
+    return node
+
+
+def requalify(message: Message, name: str, alias: str) -> None:
+    """``name`` -> ``alias.name``, wherever it stands alone."""
+    if isinstance(message, pb.ColumnRef):
+        if len(message.fields) == 1 and message.fields[0].string.sval == name:
+            message.fields.insert(0, string(alias))
+        return
+    for part, value in message.ListFields():
+        if part.message_type is not None:
+            for one in value if part.is_repeated else (value,):
+                requalify(one, name, alias)

@@ -8,8 +8,9 @@ from postgast import pg_query_pb2 as pb
 from seenby.errors import SeenbyError, Unsupported
 from seenby.model.plan import ControlPlan
 from seenby.sql import statements
+from seenby.sql.blocks import Query
 from seenby.sql.expressions import Expressions
-from seenby.sql.scope import EMPTY
+from seenby.sql.scope import EMPTY, Scope
 from tests.unit.sql.world import CATALOG
 
 KINDS = [field.name for field in pb.Node.DESCRIPTOR.oneofs_by_name["node"].fields]
@@ -17,9 +18,14 @@ ANSWERED = {"transaction_stmt", "variable_show_stmt", "variable_set_stmt", "deal
 EXPRESSIONS = set(
     """
     column_ref param_ref a_const a_expr bool_expr null_test boolean_test named_arg_expr coalesce_expr min_max_expr
-    row_expr list a_array_expr case_expr type_cast collate_clause sqlvalue_function a_indirection func_call
+    row_expr list a_array_expr case_expr type_cast collate_clause sqlvalue_function a_indirection func_call sub_link
+    grouping_func
     """.split()  # noqa: SIM905
 )
+
+
+def _no_subquery(select: pb.SelectStmt, scope: Scope) -> Query:
+    raise AssertionError(f"a subquery is read: {select} {scope}")
 
 
 def _node(kind: str) -> pb.Node:
@@ -54,6 +60,6 @@ def test_the_list_of_answered_statements_is_this() -> None:
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in EXPRESSIONS])
 def test_every_other_expression_is_refused(kind: str) -> None:
     with pytest.raises(Unsupported) as caught:
-        Expressions(CATALOG).read(_node(kind), EMPTY, "WHERE")
+        Expressions(CATALOG, _no_subquery).read(_node(kind), EMPTY, "WHERE")
     assert "WHERE" in caught.value.message
     assert caught.value.hint

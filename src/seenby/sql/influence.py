@@ -1,0 +1,495 @@
+"""Who decides about a result: SELECTs that together give the key of everybody whose rows can make a difference.
+
+``rows`` writes down what a query could give in any part of the data, ``parts`` who decides about it. For every column
+that a part gives, this holds: which rows with the value x the query gives, in any part of the data, is decided by
+people whom the part gives together with x. So a condition on that column may cut people off, and a filter on one
+person does not name thousands:
+
+    SELECT u.handle, s.n FROM accounts u JOIN (SELECT sender, count(*) AS n FROM messages GROUP BY sender) s
+        ON s.sender = u.id WHERE u.id = 42 AND s.n > 100
+    -> SELECT u."seenby$1", s.k FROM accounts u, (SELECT sender, "seenby$1" AS k FROM messages) s
+        WHERE s.sender = u.id AND u.id = 42
+
+===================  ==================================================================================================
+in the query         here
+===================  ==================================================================================================
+an aggregate         its FROM and WHERE; the aggregate's own value is not relied on (usable.py)
+LIMIT, windows       left out; nothing that follows cuts off those behind
+an outer join        itself, and conditions above it that look at the optional side are left out
+a subquery in an     a part of its own: the rows of FROM, and for each the subquery's people (LATERAL)
+expression
+UNION and the like   a part per branch
+WITH RECURSIVE       the rows of all rounds; who stands in the first and in the later ones
+===================  ==================================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from postgast import pg_query_pb2 as pb
+
+from seenby.errors import Unsupported
+from seenby.sql import tree
+from seenby.sql.blocks import Block, Item, Join, Query, Sublink
+from seenby.sql.scope import Relation
+from seenby.sql.usable import Around, column_holds, holds, qualified, target, written
+
+Places = Sequence[tuple[int, str]]
+"""Outputs of a query by number, each with the name that it gets."""
+
+MAX_FULL_JOINS = 3
+VALUE = "seenby$v"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A SELECT of some outputs, then of keys ``seenby$k1``, ``seenby$k2`` ... of these ``kinds``."""
+
+    select: pb.SelectStmt
+    kinds: tuple[str, ...]
+
+
+@dataclass(slots=True, eq=False)
+class _Piece:
+    """One entry of FROM: the relations that it gives and names, and the keys in it as (kind, alias, name)."""
+
+    node: pb.Node
+    bits: int
+    needs: int
+    keys: list[tuple[str, str, str]]
+
+
+_Condition = tuple[pb.Node, int, _Piece | None]
+"""With the relations and the further entry of FROM that it names."""
+
+
+def grade(query: Query, place: int) -> tuple[int, bool]:
+    """``fragile`` and ``possible`` of an output, seen from outside of the query."""
+    column = query.outputs[place]
+    if query.limited:
+        return 2, column.possible or column.fragile == 0
+    return column.fragile, column.possible
+
+
+class Influence:
+    """Writes the companion of one statement. Reads the tree; what it gives are copies."""
+
+    def __init__(self) -> None:
+        self._made = 0
+
+    def _name(self, letter: str) -> str:
+        self._made += 1
+        return f"seenby${letter}{self._made}"
+
+    # what a query could give
+
+    def rows(self, query: Query, places: Places, around: Around) -> pb.SelectStmt:
+        """What ``query`` gives in any part of the data, and perhaps more."""
+        if query.recursion:
+            return self._rounds(query, places, around)
+        if query.branches is not None:
+            left, right = (self.rows(one, places, around) for one in query.branches)
+            op = query.select.op
+            if op == pb.SETOP_EXCEPT:
+                return left
+            meet = op == pb.SETOP_INTERSECT and places
+            return tree.united(left, right, pb.SETOP_INTERSECT if meet else pb.SETOP_UNION, keep=not meet)
+        (block,) = query.blocks
+        if block.select.values_lists:
+            return _values(block, places)
+        selects = []
+        for kinds in _variants(block):
+            pieces, conditions, _ = self._core(block, around, kinds, None, None)
+            selects.append(_select(_targets(block, places), pieces, conditions))
+        if block.lone_row:
+            selects.append(tree.select([tree.null_output(name) for _, name in places] or [tree.one_target()], []))
+        whole = selects[0]
+        for select in selects[1:]:
+            whole = tree.united(whole, select, pb.SETOP_UNION, keep=True)
+        return whole
+
+    def _rounds(self, query: Query, places: Places, around: Around) -> pb.SelectStmt:
+        """WITH RECURSIVE r (c1, c2) AS (base UNION step) SELECT c1 AS ... FROM r."""
+        assert query.branches is not None
+        name = self._name("r")
+        every = [(number, column.real) for number, column in enumerate(query.branches[0].outputs)]
+        base, step = query.branches
+        inside = around.writing(query, name)
+        block = step.blocks[0]
+        if not all(holds(one, block, inside) for one in block.conjuncts):
+            raise Unsupported(
+                f"WITH RECURSIVE {query.recursion} cannot be attributed to people in this form",
+                hint="its second part may compare columns of tables, of itself, and constants",
+            )
+        both = tree.united(
+            self.rows(base, every, inside), self.rows(step, every, inside), pb.SETOP_UNION, keep=query.select.all
+        )
+        select = tree.select([tree.column_target(name, query.branches[0].outputs[n].real, to) for n, to in places], [])
+        if not places:
+            select.target_list.append(tree.one_target())
+        select.from_clause.append(tree.table(name))
+        select.with_clause.recursive = True
+        cte = select.with_clause.ctes.add().common_table_expr
+        cte.ctename, cte.ctematerialized = name, pb.CTEMaterializeDefault
+        cte.aliascolnames.extend(tree.string(real) for _, real in every)
+        cte.ctequery.select_stmt.CopyFrom(both)
+        return select
+
+    # who decides about it
+
+    def parts(self, query: Query, places: Places, around: Around) -> Iterator[Part]:
+        """Everybody who decides about what ``query`` gives. Each part gives ``places`` too, as ``kept`` leaves them."""
+        if query.recursion:
+            assert query.branches is not None
+            for branch in query.branches:
+                yield from self.parts(branch, (), around)
+        elif query.branches is not None:
+            for branch in query.branches:
+                yield from self.parts(branch, places, around)
+        else:
+            yield from self._parts(query.blocks[0], places, around)
+
+    def _parts(self, block: Block, places: Places, around: Around) -> Iterator[Part]:
+        if not block.persons:
+            return
+        targets = _targets(block, places)
+        for kinds in _variants(block):
+            pieces, conditions, _ = self._core(block, around, kinds, None, None)
+            yield from self._finished(targets, pieces, conditions)
+            for relation in block.relations:
+                if not relation.persons or (relation.keys and relation.index) or self._rides(relation):
+                    continue
+                assert relation.query is not None
+                inside = around.looking_at(block.level, relation.bit)
+                wanted = _kept(relation)
+                for part in self.parts(relation.query, wanted, inside):
+                    pieces, conditions, _ = self._core(block, inside, kinds, relation, part)
+                    yield from self._finished(targets, pieces, conditions)
+            for link in block.sublinks:
+                yield from self._linked(block, link, targets, around, kinds)
+
+    def _linked(
+        self, block: Block, link: Sublink, targets: list[pb.Node], around: Around, kinds: dict[int, int]
+    ) -> Iterator[Part]:
+        """The rows of FROM, and with each the people of a subquery that is evaluated for it."""
+        if not link.query.persons:
+            return
+        pieces, conditions, inner = self._core(block, around, kinds, None, None)
+        for piece in pieces:
+            piece.keys = []
+        compared = self._compared(block, link, inner)
+        for part in self.parts(link.query, [(0, VALUE)] if compared else [], inner):
+            alias = self._name("s")
+            keys = [(kind, alias, f"seenby$k{n}") for n, kind in enumerate(part.kinds, 1)]
+            bits = _touched(link)
+            for condition in compared or [None]:
+                node = tree.subselect(part.select, alias, lateral=True)
+                piece = _Piece(node, 0, bits, keys)
+                extra = [] if condition is None else [(_at(condition, alias), bits, piece)]
+                yield from self._finished(targets, [*pieces, piece], [*conditions, *extra])
+
+    def _compared(self, block: Block, link: Sublink, around: Around) -> list[pb.Node]:
+        """Of ``x IN (SELECT v ...)`` which rows of the subquery matter, as alternatives; none: all do."""
+        if link.test is None or link.kind not in {pb.ANY_SUBLINK, pb.ALL_SUBLINK} or not link.test_total:
+            return []
+        fragile, _ = grade(link.query, 0)
+        if fragile or not link.query.outputs[0].total or len(link.query.outputs) > 1:
+            return []
+        optional = any(column.bits & block.level.nullable for column in link.test_refs)
+        if (optional and not link.required) or not all(
+            column_holds(column, block.level, around) for column in link.test_refs
+        ):
+            return []
+        test = qualified(link.test, link.names)
+        if test is None:
+            return []
+        value = tree.column("", VALUE)
+        same = tree.operation(link.operator, test, value)
+        if link.required:
+            return [same]
+        if link.kind == pb.ALL_SUBLINK:
+            same = tree.negated(same)
+        return [same, tree.is_null(value), *([tree.is_null(test)] if link.test_refs else [])]
+
+    # FROM and WHERE
+
+    def _core(
+        self, block: Block, around: Around, kinds: dict[int, int], focus: Relation | None, part: Part | None
+    ) -> tuple[list[_Piece], list[_Condition], Around]:
+        """FROM and WHERE of a block as far as they hold; ``part`` stands there instead of the relation ``focus``."""
+        gone = 0
+        pieces = {}
+        for relation in block.relations:
+            # What stands further right may name this one, but only what is left of it.
+            piece = self._relation(relation, block, around.without(block.level, gone), focus, part)
+            if piece is None:
+                gone |= relation.bit
+            else:
+                pieces[relation.bit] = piece
+        around = around.without(block.level, gone)
+        conditions: list[_Condition] = []
+        if not any(join.nullable for join in block.joins):
+            for conjunct in block.conjuncts:
+                node = written(conjunct) if holds(conjunct, block, around) else None
+                if node is not None:
+                    conditions.append((node, conjunct.bits, None))
+            found = list(pieces.values())
+        else:
+            found = [self._tree(item, block, around, pieces, kinds) for item in block.items]
+            for conjunct in block.conjuncts:
+                node = written(conjunct) if conjunct.join is None and holds(conjunct, block, around) else None
+                if node is not None:
+                    conditions.append((node, conjunct.bits, None))
+            for link in block.sublinks:
+                node = self._needed(block, link, around) if link.required and link.join is None else None
+                if node is not None:
+                    conditions.append((node, _touched(link), None))
+            return found, conditions, around
+        if not any(join.nullable for join in block.joins):
+            for link in block.sublinks:
+                node = self._needed(block, link, around) if link.required else None
+                if node is not None:
+                    conditions.append((node, _touched(link), None))
+        return found, conditions, around
+
+    def _needed(self, block: Block, link: Sublink, around: Around) -> pb.Node | None:
+        """The condition that the subquery could give a row at all."""
+        if link.query.lone_row or block.level.nullable & _touched(link):
+            return None
+        node = pb.Node()
+        made = node.sub_link
+        made.sub_link_type = pb.EXISTS_SUBLINK
+        if link.kind == pb.ANY_SUBLINK and link.test is not None:
+            fragile, possible = grade(link.query, 0)
+            sure = (fragile < 2 or possible) and link.query.outputs[0].total and link.test_total
+            test = qualified(link.test, link.names)
+            if (
+                sure
+                and test is not None
+                and len(link.query.outputs) == 1
+                and all(column_holds(column, block.level, around) for column in link.test_refs)
+            ):
+                made.sub_link_type = pb.ANY_SUBLINK
+                made.testexpr.CopyFrom(test)
+                made.oper_name.extend(link.node.oper_name)
+                made.subselect.select_stmt.CopyFrom(self.rows(link.query, [(0, VALUE)], around))
+                return node
+        made.subselect.select_stmt.CopyFrom(self.rows(link.query, (), around))
+        return node
+
+    def _relation(
+        self, relation: Relation, block: Block, around: Around, focus: Relation | None, part: Part | None
+    ) -> _Piece | None:
+        """An entry of FROM; None if it tells nothing."""
+        if relation.index is not None:
+            keys = [(key.kind, relation.alias, key.name) for key in relation.keys] if focus is None else []
+            return _Piece(relation.node, relation.bit, 0, keys)
+        if relation is focus:
+            assert part is not None
+            node = tree.subselect(part.select, relation.alias, lateral=relation.lateral)
+            keys = [(kind, relation.alias, f"seenby$k{n}") for n, kind in enumerate(part.kinds, 1)]
+            return _Piece(node, relation.bit, relation.needs, keys)
+        if relation.own is not None:
+            name = around.own.get(id(relation.own))
+            if name is not None:
+                return _Piece(tree.table(name, relation.alias, _names(relation)), relation.bit, 0, [])
+            places = [(number, column.real) for number, column in enumerate(relation.ordered or ())]
+            return _Piece(tree.subselect(self.rows(relation.own, places, around), relation.alias), relation.bit, 0, [])
+        if relation.query is None:
+            known = all(
+                column_holds(source, block.level, around, frozenset({id(source)}))
+                for column in relation.ordered or ()
+                for source in column.sources
+            )
+            if (
+                not (relation.total or around.risky)
+                or not known
+                or relation.needs & around.gone.get(id(block.level), 0)
+            ):
+                return None
+            return _Piece(relation.node, relation.bit, relation.needs, [])
+        if focus is None and self._rides(relation):
+            (only,) = self.parts(relation.query, _kept(relation), around)
+            node = tree.subselect(only.select, relation.alias, lateral=relation.lateral)
+            keys = [(kind, relation.alias, f"seenby$k{n}") for n, kind in enumerate(only.kinds, 1)]
+            return _Piece(node, relation.bit, relation.needs, keys)
+        places = _possible(relation, around)
+        if not places and not relation.query.lone_row and not relation.query.limited:
+            return _Piece(
+                tree.subselect(self.rows(relation.query, (), around), relation.alias, lateral=relation.lateral),
+                relation.bit, relation.needs, [],
+            )  # fmt: skip
+        if not places:
+            return None
+        node = tree.subselect(self.rows(relation.query, places, around), relation.alias, lateral=relation.lateral)
+        return _Piece(node, relation.bit, relation.needs, [])
+
+    def _rides(self, relation: Relation) -> bool:
+        """The keys of a subquery can stand in its rows: one plain SELECT, whose columns all tell rows apart."""
+        query = relation.query
+        if query is None or query.recursion or query.branches is not None or query.limited or not query.persons:
+            return False
+        (block,) = query.blocks
+        if block.lone_row or block.sublinks or any(join.kind == pb.JOIN_FULL for join in block.joins):
+            return False
+        if any(column.fragile == 2 and column.possible for column in query.outputs):
+            return False
+        if not any(column.fragile < 2 and column.total for column in query.outputs):
+            return False
+        return all(bool(one.index) or not one.persons or self._rides(one) for one in block.relations)
+
+    def _tree(
+        self, item: Item, block: Block, around: Around, pieces: dict[int, _Piece], kinds: dict[int, int]
+    ) -> _Piece:
+        if isinstance(item, Relation):
+            piece = pieces.get(item.bit)
+            return piece if piece is not None else _Piece(tree.nothing(item.alias), item.bit, 0, [])
+        left, right = (self._tree(side, block, around, pieces, kinds) for side in _sides(item))
+        nodes = [node for one in item.conjuncts if holds(one, block, around) and (node := written(one)) is not None]
+        node = pb.Node()
+        join = node.join_expr
+        join.jointype = kinds.get(id(item), item.kind)
+        join.larg.CopyFrom(left.node)
+        join.rarg.CopyFrom(right.node)
+        join.quals.CopyFrom(tree.conjunction(nodes) if nodes else tree.true())
+        return _Piece(node, left.bits | right.bits, left.needs | right.needs, left.keys + right.keys)
+
+    # one SELECT of it
+
+    def _finished(
+        self,
+        targets: list[pb.Node],
+        pieces: list[_Piece],
+        conditions: list[_Condition],
+    ) -> Iterator[Part]:
+        """The SELECT; without outputs one per group of relations that conditions connect, the others must exist."""
+        groups = [(pieces, conditions)] if targets else _groups(pieces, conditions)
+        for place, (inside, ours) in enumerate(groups):
+            keys = [key for piece in inside for key in piece.keys]
+            if not keys:
+                continue
+            asked = [tree.column_target(alias, name, f"seenby$k{n}") for n, (_, alias, name) in enumerate(keys, 1)]
+            there = [(_exists(*other), 0, None) for number, other in enumerate(groups) if number != place and other[0]]
+            yield Part(_select([*targets, *asked], inside, [*ours, *there]), tuple(kind for kind, _, _ in keys))
+
+
+def _touched(link: Sublink) -> int:
+    """The relations around it that a subquery names."""
+    bits = link.needs
+    for column in link.test_refs:
+        bits |= column.bits
+    return bits
+
+
+def _sides(join: Join) -> tuple[Item, Item]:
+    assert join.sides is not None
+    return join.sides
+
+
+def _names(relation: Relation) -> list[str]:
+    return [column.real for column in relation.ordered or ()]
+
+
+def _kept(relation: Relation) -> list[tuple[int, str]]:
+    """The outputs of a subquery that tell its rows apart in every part of the data."""
+    return [
+        (number, column.real)
+        for number, column in enumerate(relation.ordered or ())
+        if column.fragile < 2 and column.total
+    ]
+
+
+def _possible(relation: Relation, around: Around) -> list[tuple[int, str]]:
+    return [
+        (number, column.real)
+        for number, column in enumerate(relation.ordered or ())
+        if (column.fragile < 2 or column.possible) and (column.total or around.risky or relation.query.recursion)  # type: ignore[union-attr]
+    ]
+
+
+def _variants(block: Block) -> Iterator[dict[int, int]]:
+    """FULL JOIN needs conditions that can be merged or hashed, so it becomes a LEFT and a RIGHT one."""
+    full = [join for join in block.joins if join.kind == pb.JOIN_FULL]
+    if len(full) > MAX_FULL_JOINS:
+        raise Unsupported(
+            f"more than {MAX_FULL_JOINS} FULL JOINs in one SELECT cannot be attributed to people",
+            hint="split the statement",
+        )
+    for choice in product((pb.JOIN_LEFT, pb.JOIN_RIGHT), repeat=len(full)):
+        yield {id(join): kind for join, kind in zip(full, choice, strict=True)}
+
+
+def _targets(block: Block, places: Places) -> list[pb.Node]:
+    made = []
+    for place, name in places:
+        node = target(block, place, name)
+        made.append(node if node is not None else tree.null_output(name))
+    return made
+
+
+def _values(block: Block, places: Places) -> pb.SelectStmt:
+    """SELECT v.column1 AS x FROM (VALUES ...) AS v."""
+    inner = pb.SelectStmt(op=pb.SETOP_NONE, limit_option=pb.LIMIT_OPTION_DEFAULT)
+    for row in block.select.values_lists:
+        inner.values_lists.add().list.items.extend(row.list.items[: len(block.outputs)])
+    targets = [tree.column_target("v", f"column{place + 1}", name) for place, name in places]
+    select = tree.select(targets or [tree.one_target()], [])
+    select.from_clause.append(tree.subselect(inner, "v"))
+    return select
+
+
+def _select(targets: list[pb.Node], pieces: Sequence[_Piece], conditions: Sequence[_Condition]) -> pb.SelectStmt:
+    select = tree.select(targets or [tree.one_target()], [piece.node for piece in pieces])
+    if conditions:
+        select.where_clause.CopyFrom(tree.conjunction([node for node, _, _ in conditions]))
+    return select
+
+
+def _exists(pieces: Sequence[_Piece], conditions: Sequence[_Condition]) -> pb.Node:
+    node = pb.Node()
+    node.sub_link.sub_link_type = pb.EXISTS_SUBLINK
+    node.sub_link.subselect.select_stmt.CopyFrom(_select([tree.one_target()], pieces, conditions))
+    return node
+
+
+def _groups(pieces: Sequence[_Piece], conditions: Sequence[_Condition]) -> list[tuple[list[_Piece], list[_Condition]]]:
+    """Entries of FROM that conditions or LATERAL connect, with those conditions."""
+    root = list(range(len(pieces)))
+
+    def find(place: int) -> int:
+        while root[place] != place:
+            place = root[place]
+        return place
+
+    def join(members: Iterator[int]) -> None:
+        first = next(members, None)
+        for other in members:
+            assert first is not None
+            root[find(other)] = find(first)
+
+    def touched(bits: int, extra: _Piece | None) -> Iterator[int]:
+        return (n for n, piece in enumerate(pieces) if piece.bits & bits or piece is extra)
+
+    for piece in pieces:
+        join(touched(piece.needs | piece.bits, piece))
+    for _, bits, extra in conditions:
+        join(touched(bits, extra))
+    groups: dict[int, tuple[list[_Piece], list[_Condition]]] = {}
+    for number, piece in enumerate(pieces):
+        groups.setdefault(find(number), ([], []))[0].append(piece)
+    for condition in conditions:
+        member = next(touched(condition[1], condition[2]), None)
+        for place, group in groups.items():
+            if member is None or find(member) == place:
+                group[1].append(condition)
+    return list(groups.values())
+
+
+def _at(condition: pb.Node, alias: str) -> pb.Node:
+    """The condition with the subquery's column qualified."""
+    copy = pb.Node.FromString(condition.SerializeToString())
+    tree.requalify(copy, VALUE, alias)
+    return copy
