@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from typing import NamedTuple
 
 from seenby.errors import SeenbyError
 from seenby.model.classes import DataClass
@@ -30,6 +31,8 @@ class ControlKind(Enum):
     SET = "SET"
     SHOW = "SHOW"
     DEALLOCATE = "DEALLOCATE"
+    CLOSE = "CLOSE"
+    DISCARD = "DISCARD"
     EMPTY = ""
 
 
@@ -94,6 +97,125 @@ class ControlPlan:
     value: str = ""
 
 
+class Constant(NamedTuple):
+    """A value as text (None: NULL) and its type's oid; 0: a plain string, which is read as whatever it is used for."""
+
+    text: str | None
+    oid: int
+
+
+@dataclass(frozen=True, slots=True)
+class PreparePlan:
+    """PREPARE. ``oids``: the declared types of the parameters, 0 where they are open."""
+
+    name: str
+    query: QueryPlan
+    oids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutePlan:
+    """EXECUTE. What is read follows from the statement of this name."""
+
+    name: str
+    arguments: tuple[Constant, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeclarePlan:
+    """DECLARE CURSOR, forward only."""
+
+    name: str
+    query: QueryPlan
+    binary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPlan:
+    """FETCH and MOVE, forward. ``count``: None is all."""
+
+    name: str
+    count: int | None = 1
+    move: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CopyForm:
+    """How COPY writes rows: ``kind`` is text, csv or binary. ``force_quote``: names of columns, or ``("*",)``."""
+
+    kind: str = "text"
+    delimiter: bytes = b"\t"
+    null: bytes = b"\\N"
+    header: bool = False
+    quote: bytes = b'"'
+    escape: bytes = b'"'
+    force_quote: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CopyPlan:
+    """COPY (SELECT ...) TO STDOUT."""
+
+    query: QueryPlan
+    form: CopyForm
+
+
+class WriteAction(Enum):
+    """What a WritePlan does to rows; the value is the tag of CommandComplete before the count."""
+
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+    INSERT = "INSERT 0"
+
+
+MAX_WRITTEN = 20
+"""Rows that one statement may change. Its text stops at one more."""
+
+
+@dataclass(frozen=True, slots=True)
+class WritePlan:
+    """An UPDATE, DELETE or INSERT that may run (docs/adr/0013).
+
+    Each row that it returns begins with hidden columns, all as text: the person keys, then ``row`` as it was before
+    (not for INSERT), then ``row`` as it is afterwards (not for DELETE), then what the user asked for.
+
+    Attributes:
+        sql: rewritten text, for a transaction of its own.
+        keys: the people whose row it is; their columns are those that are read or changed.
+        row: the columns of a row as the grant shows it.
+        visible: columns of RETURNING.
+        table: as users write it.
+        changed: columns that get a value, as in "videos.visibility".
+        tables, columns, classes: what the record names, sorted.
+        parameters: the highest $n.
+    """
+
+    action: WriteAction
+    sql: str
+    keys: tuple[OutputKey, ...]
+    row: tuple[str, ...]
+    visible: int
+    table: str
+    changed: tuple[str, ...]
+    tables: tuple[str, ...]
+    columns: tuple[str, ...]
+    classes: tuple[DataClass, ...]
+    parameters: int = 0
+
+    @property
+    def before(self) -> bool:
+        return self.action is not WriteAction.INSERT
+
+    @property
+    def after(self) -> bool:
+        return self.action is not WriteAction.DELETE
+
+    @property
+    def hidden(self) -> int:
+        """Columns in front of the user's."""
+        return len(self.keys) + len(self.row) * (self.before + self.after)
+
+
 @dataclass(frozen=True, slots=True)
 class RefusedPlan:
     """A statement that will not run, and why. Recorded as a refused attempt if it concerned data."""
@@ -103,4 +225,5 @@ class RefusedPlan:
     attempt: bool = True
 
 
-Plan = QueryPlan | ControlPlan | RefusedPlan
+Runnable = QueryPlan | ControlPlan | PreparePlan | ExecutePlan | DeclarePlan | FetchPlan | CopyPlan
+Plan = Runnable | WritePlan | RefusedPlan
