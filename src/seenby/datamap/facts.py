@@ -93,7 +93,8 @@ class _Checker:
         place = f"tables.{table.name}"
         for column in (*table.columns, *table.key):
             self.column(table.name, column, place)
-        self.unique(table.name, table.key, f"{place}: key")
+        if table.key:
+            self.unique(table.name, table.key, f"{place}: key")
         for owner in table.owners:
             self.path(table.name, owner, f"{place}: owners")
 
@@ -103,6 +104,8 @@ class _Checker:
             self.column(here, hop.column, place)
             self.column(hop.table, hop.target, place)
             self.unique(hop.table, (hop.target,), place)
+            if hop.when and (kind := self.column(here, hop.when[0], place)).category not in "SE":
+                self.fail(f"{place}: {here}.{kind.name} is of type {kind.type_name}", "name a text or enum column")
             here = hop.table
         self.key_type(self.column(here, owner.column, place), f"{place}: {here}.{owner.column}")
 

@@ -33,8 +33,8 @@ from seenby.model.classes import DataClass
 SCHEMA: dict[str, Any] = json.loads(resources.files("seenby.datamap").joinpath("schema.json").read_text("utf-8"))
 
 _VALIDATOR = jsonschema_rs.Draft202012Validator(SCHEMA)
-_TABLE_FIELDS = frozenset({"key", "owners", "scope", "nobody", "staff_writable", "columns"})
-_HOP = re.compile(r"([^. ]+) +-> +((?:[^. ]+\.)?[^. ]+)\.([^. ]+)")
+_TABLE_FIELDS = frozenset({"key", "owners", "scope", "nobody", "refused", "unclassified", "staff_writable", "columns"})
+_HOP = re.compile(r"([^. ]+) +-> +((?:[^. ]+\.)?[^. ]+)\.([^. ]+)(?: +when +([^. ]+) += +(\S(?:.*\S)?))?")
 
 
 def parse(text: str, *, source: str, region: str) -> DataMap:
@@ -76,13 +76,18 @@ class _Reader:
         self.region = region
         self.data = data
         self.names = {table_name(name): name for name in data["tables"]}
+        self.refused = {name for name, written in self.names.items() if "refused" in data["tables"][written]}
         self.maskable = {DataClass(name) for name in data.get("mask", ())}
 
     def read(self) -> DataMap:
         if len(self.names) != len(self.data["tables"]):
             self.fail("a table is listed twice, with and without its schema", "keep one of them")
         kinds = {name: self.kind(name, entry) for name, entry in self.data["people"].items()}
-        tables = {name: self.table(name, self.data["tables"][written], kinds) for name, written in self.names.items()}
+        tables = {
+            name: self.table(name, self.data["tables"][written], kinds)
+            for name, written in self.names.items()
+            if name not in self.refused
+        }
         for kind in kinds.values():
             if not any(o.kind == kind.name and o.path == (kind.key,) for o in tables[kind.table].owners):
                 wanted = f'{{ kind = "{kind.name}", path = "{kind.key}" }}'
@@ -102,6 +107,8 @@ class _Reader:
         name = table_name(written)
         if name not in self.names:
             self.fail(f"{place}: the map has no table {name}", nearest(str(name), map(str, self.names)))
+        if name in self.refused:
+            self.fail(f"{place}: the map refuses table {name}", f"say whose rows those of {name} are first")
         return name
 
     def kind(self, name: str, entry: Mapping[str, Any]) -> PersonKind:
@@ -125,6 +132,11 @@ class _Reader:
     def table(self, name: TableName, entry: Mapping[str, Any], kinds: Mapping[str, PersonKind]) -> MappedTable:
         place = f"tables.{name}"
         owners = tuple(self.owner(name, owner, kinds) for owner in entry.get("owners", ()))
+        for column in entry.get("unclassified", ()):
+            if column in entry["columns"]:
+                self.fail(f"{place}: column {column} has a class and is unclassified", "keep one of them")
+        if not entry["key"] and "staff_writable" in entry:
+            self.fail(f"{place}: staff cannot change a table without a key", "name its key, or remove staff_writable")
         paths = [(owner.kind, owner.path) for owner in owners]
         for one in paths:
             if paths.count(one) > 1:
@@ -157,13 +169,21 @@ class _Reader:
                 f"{place}: the home region of a {kind.name} stands in {kind.table}, where this path does not end",
                 f"let the path end in {kind.table}, or give people.{kind.name} a constant region",
             )
+        if any(hop.when for hop in hops) and not entry.get("nullable", False):
+            self.fail(
+                f"{place}: a path with a condition leads nowhere for rows that do not meet it", "add nullable = true"
+            )
         return OwnerPath(kind.name, hops, column, entry.get("nullable", False))
 
     def hop(self, step: str, place: str) -> Hop:
         found = _HOP.fullmatch(step.strip())
         if found is None:
-            self.fail(f"{place}: cannot read the hop {step!r}", "write COLUMN -> TABLE.COLUMN")
-        return Hop(found[1], self.known_table(found[2], place), found[3])
+            self.fail(
+                f"{place}: cannot read the hop {step!r}",
+                "write COLUMN -> TABLE.COLUMN, or COLUMN -> TABLE.COLUMN when COLUMN = VALUE",
+            )
+        when = (found[4], found[5]) if found[4] else None
+        return Hop(found[1], self.known_table(found[2], place), found[3], when)
 
     def column(self, name: str, value: str | Mapping[str, Any]) -> MappedColumn:
         if isinstance(value, str):
@@ -211,8 +231,10 @@ def _sentence(problem: jsonschema_rs.ValidationError, data: Mapping[str, Any]) -
             return f"there is no field {name!r}; {nearest(name, _TABLE_FIELDS)}"
         if "owners" in value and "nobody" in value:
             return "a table has owners or nobody = true, not both"
+        if "refused" in value:
+            return "a table that is refused has no owners, is not nobody's, and staff cannot change it"
         if "owners" not in value and "nobody" not in value:
-            return "say whose rows these are: owners = [...], or nobody = true"
+            return 'say whose rows these are: owners = [...], nobody = true, or refused = "why"'
         if "nobody" in value and "scope" in value:
             return "a table of nobody has no scope"
     if len(steps) == 2 and steps[0] == "people" and "oneOf" in map(str, problem.schema_path):

@@ -66,14 +66,20 @@ class PersonKind:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """``comment_id -> comments.id``: from a column of the row reached so far to a unique column of another table."""
+    """``comment_id -> comments.id``: from a column of the row reached so far to a unique column of another table.
+
+    ``when`` (column, value): only of rows whose ``column`` has that value; others have no such owner.
+    ``item_id -> posts.id when item_type = Post``.
+    """
 
     column: str
     table: TableName
     target: str
+    when: tuple[str, str] | None = None
 
     def __str__(self) -> str:
-        return f"{self.column} -> {self.table}.{self.target}"
+        condition = f" when {self.when[0]} = {self.when[1]}" if self.when else ""
+        return f"{self.column} -> {self.table}.{self.target}{condition}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ def _deciding(datamap: DataMap) -> set[tuple[TableName, str]]:
             here = table.name
             for hop in owner.hops:
                 found |= {(here, hop.column), (hop.table, hop.target)}
+                found |= {(here, hop.when[0])} if hop.when else set()
                 here = hop.table
             found.add((here, owner.column))
     for kind in datamap.kinds.values():

@@ -108,7 +108,8 @@ class Rows:
             driver = drives[0]
             lines.append(self._people(driver))
         elif drives:
-            keys = [ident(column) for column in self.table.key]
+            # A table without a key: where the row lies says which one it is, within one statement.
+            keys = [ident(column) for column in self.table.key] or ["tableoid", "ctid"]
             same = " AND ".join(f"{BASE}.{key} = c.{key}" for key in keys)
             picked = ", ".join(f"{BASE}.{key}" for key in keys)
             branches = "\n  UNION\n  ".join(self._branch(picked, base, drive) for drive in drives)
@@ -234,6 +235,8 @@ class Joins:
         made = self._steps.setdefault((alias, hop), f"o{len(self._steps) + 1}")
         outer = outer and (made not in self._joins or self._joins[made].outer)
         on = f"{made}.{ident(hop.target)} = {alias}.{ident(hop.column)}"
+        if hop.when:
+            on += f" AND {alias}.{ident(hop.when[0])} = {literal(hop.when[1])}"
         self._joins[made] = _Join(hop.table, hop.target, on, outer)
         return made
 
@@ -242,6 +245,8 @@ class Joins:
         alias, here, absent = BASE, self._base, []
         for hop in hops:
             absent.append(self.is_null(alias, here, hop.column))
+            if hop.when:
+                absent.append(self._otherwise(alias, hop.when))
             alias, here = self.add(alias, hop, outer), hop.table
         return alias, here, absent
 
@@ -253,6 +258,13 @@ class Joins:
         if alias == BASE:
             return null
         return f"({alias}.{ident(self._joins[alias].target)} IS NOT NULL AND {null})"
+
+    def _otherwise(self, alias: str, when: tuple[str, str]) -> str:
+        """The row exists and does not meet the condition of its hop."""
+        other = f"{alias}.{ident(when[0])} IS DISTINCT FROM {literal(when[1])}"
+        if alias == BASE:
+            return other
+        return f"({alias}.{ident(self._joins[alias].target)} IS NOT NULL AND {other})"
 
     def lines(self) -> list[str]:
         return [

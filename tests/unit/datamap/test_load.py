@@ -79,6 +79,17 @@ def test_another_schema() -> None:
         (changed('handle = "public"', 'handle = { class = "public", mask = "null" }'), "public columns have no", ""),
         (changed("nobody = true", "nobdy = true"), "no field 'nobdy'; did you mean nobody?", ""),
         (changed("nobody = true", ""), "say whose rows these are", ""),
+        (changed("nobody = true", 'nobody = true\nrefused = "why"'), "a table that is refused has no owners", ""),
+        (changed("nobody = true", 'refused = "why"\nscope = "any"'), "a table that is refused has no owners", ""),
+        (changed("nobody = true", 'nobody = true\nunclassified = ["title"]'), "title has a class and is uncl", "keep"),
+        (changed("device_id -> devices.id", "device_id -> sounds.id").replace("nobody = true", 'refused = "why"'),
+         "the map refuses table sounds", "say whose rows"),
+        (changed("device_id -> devices.id", "device_id -> devices.id when kind"), "cannot read the hop", "when COLUMN"),
+        (changed("device_id -> devices.id", "device_id -> devices.id when kind = Phone"),
+         "leads nowhere for rows that do not meet it", "nullable"),
+        (changed('key = ["id"]\nowners = [{ kind = "account", path = "account_id" }]',
+                 'key = []\nstaff_writable = { delete = true }\nowners = [{ kind = "account", path = "account_id" }]'),
+         "cannot change a table without a key", "name its key"),
         (changed("nobody = true", 'nobody = true\nscope = "any"'), "a table of nobody has no scope", ""),
         (changed('scope = "any"', 'scope = "some"'), "tables.contacts.scope", ""),
         (changed('{ kind = "contact", path = "phone" },', '{ kind = "account", path = "account_id" },'), "twice", ""),
@@ -107,6 +118,32 @@ key = ["id"]
 owners = [{ kind = "account", path = ["contact_id -> contacts.id", "account_id"] }]
 columns = { id = "behaviour" }
 """
+
+
+def test_what_is_refused_is_not_in_the_map() -> None:
+    """A refused table may be known in all else; columns without a class are listed, and refused too."""
+    text = EXAMPLE.replace("nobody = true", 'refused = "whose songs are these?"')
+    text = text.replace('key = ["id"]\nowners', 'key = ["id"]\nunclassified = ["notes", "a b"]\nowners', 1)
+    made = load(text)
+    assert TableName("public", "sounds") not in made.tables
+    assert "notes" not in made.tables[TableName("public", "accounts")].columns
+    assert load(EXAMPLE + '\n[tables.letters]\nrefused = "whose?"\n').tables.keys() == load().tables.keys()
+
+
+def test_answers_are_for_attach_only() -> None:
+    answer = '\n[[answers]]\nsubject = "tables.x"\nanswer = "nobody"\nby = "ana"\nat = "2026-11-29T08:00:00Z"\n'
+    assert load(EXAMPLE + answer) == load()
+
+
+def test_a_hop_with_a_condition() -> None:
+    """One column leads to rows of several tables, and another says of which."""
+    text = EXAMPLE.replace(
+        '{ kind = "account", path = ["device_id -> devices.id", "account_id"] }',
+        '{ kind = "account", nullable = true, path = ["item -> devices.id when type = My Device", "account_id"] }',
+    )
+    (owner,) = load(text).tables[TableName("public", "logins")].owners
+    assert owner.hops == (Hop("item", TableName("public", "devices"), "id", ("type", "My Device")),)
+    assert owner.path == ("item -> devices.id when type = My Device", "account_id")
 
 
 def test_a_map_that_is_not_closed() -> None:
