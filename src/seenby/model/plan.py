@@ -31,6 +31,7 @@ class ControlKind(Enum):
     SET = "SET"
     SHOW = "SHOW"
     DEALLOCATE = "DEALLOCATE"
+    DECLARE = "DECLARE"
     CLOSE = "CLOSE"
     DISCARD = "DISCARD"
     EMPTY = ""
@@ -182,7 +183,8 @@ class WritePlan:
     Attributes:
         sql: rewritten text, for a transaction of its own.
         keys: the people whose row it is; their columns are those that are read or changed.
-        row: the columns of a row as the grant shows it.
+        row: the columns of a row as the grant shows it, and their classes.
+        identity: those of them that are the primary key.
         visible: columns of RETURNING.
         table: as users write it.
         changed: columns that get a value, as in "videos.visibility".
@@ -193,7 +195,8 @@ class WritePlan:
     action: WriteAction
     sql: str
     keys: tuple[OutputKey, ...]
-    row: tuple[str, ...]
+    row: tuple[tuple[str, DataClass], ...]
+    identity: tuple[str, ...]
     visible: int
     table: str
     changed: tuple[str, ...]
