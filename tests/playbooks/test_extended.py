@@ -484,8 +484,8 @@ def test_statements_of_postgres_are_closed_when_nobody_uses_them(monkeypatch: py
 
 
 def test_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extended, "MAX_STATEMENTS", 2)
-    monkeypatch.setattr(extended, "MAX_PORTALS", 1)
+    monkeypatch.setattr(names, "MAX_STATEMENTS", 2)
+    monkeypatch.setattr(names, "MAX_PORTALS", 1)
     play = Play({"begin": BEGIN})
     play.client(parse(b"a", "begin"), parse(b"b", "begin"), parse(b"c", "begin"), sync()).server(sync()).client_sees(
         PARSED, PARSED, Told("53400", "2 prepared statements")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from seenby.errors import Internal, ServerError
-from seenby.model.plan import Bound, ControlKind, ControlPlan, QueryPlan
+from seenby.errors import Internal, ServerError, Unsupported
+from seenby.model.plan import Bound, ControlKind, ControlPlan, CopyPlan, DeclarePlan, Plan, QueryPlan
 from seenby.session.expect import Acknowledged, Command, Companion, Local, Prepared
 from seenby.session.results import Results
-from seenby.session.statements import Result, ServerStatement
+from seenby.session.statements import ClientStatement, Result, ServerStatement
 from seenby.wire import backend, frontend
 
 if TYPE_CHECKING:
@@ -56,12 +56,15 @@ def new_result(session: Session, plan: QueryPlan, server: ServerStatement, text:
     return Result(plan, server, template, parameters, values, keys, skip=plan.offset, unasked=plan.offset)
 
 
-def control(session: Session, plan: ControlPlan) -> None:
+def control(session: Session, plan: ControlPlan, *, extended: bool) -> None:
     """A statement without rows: answered here, or sent to Postgres as Parse, Bind, Execute."""
     if plan.kind is ControlKind.EMPTY:
         session.pending.append(Local(backend.EMPTY_DONE))
     elif plan.kind is ControlKind.DEALLOCATE:
-        _deallocate(session, plan)
+        _deallocate(session, plan, extended=extended)
+    elif plan.kind is ControlKind.CLOSE and not _closes(session, plan):
+        error = ServerError(f'cursor "{plan.name}" does not exist', code="34000")
+        session.refuse(error, plan.tag, attempt=False, extended=extended)
     elif plan.sql and session.access is not None:
         if plan.kind is ControlKind.BEGIN:
             session.begun()
@@ -74,22 +77,79 @@ def control(session: Session, plan: ControlPlan) -> None:
         session.pending.append(Local(backend.command_complete(plan.tag)))
 
 
-def _deallocate(session: Session, plan: ControlPlan) -> None:
+def _closes(session: Session, plan: ControlPlan) -> bool:
+    """CLOSE: forgets the cursor, or all. False: there is none of this name."""
+    portals = session.names.portals
+    if plan.name:
+        return portals.pop(plan.name.encode(), None) is not None
+    portals.clear()
+    return True
+
+
+def _deallocate(session: Session, plan: ControlPlan, *, extended: bool) -> None:
     statements = session.names.statements
+    closed = dict(statements)
     if not plan.name:
         statements.clear()
     elif statements.pop(plan.name.encode(), None) is None:
         error = ServerError(f'prepared statement "{plan.name}" does not exist', code="26000")
-        session.refuse(error, plan.tag, attempt=False, extended=False)
+        session.refuse(error, plan.tag, attempt=False, extended=extended)
         return
-    session.pending.append(Local(backend.command_complete(plan.tag)))
+
+    def undo() -> None:
+        for name in closed.keys() - statements.keys():
+            statements[name] = closed[name]
+
+    session.pending.append(Local(backend.command_complete(plan.tag), undo=undo))
 
 
-def as_query(plan: QueryPlan | ControlPlan) -> QueryPlan:
-    """SHOW returns a row, so it travels like a query that shows nobody."""
+def as_query(plan: Plan) -> QueryPlan | None:
+    """The plan of whatever travels like a query; SHOW returns a row, so it does. None: another kind of statement."""
     if isinstance(plan, QueryPlan):
         return plan
-    return QueryPlan(plan.sql, Bound.NOBODY, 1, tag=plan.tag)
+    if isinstance(plan, ControlPlan) and plan.kind is ControlKind.SHOW:
+        return QueryPlan(plan.sql, Bound.NOBODY, 1, tag=plan.tag)
+    return None
+
+
+def wrong_formats(formats: tuple[int, ...], plan: QueryPlan) -> ServerError | None:
+    """Why these formats do not fit. One for every column of the rewritten query would tell that there are keys."""
+    if len(formats) > 1 and len(formats) != plan.visible and (plan.visible or plan.keys):
+        return ServerError(
+            f"bind message has {len(formats)} result formats but query has {plan.visible} columns", code="08P01"
+        )
+    return None
+
+
+def server_formats(formats: tuple[int, ...], plan: QueryPlan) -> tuple[int, ...]:
+    """The client's result formats with text for the person keys in front."""
+    if not formats or not any(formats):
+        return ()
+    if not plan.keys:
+        return formats
+    return (0,) * len(plan.keys) + (formats if len(formats) > 1 else formats * plan.visible)
+
+
+def stale(session: Session, statement: ClientStatement) -> ServerError | None:
+    """Why a prepared statement cannot run any more; one that Postgres has to prepare again is on its way."""
+    if session.access is not None and statement.version != session.access.version:
+        # The views were rebuilt after Parse: what was analysed is not what would run.
+        return ServerError(
+            "the tables changed since this statement was prepared", code="0A000", hint="prepare it again"
+        )
+    server, plan = statement.server, statement.plan
+    if server is not None and not session.names.is_current(server):
+        query = as_query(plan) if not isinstance(plan, (DeclarePlan, CopyPlan)) else plan.query
+        assert query is not None
+        statement.server = prepare(session, query, server.key[1])
+    return None
+
+
+def not_run(session: Session, text: str, *, extended: bool) -> bool:
+    """Fail closed: a kind of statement that nobody carries out."""
+    error = Unsupported("this kind of statement is not carried out here", hint="use SELECT")
+    session.refuse(error, text, attempt=True, extended=extended)
+    return False
 
 
 def notices(plan: QueryPlan) -> bytes:

@@ -147,10 +147,15 @@ class Acknowledged(Item):
 class Command(Item):
     """A statement without rows, sent as Parse, Bind, Execute: ``1``, ``2``, ``C``."""
 
-    __slots__ = ("plan",)
+    __slots__ = ("plan", "undo")
 
-    def __init__(self, plan: ControlPlan) -> None:
+    def __init__(self, plan: ControlPlan, undo: Callable[[], object] | None = None) -> None:
         self.plan = plan
+        self.undo = undo
+
+    def unmake(self, session: Session) -> None:  # noqa: ARG002
+        if self.undo is not None:
+            self.undo()
 
     def on(self, session: Session, kind: int, body: bytes) -> bool:
         if kind in {backend.PARSE_COMPLETE, backend.BIND_COMPLETE}:

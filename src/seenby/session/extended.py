@@ -5,9 +5,19 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from seenby.errors import ServerError, SyntaxFailed
-from seenby.model.plan import Bound, ControlKind, ControlPlan, QueryPlan, RefusedPlan
-from seenby.session import asking
+from seenby.errors import ServerError, SyntaxFailed, Unsupported
+from seenby.model.plan import (
+    Bound,
+    ControlPlan,
+    CopyPlan,
+    DeclarePlan,
+    ExecutePlan,
+    FetchPlan,
+    PreparePlan,
+    QueryPlan,
+    RefusedPlan,
+)
+from seenby.session import around, asking
 from seenby.session.expect import Acknowledged, Local
 from seenby.session.parameters import closed_type
 from seenby.session.results import Results
@@ -17,9 +27,6 @@ from seenby.wire import backend, frontend
 if TYPE_CHECKING:
     from seenby.session.session import Session
 
-MAX_STATEMENTS = 5000
-"""Statements that one client may keep prepared."""
-MAX_PORTALS = 1000
 MAX_ROWS = 2**31 - 1  # of an Execute message
 
 
@@ -38,23 +45,28 @@ def parse(session: Session, body: bytes) -> None:
     if message.name and message.name in names.statements:
         taken = ServerError(f'prepared statement "{message.name.decode()}" already exists', code="42P05")
         return session.refuse(taken, message.text, attempt=False, extended=True)
-    if len(names.statements) >= MAX_STATEMENTS:
-        full = ServerError(
-            f"more than {MAX_STATEMENTS} prepared statements", code="53400", hint="close those not needed any more"
-        )
+    if full := names.full_statements():
         return session.refuse(full, message.text, attempt=False, extended=True)
     access = session.access
     if closed := closed_type(message.oids, access.shape if access else None):
         return session.refuse(closed, message.text, attempt=True, extended=True)
-    version = access.version if access else 0
-    if isinstance(plan, ControlPlan) and plan.kind is not ControlKind.SHOW:
-        statement = ClientStatement(message.text, plan, version)
-        undo = partial(names.forget_name, message.name, statement)
+    statement = ClientStatement(message.text, plan, access.version if access else 0)
+    if isinstance(plan, ExecutePlan):
+        made = around.executed(session, plan)
+        if isinstance(made, ClientStatement) and made.server is not None:
+            if not made.server.described:
+                return session.stall(made.server, (frontend.PARSE, body))
+            made = around.execute_of(plan, made, message.text)
+        if not isinstance(made, ClientStatement):
+            return session.refuse(made, message.text, attempt=False, extended=True)
+        statement = made
+    undo = partial(names.forget_name, message.name, statement)
+    query = plan.query if isinstance(plan, (DeclarePlan, CopyPlan)) else asking.as_query(plan)
+    if query is None:
         session.pending.append(Local(backend.PARSE_DONE, undo=undo))
     else:
-        query = asking.as_query(plan)
-        statement = ClientStatement(message.text, query, version)
-        undo = partial(names.forget_name, message.name, statement)
+        if statement.plan is plan and not isinstance(plan, (DeclarePlan, CopyPlan)):
+            statement.plan = query
         statement.server = asking.prepare(session, query, message.oids, undo=undo)
     names.statements[message.name] = statement
     return None
@@ -66,34 +78,35 @@ def bind(session: Session, body: bytes) -> None:
     if statement is None:
         return
     plan, server, names = statement.plan, statement.server, session.names
-    if len(names.portals) >= MAX_PORTALS:
-        full = ServerError(f"more than {MAX_PORTALS} open portals", code="53400", hint="close some")
+    values = message.values
+    if full := names.full_portals():
         session.refuse(full, statement.text, attempt=False, extended=True)
         return
-    if isinstance(plan, QueryPlan) and not session.may_run(plan, statement.text, extended=True):
-        return
     if not isinstance(plan, QueryPlan) or server is None:
-        portal = Portal(statement, (), None, session.batch)
+        portal = Portal(statement, message.formats, None, session.batch, values)
         names.portals[message.portal] = portal
         session.pending.append(Local(backend.BIND_DONE, undo=partial(names.unbind, message.portal, portal)))
         return
+    if not session.may_run(plan, statement.text, extended=True):
+        return
+    if statement.executes is not None:
+        if error := around.misbound(session, statement.executes, message.parameters):
+            session.refuse(error, statement.text, attempt=False, extended=True)
+            return
+        values = statement.executes.values
     upper = plan.bound is Bound.UPPER
     if upper and not server.described:
         # The companion must be prepared with the parameter types that Postgres chose.
         session.stall(server, (frontend.BIND, body))
         return
-    if len(message.formats) > 1 and len(message.formats) != plan.visible and (plan.visible or plan.keys):
-        error = ServerError(
-            f"bind message has {len(message.formats)} result formats but query has {plan.visible} columns",
-            code="08P01",
-        )
+    if error := asking.wrong_formats(message.formats, plan):
         session.refuse(error, statement.text, attempt=False, extended=True)
         return
-    result = asking.new_result(session, plan, server, statement.text, message.values)
+    result = asking.new_result(session, plan, server, statement.text, values)
     if upper:
-        asking.companion(session, plan, message.values, server.parameters, Results(result))
-    formats = _server_formats(message.formats, len(plan.keys), plan.visible)
-    session.send(frontend.bind(message.portal, server.name, message.values, formats))
+        asking.companion(session, plan, values, server.parameters, Results(result))
+    formats = asking.server_formats(message.formats, plan)
+    session.send(frontend.bind(message.portal, server.name, values, formats))
     portal = Portal(statement, message.formats, result, session.batch)
     names.portals[message.portal] = portal
     undo = partial(names.unbind, message.portal, portal)
@@ -112,15 +125,17 @@ def describe(session: Session, body: bytes) -> None:
         if portal is None:
             return
         statement, formats = portal.statement, portal.formats
-    server, plan = statement.server, statement.plan
-    if server is None or not isinstance(plan, QueryPlan):
-        head = backend.parameter_description(()) if kind == b"S" else b""
-        session.pending.append(Local(head + backend.NO_DATA_DONE))
-        return
+    plan, parameters, rows = statement.plan, statement.server, statement.server
+    if statement.executes is not None or isinstance(plan, CopyPlan):
+        parameters = None  # its values are in its text
+    if isinstance(plan, FetchPlan):
+        rows = around.columns_of(session, plan)
+    elif not isinstance(plan, QueryPlan):
+        rows = None
 
     def answer() -> bytes:
-        head = backend.parameter_description(server.parameters) if kind == b"S" else b""
-        return head + backend.row_description(server.fields, formats)
+        head = backend.parameter_description(parameters.parameters if parameters else ()) if kind == b"S" else b""
+        return head + (backend.row_description(rows.fields, formats) if rows else backend.NO_DATA_DONE)
 
     session.pending.append(Local(answer))
 
@@ -132,10 +147,7 @@ def execute(session: Session, body: bytes) -> None:
         return
     result = portal.result
     if result is None:
-        plan = portal.statement.plan
-        assert isinstance(plan, ControlPlan)
-        if session.may_run(plan, portal.statement.text, extended=True):
-            asking.control(session, plan)
+        _run(session, portal, limit, body)
         return
     heading = asking.notices(result.plan) if result.plan.notices and not result.started else b""
     result.started = True
@@ -145,6 +157,33 @@ def execute(session: Session, body: bytes) -> None:
         result.unasked = 0
     session.send(frontend.execute(name, max(limit, 0)))
     session.pending.append(Results(result, heading))
+
+
+def _run(session: Session, portal: Portal, limit: int, body: bytes) -> None:
+    """Execute of a portal that is ours alone."""
+    statement = portal.statement
+    plan, text, server = statement.plan, statement.text, statement.server
+    if not session.may_run(plan, text, extended=True):
+        return
+    match plan:
+        case ControlPlan():
+            asking.control(session, plan, extended=True)
+        case PreparePlan():
+            around.prepare(session, plan, text, extended=True)
+        case DeclarePlan() if server is not None:
+            if plan.query.parameters and not server.described:
+                session.stall(server, (frontend.EXECUTE, body))
+            else:
+                around.declare(session, plan, text, server, portal.values, block=session.block, extended=True)
+        case FetchPlan() if limit > 0:
+            error = Unsupported("FETCH is not fetched in portions here", hint="ask for as many rows as you want")
+            session.refuse(error, text, attempt=False, extended=True)
+        case FetchPlan():
+            around.fetch(session, plan, text, portal.formats, tell=False, extended=True)
+        case CopyPlan() if server is not None:
+            around.copy(session, plan, text, server)
+        case _:
+            asking.not_run(session, text, extended=True)
 
 
 def close(session: Session, body: bytes) -> None:
@@ -174,16 +213,9 @@ def _statement(session: Session, name: bytes) -> ClientStatement | None:
         error = ServerError(f'prepared statement "{name.decode(errors="replace")}" does not exist', code="26000")
         session.refuse(error, "", attempt=False, extended=True)
         return None
-    if session.access is not None and statement.version != session.access.version:
-        # The views were rebuilt after Parse: what was analysed is not what would run.
-        stale = ServerError(
-            "the tables changed since this statement was prepared", code="0A000", hint="prepare it again"
-        )
+    if stale := asking.stale(session, statement):
         session.refuse(stale, statement.text, attempt=False, extended=True)
         return None
-    server = statement.server
-    if server is not None and isinstance(statement.plan, QueryPlan) and not session.names.is_current(server):
-        statement.server = asking.prepare(session, statement.plan, server.key[1])
     return statement
 
 
@@ -194,12 +226,3 @@ def _portal(session: Session, name: bytes) -> Portal | None:
         error = ServerError(f'portal "{name.decode(errors="replace")}" does not exist', code="34000")
         session.refuse(error, "", attempt=False, extended=True)
     return portal
-
-
-def _server_formats(formats: tuple[int, ...], keys: int, visible: int) -> tuple[int, ...]:
-    """The client's result formats with text for the person keys in front."""
-    if not formats or not any(formats):
-        return ()
-    if not keys:
-        return formats
-    return (0,) * keys + (formats if len(formats) > 1 else formats * visible)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from seenby.errors import ServerError
 from seenby.model.plan import QueryPlan
 from seenby.session.statements import ClientStatement, Portal, ServerStatement
 
 MAX_SERVER_STATEMENTS = 500
+MAX_STATEMENTS = 5000
+"""Statements that one client may keep prepared."""
+MAX_PORTALS = 1000
 
 
 class Names:
@@ -66,6 +70,20 @@ class Names:
         self.forget_names_of(statement)
 
     # the client's names
+
+    def full_statements(self) -> ServerError | None:
+        """Why no further statement can be prepared, or None."""
+        if len(self.statements) < MAX_STATEMENTS:
+            return None
+        return ServerError(
+            f"more than {MAX_STATEMENTS} prepared statements", code="53400", hint="close those not needed any more"
+        )
+
+    def full_portals(self) -> ServerError | None:
+        """Why no further portal or cursor can be opened, or None."""
+        if len(self.portals) < MAX_PORTALS:
+            return None
+        return ServerError(f"more than {MAX_PORTALS} open portals", code="53400", hint="close some")
 
     def forget_names_of(self, statement: ServerStatement) -> None:
         """The client was never told that it is prepared, under whatever names."""

@@ -56,13 +56,16 @@ class Results(Item):
         if kind == backend.COMMAND_COMPLETE:
             self.record(session, final=True)
             # Rows that OFFSET dropped are not counted.
-            session.emit(backend.command_complete(self.result.plan.tag or f"SELECT {self._shown}"))
+            session.emit(self._complete())
             return True
         if kind == backend.SUSPENDED:
             self.record(session, final=False)
             session.emit(backend.SUSPENDED_DONE)
             return True
         return super().on(session, kind, body)
+
+    def _complete(self) -> bytes:
+        return backend.command_complete(self.result.plan.tag or f"SELECT {self._shown}")
 
     def record(self, session: Session, *, final: bool) -> None:
         """Names everybody in this part; its bytes wait behind the entry."""
@@ -73,7 +76,7 @@ class Results(Item):
         result = self.result
         template = result.template
         if template.silent:
-            session.emit(self._head() + b"".join(out))
+            session.emit(self._head() + self._written(out))
             self._shown += rows
             return
         people = self._people()
@@ -96,7 +99,7 @@ class Results(Item):
                 rows,
                 session.principal,
             ),
-            self._head() + b"".join(out),
+            self._head() + self._written(out),
         )
         result.part += 1
 
@@ -114,6 +117,10 @@ class Results(Item):
     def _head(self) -> bytes:
         heading, self.heading = self.heading, b""
         return heading
+
+    def _written(self, rows: list[bytes]) -> bytes:
+        """What the client is sent for these rows."""
+        return b"".join(rows)
 
     def _people(self) -> tuple[Shown, ...]:
         result = self.result

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from itertools import islice, takewhile
 
-from seenby.errors import Internal, LimitReached, ProtocolError, SeenbyError, SyntaxFailed, Unavailable
+from seenby.errors import Internal, LimitReached, ProtocolError, SeenbyError, ServerError, SyntaxFailed, Unavailable
 from seenby.model.disclosure import Shown
-from seenby.model.plan import Plan, RefusedPlan
+from seenby.model.plan import Plan, RefusedPlan, WritePlan
 from seenby.session import extended, simple
 from seenby.session.access import Access
 from seenby.session.expect import Item, Local, Poison, Ready
@@ -25,6 +25,7 @@ from seenby.session.results import NO_GRANT, told_by_error
 from seenby.session.serverside import ServerReader
 from seenby.session.statements import Result, ServerStatement
 from seenby.session.telling import Telling
+from seenby.session.writes import Write
 from seenby.sql import analyse
 from seenby.wire import backend, frontend
 from seenby.wire.framing import Framer, Message
@@ -46,6 +47,8 @@ class Session(Telling):
         max_message: bytes; a longer client message ends the session.
         settings: what the link is opened with, in Postgres's spelling.
         principal: who asks; they may fetch receipts for what this session is shown.
+        random: so many random bytes, for the digests of changed rows.
+        preview: changes are shown and taken back (``-c seenby.preview=on``).
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class Session(Telling):
         max_message: int,
         settings: Mapping[str, str],
         principal: str = "",
+        random: Callable[[int], bytes] | None = None,
+        preview: bool = False,
     ) -> None:
         super().__init__(access, facts, clock, principal, Meaning(settings))
         self._no_access = no_access
@@ -72,7 +77,12 @@ class Session(Telling):
         self._held: deque[Message] = deque()
         self._held_bytes = 0
         self._full = False
+        self._rest: simple.Rest | None = None  # of a Query message that waits
         self.names = Names()
+        self.write: Write | None = None  # a change on its way: what the client sends waits for its end
+        self.random = random or _no_random
+        self.preview = preview
+        self._ran = self._wrote = -1  # the batch in which something ran, and a change
         self.closed = False
         self._left = False  # it was cut while Postgres had work to do
 
@@ -88,7 +98,7 @@ class Session(Telling):
 
     def recorded(self, ticket: int) -> Outcome:
         """The ledger holds the entry durably: what waited for it may go."""
-        return self._guarded(self.outbox.durable, ticket)
+        return self._guarded(self._durable, ticket)
 
     def attributed(self, ticket: int, people: list[str] | None) -> Outcome:
         """The answer to an Attribution. None: the companion failed too."""
@@ -109,6 +119,11 @@ class Session(Telling):
         self.pending.clear()
         self._held.clear()
         return out
+
+    def _durable(self, ticket: int) -> None:
+        self.outbox.durable(ticket)
+        if self.write is not None:
+            self.write.durable(self, ticket)
 
     def _guarded(self, step: Callable[..., None], *arguments: object) -> Outcome:
         """Runs one event. Anything unexpected closes both sides (invariant I2)."""
@@ -233,7 +248,7 @@ class Session(Telling):
         held, pending = self._held, self.pending
         if self._full and not pending:
             self._full = False
-        while held and self._stalled is None and not self._full and not self.closed:
+        while held and self._stalled is None and self.write is None and not self._full and not self.closed:
             kind, body = held.popleft()
             if self._skipping and kind not in _ENDS_SKIPPING:
                 continue
@@ -294,10 +309,25 @@ class Session(Telling):
 
     def may_run(self, plan: Plan, text: str, *, extended: bool) -> bool:
         """False: refused, because of a SET that must stand alone (meaning.py)."""
-        error = self.meaning.refusal(plan, self.batch, block=self._block)
+        error: SeenbyError | None = self.meaning.refusal(plan, self.batch, block=self._block)
+        if self._wrote == self.batch:
+            error = ServerError("nothing can follow a change in one message", code="25001", hint="send it afterwards")
         if error is not None:
             self.refuse(error, text, attempt=False, extended=extended)
-        return error is None
+            return False
+        self._ran = self.batch
+        if isinstance(plan, WritePlan):
+            self._wrote = self.batch
+        return True
+
+    @property
+    def stands_alone(self) -> bool:
+        """Outside of a transaction block, and nothing else ran since the last Sync."""
+        return not self._block and self._ran != self.batch
+
+    def skip_to_sync(self) -> None:
+        """An error was told: what the client sent behind it is passed over, up to its Sync."""
+        self._skipping = True
 
     def begun(self) -> None:
         """BEGIN is about to be sent."""
@@ -309,6 +339,22 @@ class Session(Telling):
         self.send(frontend.flush())
         self._stalled = statement
         self._held.appendleft(message)
+
+    def pause(self, rest: simple.Rest, statement: ServerStatement) -> None:
+        """The rest of a Query message waits until Postgres has described ``statement``."""
+        self._rest = rest
+        self.stall(statement, (simple.REST, b""))
+
+    def take_rest(self) -> simple.Rest | None:
+        """What waited; None: a statement in front of it has failed."""
+        rest, self._rest = self._rest, None
+        failed, self._skipping = self._skipping, False
+        return None if failed else rest
+
+    @property
+    def block(self) -> bool:
+        """BEGIN was sent, and its end not yet seen."""
+        return self._block
 
     def refuse(self, error: SeenbyError, text: str, *, attempt: bool, extended: bool) -> None:
         position = error.position if isinstance(error, SyntaxFailed) else 0
@@ -325,6 +371,10 @@ class Session(Telling):
         self._skipping = extended
 
 
+def _no_random(size: int) -> bytes:
+    raise Internal(f"a session without a source of {size} random bytes changes nothing")
+
+
 def _is_not_ready(item: Item) -> bool:
     return not isinstance(item, Ready)
 
@@ -334,12 +384,13 @@ def _sync(session: Session, body: bytes) -> None:  # noqa: ARG001 - a step takes
     session.sync()
 
 
-_ENDS_SKIPPING = frozenset({frontend.SYNC, frontend.TERMINATE})
+_ENDS_SKIPPING = frozenset({frontend.SYNC, frontend.TERMINATE, simple.REST})
 _COPY = frozenset({frontend.COPY_DATA, frontend.COPY_DONE, frontend.COPY_FAIL})
 """The tail of a COPY that failed is passed over (54.2.6)."""
 
 STEPS: dict[int, Callable[[Session, bytes], None]] = {
     frontend.QUERY: simple.query,
+    simple.REST: simple.rest,
     frontend.PARSE: extended.parse,
     frontend.BIND: extended.bind,
     frontend.DESCRIBE: extended.describe,

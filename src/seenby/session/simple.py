@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seenby.model.plan import Bound, ControlKind, ControlPlan, Plan, RefusedPlan
-from seenby.session import asking
+from seenby.model.plan import (
+    Bound,
+    ControlPlan,
+    CopyPlan,
+    DeclarePlan,
+    ExecutePlan,
+    FetchPlan,
+    Plan,
+    PreparePlan,
+    QueryPlan,
+    RefusedPlan,
+)
+from seenby.session import around, asking
 from seenby.session.expect import Acknowledged, Local
 from seenby.session.results import Results
+from seenby.session.statements import ClientStatement, ServerStatement
 from seenby.wire import backend, frontend
 
 if TYPE_CHECKING:
     from seenby.session.session import Session
+
+REST = -1
+"""The type of a message that no client can send: the statements of a Query message that had to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    plans: Sequence[Plan]
+    text: str
+    several: bool  # the message has more than one statement, so that they share a transaction
 
 
 def query(session: Session, body: bytes) -> None:
@@ -19,29 +43,82 @@ def query(session: Session, body: bytes) -> None:
     text = frontend.text_of(body)
     session.names.statements.pop(b"", None)
     session.names.portals.pop(b"", None)
-    for plan in session.analyse(text):
-        if not _run(session, plan, text):
+    plans = session.analyse(text)
+    _go_on(session, Rest(plans, text, len(plans) > 1))
+
+
+def rest(session: Session, body: bytes) -> None:  # noqa: ARG001 - a step takes the message's body
+    """Goes on where a message had to wait, unless one of its statements has failed meanwhile."""
+    left = session.take_rest()
+    if left is None:
+        session.sync()
+    else:
+        _go_on(session, left)
+
+
+def _go_on(session: Session, message: Rest) -> None:
+    for place, plan in enumerate(message.plans):
+        if isinstance(plan, ExecutePlan):
+            wanted = around.executed(session, plan)
+            server = getattr(wanted, "server", None)
+            if isinstance(server, ServerStatement) and not server.described:
+                session.pause(Rest(message.plans[place:], message.text, message.several), server)
+                return
+        if not _run(session, plan, message):
             break
     session.sync()
 
 
-def _run(session: Session, plan: Plan, text: str) -> bool:
+def _run(session: Session, plan: Plan, message: Rest) -> bool:
     """Returns False when the statements behind this one are not to run."""
+    text = message.text
     if isinstance(plan, RefusedPlan):
         session.refuse(plan.error, plan.text or text, attempt=plan.attempt, extended=False)
         return False
     if not session.may_run(plan, text, extended=False):
         return False
-    if isinstance(plan, ControlPlan) and plan.kind is not ControlKind.SHOW:
-        asking.control(session, plan)
+    if (query := asking.as_query(plan)) is not None:
+        _read(session, query, asking.prepare(session, query, ()), text)
         return True
-    read = asking.as_query(plan)
-    server = asking.prepare(session, read, ())
-    results = Results(asking.new_result(session, read, server, text, frontend.NO_VALUES))
+    match plan:
+        case ControlPlan():
+            asking.control(session, plan, extended=False)
+            return True
+        case PreparePlan():
+            return around.prepare(session, plan, text, extended=False)
+        case ExecutePlan():
+            return _execute(session, plan, text)
+        case DeclarePlan():
+            server = asking.prepare(session, plan.query, ())
+            block = session.block or message.several
+            return around.declare(session, plan, text, server, frontend.NO_VALUES, block=block, extended=False)
+        case FetchPlan():
+            return around.fetch(session, plan, text, None, tell=True, extended=False)
+        case CopyPlan():
+            return around.copy(session, plan, text, asking.prepare(session, plan.query, ()))
+    return asking.not_run(session, text, extended=False)
+
+
+def _execute(session: Session, plan: ExecutePlan, text: str) -> bool:
+    found = around.executed(session, plan)
+    made = around.execute_of(plan, found, text) if isinstance(found, ClientStatement) else found
+    if not isinstance(made, ClientStatement):
+        session.refuse(made, text, attempt=False, extended=False)
+        return False
+    assert made.server is not None
+    assert made.executes is not None
+    assert isinstance(made.plan, QueryPlan)
+    _read(session, made.plan, made.server, made.text, made.executes.values)
+    return True
+
+
+def _read(
+    session: Session, read: QueryPlan, server: ServerStatement, text: str, values: bytes = frontend.NO_VALUES
+) -> None:
+    results = Results(asking.new_result(session, read, server, text, values))
     if read.bound is Bound.UPPER:
-        asking.companion(session, read, frontend.NO_VALUES, (), results)
-    session.send(frontend.bind(b"", server.name) + frontend.execute(b""))
+        asking.companion(session, read, values, server.parameters, results)
+    session.send(frontend.bind(b"", server.name, values) + frontend.execute(b""))
     session.pending.append(Acknowledged(backend.BIND_DONE, tell=False))
     session.pending.append(Local(lambda: asking.notices(read) + backend.row_description(server.fields)))
     session.pending.append(results)
-    return True

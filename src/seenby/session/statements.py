@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from seenby.model.plan import ControlPlan, QueryPlan
+from seenby.model.plan import QueryPlan, Runnable, WritePlan
 from seenby.session.record import RecordTemplate
 from seenby.wire import backend
+from seenby.wire.frontend import NO_VALUES
 
 
 @dataclass(slots=True, eq=False)
@@ -27,12 +29,22 @@ class ServerStatement:
 
 @dataclass(slots=True, eq=False)
 class ClientStatement:
-    """What the client calls by ``name``. ``server`` is None for statements that return nothing."""
+    """What the client calls by ``name``. ``server`` is None for statements that return nothing.
+
+    ``executes`` is set for EXECUTE: the statement's name, what it stood for, and its arguments as in Bind.
+    """
 
     text: str
-    plan: QueryPlan | ControlPlan
+    plan: Runnable | WritePlan
     version: int
     server: ServerStatement | None = None
+    executes: Executes | None = None
+
+
+class Executes(NamedTuple):
+    name: bytes
+    statement: ClientStatement
+    values: bytes
 
 
 @dataclass(slots=True, eq=False)
@@ -55,9 +67,10 @@ class Result:
 
 @dataclass(slots=True, eq=False)
 class Portal:
-    """``batch``: between which two Syncs it was bound. ``result`` is None for statements that return nothing."""
+    """``batch``: between which two Syncs it was bound. ``result`` is None unless it stands for a SELECT in Postgres."""
 
     statement: ClientStatement
     formats: tuple[int, ...]
     result: Result | None
     batch: int
+    values: bytes = NO_VALUES

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from google.protobuf.message import Error as MessageError
+from postgast import pg_query_pb2 as pb
 
 from seenby.errors import SeenbyError
 from seenby.model.plan import ControlKind, ControlPlan, Plan, RefusedPlan
 from seenby.model.shape import Catalog, Shape
-from seenby.sql import catalogq, rules, statements
+from seenby.sql import around, catalogq, rules, statements, writes
 from seenby.sql.parse import Statement, parse, too_complex
 from seenby.sql.read import Reader
 from seenby.sql.views import Views
@@ -47,16 +48,24 @@ def _views(shape: Shape, catalog: Catalog) -> Views:
 
 
 def _decide(statement: Statement, views: Views | None, catalog: Catalog, cap: int) -> Plan:
-    kind = statements.kind(statement.node)
-    try:
-        if kind != "select_stmt":
-            return statements.decide(statement.node, kind, () if views is None else views.shape.search_path)
-        select = statement.node.select_stmt
-        plan = catalogq.decide(select, statement.text, catalog, granted=views is not None)
+    node, kind = statement.node, statements.kind(statement.node)
+
+    def select(tree: pb.SelectStmt) -> Plan:
+        plan = catalogq.decide(tree, statement.text, catalog, granted=views is not None)
         if plan is not None:
             return plan
         reader = Reader(views, catalog)
-        return rules.decide(rules.Case(reader.statement(select), reader, cap))
+        return rules.decide(rules.Case(reader.statement(tree), reader, cap))
+
+    try:
+        if kind == "select_stmt":
+            return select(node.select_stmt)
+        plan = around.decide(node, kind, select)
+        if plan is not None:
+            return plan
+        if kind in writes.KINDS:
+            return writes.decide(node, kind, views, catalog)
+        return statements.decide(node, kind, () if views is None else views.shape.search_path)
     except SeenbyError as error:
         return RefusedPlan(error, statement.text, attempt=kind not in statements.ABOUT_THE_SESSION)
     except (RecursionError, MessageError):  # protobuf's own limit on depth, met while a piece is copied

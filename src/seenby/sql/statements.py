@@ -1,4 +1,4 @@
-"""The closed list of statements: SELECT, transaction control, SHOW and a few SETs. Every other kind is refused by name.
+"""The closed list of statements beside SELECT and those around it (around.py). Every other kind is refused by name.
 
 A transaction is always REPEATABLE READ READ ONLY: the companion query must see what the query sees.
 """
@@ -10,26 +10,21 @@ from collections.abc import Sequence
 from postgast import pg_query_pb2 as pb
 
 from seenby.errors import ParameterFixed, Refused, SeenbyError, Unsupported
-from seenby.model.plan import ControlKind, ControlPlan
+from seenby.model.plan import ControlKind, ControlPlan, ExecutePlan, FetchPlan
 from seenby.sql import functions, settings
+from seenby.sql.constants import constants
 from seenby.sql.scope import own_name
 
 BEGIN_SQL = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 ABOUT_THE_SESSION = functions.words("""
-    transaction_stmt variable_set_stmt variable_show_stmt deallocate_stmt discard_stmt prepare_stmt execute_stmt
-    declare_cursor_stmt fetch_stmt close_portal_stmt constraints_set_stmt check_point_stmt
+    transaction_stmt variable_set_stmt variable_show_stmt deallocate_stmt discard_stmt execute_stmt fetch_stmt
+    close_portal_stmt constraints_set_stmt check_point_stmt unlisten_stmt
     """)
 """Refusing one of these is no attempt at anybody's data."""
 
 _NOT_YET = {
     "explain_stmt": ("EXPLAIN", "run the query itself; plans and estimates tell of rows outside the grant"),
-    "copy_stmt": ("COPY", "run the SELECT itself; psql's \\g FILE or \\o FILE writes its result to a file"),
-    "declare_cursor_stmt": ("DECLARE CURSOR", "run the SELECT itself; most drivers can stream its result"),
-    "fetch_stmt": ("FETCH and MOVE", "run the SELECT itself; most drivers can stream its result"),
-    "close_portal_stmt": ("CLOSE", "no cursors are open"),
-    "prepare_stmt": ("PREPARE", "let the driver prepare (extended protocol), or run the SELECT itself"),
-    "execute_stmt": ("EXECUTE", "let the driver prepare (extended protocol), or run the SELECT itself"),
     "discard_stmt": ("DISCARD", "open a new connection instead"),
     "return_stmt": ("RETURN", "use SELECT"),
     "plassign_stmt": ("an assignment", "use SELECT"),
@@ -52,6 +47,7 @@ _FORBIDDEN = {
     "alter_system_stmt": "ALTER SYSTEM",
 }  # fmt: skip
 
+_ALL = 2**63 - 1  # parsenodes.h: FETCH_ALL
 _ONLY = "use SELECT; a grant shows data, it changes nothing and runs no code"
 
 
@@ -60,8 +56,8 @@ def kind(node: pb.Node) -> str:
     return node.WhichOneof("node") or "nothing"
 
 
-def decide(node: pb.Node, kind: str, search_path: Sequence[str]) -> ControlPlan:
-    """The plan of anything that is not a SELECT. Raises for everything that is not on the list."""
+def decide(node: pb.Node, kind: str, search_path: Sequence[str]) -> ControlPlan | ExecutePlan | FetchPlan:
+    """The plan of anything that holds no SELECT. Raises for everything that is not on the list."""
     if kind == "transaction_stmt":
         return _transaction(node.transaction_stmt)
     if kind == "variable_show_stmt":
@@ -71,6 +67,14 @@ def decide(node: pb.Node, kind: str, search_path: Sequence[str]) -> ControlPlan:
     if kind == "deallocate_stmt":
         name = node.deallocate_stmt.name
         return ControlPlan(ControlKind.DEALLOCATE, "DEALLOCATE" if name else "DEALLOCATE ALL", name=name)
+    if kind == "execute_stmt":
+        return ExecutePlan(node.execute_stmt.name, constants(node.execute_stmt.params))
+    if kind == "fetch_stmt":
+        return _fetch(node.fetch_stmt)
+    if kind == "close_portal_stmt":
+        name = node.close_portal_stmt.portalname
+        sql = f"CLOSE {settings.identifier(name)}" if name else "CLOSE ALL"
+        return ControlPlan(ControlKind.CLOSE, "CLOSE CURSOR" if name else "CLOSE CURSOR ALL", sql, name)
     raise _refusal(kind)
 
 
@@ -82,6 +86,16 @@ def _refusal(kind: str) -> SeenbyError:
         return Refused(f"{_WRITES[kind]} changes the database; a grant only reads", hint=_ONLY)
     name = _FORBIDDEN.get(kind) or kind.removesuffix("_stmt").replace("_", " ").upper()
     return Refused(f"{name} is not on the list of statements that a grant may run", hint=_ONLY)
+
+
+def _fetch(statement: pb.FetchStmt) -> FetchPlan:
+    verb = "MOVE" if statement.ismove else "FETCH"
+    count = statement.how_many
+    if statement.direction == pb.FETCH_RELATIVE and count == 1:  # NEXT
+        return FetchPlan(statement.portalname, 1, statement.ismove)
+    if statement.direction != pb.FETCH_FORWARD or count < 1:
+        raise Unsupported(f"{verb} only goes forward here", hint=f"use {verb} NEXT, FORWARD n or ALL")
+    return FetchPlan(statement.portalname, None if count >= _ALL else count, statement.ismove)
 
 
 def _transaction(statement: pb.TransactionStmt) -> ControlPlan:
