@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
 from random import Random
 
@@ -14,8 +13,9 @@ from seenby import sql
 from seenby.model.plan import Bound, Plan, QueryPlan
 from tests.fixtures.oracles import PROPERTY
 from tests.oracles import world
+from tests.oracles.campaign import run, told
 from tests.oracles.generate import Generator
-from tests.oracles.judge import Judge, OracleFailure, minimise
+from tests.oracles.judge import Judge
 from tests.oracles.query import Case
 from tests.oracles.refusals import OFFENCES, STATEMENTS, WRAPPERS, refusal, refused
 from tests.oracles.unusual import Unusual
@@ -23,9 +23,6 @@ from tests.oracles.unusual import Unusual
 LONG = os.environ.get("SEENBY_CAMPAIGN") == "long"
 CHUNKS = 40 if LONG else 6
 ANSWERED, UNANSWERED, REFUSED = 600, 60, 60
-TOLD = 4
-"""So many failures of one kind are shrunk and told per chunk."""
-
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("oracles")]
 
 SHAPE = world.shape()
@@ -52,20 +49,10 @@ def test_nobody_is_missing_and_nothing_is_silently_wrong(
     chunk: int, judge: Judge, record_property: Callable[[str, object], None]
 ) -> None:
     seed = f"{os.environ['SEENBY_SEED']}/{chunk}"
-    counts: dict[str, Counter[str]] = {}
-    failures: dict[str, list[tuple[Case, OracleFailure]]] = {}
-    for case in cases(seed):
-        try:
-            verdict = judge.judge(case, analyse)
-        except OracleFailure as failure:
-            failures.setdefault(failure.kind, []).append((case, failure))
-            continue
-        row = counts.setdefault(verdict.shape, Counter())
-        row.update(["queries", verdict.outcome])
-        row.update(disclosed=verdict.disclosed, attributed=verdict.attributed, failed=int(verdict.failed))
+    counts, failures = run(judge, cases(seed), analyse)
     record_property(PROPERTY, json.dumps(counts))
     if failures:
-        pytest.fail("\n\n".join(told(judge, seed, kind, found) for kind, found in failures.items()), pytrace=False)
+        pytest.fail(told(judge, seed, analyse, failures), pytrace=False)
 
 
 @pytest.mark.parametrize(
@@ -90,16 +77,3 @@ def test_a_capped_companion_names_more_people_than_the_cap_allows(judge: Judge) 
         assert some <= everybody
         assert len(some) >= min(3, len(everybody)), capped.companion
         checked += 1
-
-
-def told(judge: Judge, seed: str, kind: str, found: list[tuple[Case, OracleFailure]]) -> str:
-    """The first failures of one kind, shrunk, as a report that can be acted on."""
-    lines = [f"{kind}: {len(found)} failures, seed SEENBY_SEED={seed} (the number after / is the chunk)"]
-    for case, _ in found[:TOLD]:
-        small = minimise(judge, case, analyse, kind)
-        try:
-            judge.judge(small, analyse)
-        except OracleFailure as failure:
-            notes = "".join(f"\n      {note}" for note in getattr(failure, "__notes__", ()))
-            lines.append(f"  query: {small.text}\n    parameters: {small.params}\n    {failure}{notes}")
-    return "\n".join(lines)
