@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from seenby.errors import Internal, ServerError, Unsupported
-from seenby.model.plan import Bound, ControlKind, ControlPlan, CopyPlan, DeclarePlan, Plan, QueryPlan
+from seenby.model.plan import Bound, ControlKind, ControlPlan, CopyPlan, DeclarePlan, Plan, QueryPlan, WritePlan
 from seenby.session.expect import Acknowledged, Command, Companion, Local, Prepared
 from seenby.session.results import Results
 from seenby.session.statements import ClientStatement, Result, ServerStatement
@@ -138,7 +138,7 @@ def stale(session: Session, statement: ClientStatement) -> ServerError | None:
             "the tables changed since this statement was prepared", code="0A000", hint="prepare it again"
         )
     server, plan = statement.server, statement.plan
-    if server is not None and not session.names.is_current(server):
+    if server is not None and not isinstance(plan, WritePlan) and not session.names.is_current(server):
         query = as_query(plan) if not isinstance(plan, (DeclarePlan, CopyPlan)) else plan.query
         assert query is not None
         statement.server = prepare(session, query, server.key[1])

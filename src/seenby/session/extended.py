@@ -16,8 +16,9 @@ from seenby.model.plan import (
     PreparePlan,
     QueryPlan,
     RefusedPlan,
+    WritePlan,
 )
-from seenby.session import around, asking
+from seenby.session import around, asking, writes
 from seenby.session.expect import Acknowledged, Local
 from seenby.session.parameters import closed_type
 from seenby.session.results import Results
@@ -62,7 +63,9 @@ def parse(session: Session, body: bytes) -> None:
         statement = made
     undo = partial(names.forget_name, message.name, statement)
     query = plan.query if isinstance(plan, (DeclarePlan, CopyPlan)) else asking.as_query(plan)
-    if query is None:
+    if isinstance(plan, WritePlan):
+        statement.server = asking.prepare(session, writes.prepared_as(plan), message.oids, undo=undo)
+    elif query is None:
         session.pending.append(Local(backend.PARSE_DONE, undo=undo))
     else:
         if statement.plan is plan and not isinstance(plan, (DeclarePlan, CopyPlan)):
@@ -135,6 +138,8 @@ def describe(session: Session, body: bytes) -> None:
 
     def answer() -> bytes:
         head = backend.parameter_description(parameters.parameters if parameters else ()) if kind == b"S" else b""
+        if isinstance(plan, WritePlan):
+            return head + writes.described(session, plan, statement.server, formats)
         return head + (backend.row_description(rows.fields, formats) if rows else backend.NO_DATA_DONE)
 
     session.pending.append(Local(answer))
@@ -146,6 +151,9 @@ def execute(session: Session, body: bytes) -> None:
     if portal is None:
         return
     result = portal.result
+    if isinstance(portal.statement.plan, WritePlan):
+        writes.execute(session, portal)
+        return
     if result is None:
         _run(session, portal, limit, body)
         return

@@ -17,8 +17,9 @@ from seenby.model.plan import (
     PreparePlan,
     QueryPlan,
     RefusedPlan,
+    WritePlan,
 )
-from seenby.session import around, asking
+from seenby.session import around, asking, writes
 from seenby.session.expect import Acknowledged, Local
 from seenby.session.results import Results
 from seenby.session.statements import ClientStatement, ServerStatement
@@ -44,6 +45,9 @@ def query(session: Session, body: bytes) -> None:
     session.names.statements.pop(b"", None)
     session.names.portals.pop(b"", None)
     plans = session.analyse(text)
+    if any(isinstance(plan, WritePlan) for plan in plans):
+        writes.query(session, plans, text)
+        return
     _go_on(session, Rest(plans, text, len(plans) > 1))
 
 

@@ -42,6 +42,15 @@ class Telling:
         self._skipping = False  # extended protocol: an error, so everything up to Sync is skipped
         self._fail_block = False
 
+    @property
+    def facts(self) -> RecordFacts:
+        """What every record of this session says."""
+        return self._facts
+
+    def hand_over(self, ticket: int, item: QueryDisclosure) -> None:
+        """Hands ``item`` to the ledger; what waits for it is held by the caller."""
+        self._out.records.append((ticket, item))
+
     def record(self, item: QueryDisclosure, data: bytes) -> None:
         """Hands ``item`` to the ledger; ``data`` and all that follows wait until it is durable."""
         ticket = self.outbox.ticket()

@@ -87,6 +87,26 @@ def check_printed(text: str, select: pb.SelectStmt) -> None:
         )
 
 
+def print_checked(node: pb.Node) -> str:
+    """The statement as SQL text, parsed again and compared. Raises Unsupported if it does not say the same."""
+    result = pb.ParseResult()
+    result.stmts.add().stmt.CopyFrom(node)
+    printed = pb.Node.FromString(node.SerializeToString())
+    _forget_places(printed)
+    try:
+        text: str = _deparse(result)
+        again = _parse(text).stmts[0].stmt
+    except (PgQueryError, DecodeError):
+        text, again = "", pb.Node()
+    _forget_places(again)
+    if again != printed:
+        raise Unsupported(
+            "an expression of the statement cannot be written down again without doubt",
+            hint="split the expression with the most parentheses",
+        )
+    return text
+
+
 def _forget_places(message: Message) -> None:
     """Clears all positions in the text."""
     for field, value in message.ListFields():
