@@ -1,42 +1,52 @@
-"""A relay that does to catalogue queries what the gateway does to them, crudely, by regular expressions.
+"""A relay that does to catalogue queries what the gateway does to them, with the gateway's own code.
 
 With it real clients can be shown ``seenby_catalog`` without the gateway. It rewrites the text of Query ('Q') and Parse
-('P'); everything else passes as it is.
+('P'); everything else passes as it is, queries over tables too.
 """
 
 from __future__ import annotations
 
-import re
 import socket
 import struct
 import threading
 from pathlib import Path
 from typing import BinaryIO
 
-from seenby.guard.catalog import CATALOG_VIEWS, INFORMATION_SCHEMA_VIEWS, REWRITTEN_FUNCTIONS
+from postgast import pg_query_pb2 as pb
 
+from seenby.errors import SeenbyError
+from seenby.guard.catalog import CATALOG_FUNCTIONS, CATALOG_VIEWS, REWRITTEN_FUNCTIONS
+from seenby.model.shape import Catalog
+from seenby.sql.catalogq import decide
+from seenby.sql.parse import parse
 
-def _one_of(names: frozenset[str]) -> str:
-    return "|".join(sorted(map(re.escape, names), key=len, reverse=True))
-
-
-_CAST = re.compile(rf"('(?:[^']|'')*'|\$\d+|\b[a-z_][\w.]*)::(?:pg_catalog\.)?({_one_of(REWRITTEN_FUNCTIONS)})\b")
-_STRING = re.compile(r"('(?:[^']|'')*')")
-_FUNCTION = re.compile(rf'(?<![\w."])(?:pg_catalog\.)?({_one_of(REWRITTEN_FUNCTIONS)})(?=\s*\()')
-_RELATION = re.compile(
-    rf'(?<![\w."])(?:pg_catalog\.)?({_one_of(CATALOG_VIEWS - INFORMATION_SCHEMA_VIEWS)})\b(?!\s*[(.])'
+_ALLOWED = Path(__file__).parents[1] / "unit" / "guard" / "allowed_functions.txt"
+_TYPES = "bool bpchar char date float8 int2 int4 int8 interval json jsonb name numeric oid text timestamptz varchar"
+CATALOG = Catalog(
+    version="1",
+    functions=frozenset(_ALLOWED.read_text().split()),
+    aggregates=frozenset(),
+    windows=frozenset(),
+    set_returning=frozenset(),
+    types=frozenset(_TYPES.split()),
+    catalog_views=CATALOG_VIEWS,
+    catalog_functions=CATALOG_FUNCTIONS,
+    tables={},
+    rewritten_functions=REWRITTEN_FUNCTIONS,
 )
-_INFORMATION = re.compile(rf"\b({_one_of(INFORMATION_SCHEMA_VIEWS)})\b(?!\.)")
 
 
 def rewrite(sql: str) -> str:
-    """``x::regclass`` -> call, then names of functions and relations outside string constants."""
-    parts = _STRING.split(_CAST.sub(r"seenby_catalog.\2(\1)", sql))
-    for i in range(0, len(parts), 2):
-        text = _FUNCTION.sub(r"seenby_catalog.\1", parts[i])
-        text = _RELATION.sub(r"seenby_catalog.\1", text)
-        parts[i] = _INFORMATION.sub(r'seenby_catalog."\1"', text)
-    return "".join(parts)
+    """As the gateway would send it on; a statement that it refuses becomes one that fails with its words."""
+    try:
+        return "; ".join(_rewritten(statement.node.select_stmt, statement.text) for statement in parse(sql)) or sql
+    except SeenbyError as error:
+        return 'SELECT "{}"'.format(str(error).replace('"', "'"))
+
+
+def _rewritten(select: pb.SelectStmt, text: str) -> str:
+    plan = decide(select, text, CATALOG, granted=True) if select.ByteSize() else None
+    return text if plan is None else plan.sql
 
 
 class Relay:

@@ -70,14 +70,12 @@ BEGIN
             WHEN y.typcategory = 'B' THEN 'false'
             WHEN y.typcategory = 'N' THEN '0'
             ELSE 'NULL'
-            END, replace(format_type(a.atttypid, a.atttypmod), 'anyarray', 'text[]'), a.attname
+            -- A constant compared with an aclitem would be looked up among all roles.
+            END, regexp_replace(format_type(a.atttypid, a.atttypmod), '^(anyarray|aclitem\[\])$', 'text[]'), a.attname
         ), ', ' ORDER BY a.attnum)
         INTO columns
         FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
         WHERE a.attrelid = relid AND a.attnum > 0 AND NOT a.attisdropped;
-        IF spec.name !~ '\.' THEN
-            columns := format('%s, %s::oid AS tableoid', columns, relid::oid);
-        END IF;
         EXECUTE format('CREATE VIEW seenby_catalog.%I WITH (security_barrier) AS SELECT %s %s',
             spec.name, columns, CASE WHEN spec.source = '' THEN 'WHERE false' ELSE 'FROM ' || spec.source END);
     END LOOP;

@@ -54,11 +54,31 @@ CREATE FUNCTION seenby_catalog.pg_available_extensions()
 CREATE FUNCTION seenby_catalog.ts_token_type(oid) RETURNS TABLE (tokid integer, alias text, description text) STABLE
     BEGIN ATOMIC SELECT t.* FROM seenby_catalog.pg_ts_parser p, pg_catalog.ts_token_type(p.oid) t WHERE p.oid = $1; END;
 
--- Privileges: SELECT on what is shown, and nothing else.
+-- Privileges: SELECT on what is shown, USAGE of its schema and types, EXECUTE on what initdb made, and nothing else.
+-- Names are those of the platform; about any other role than the session's own nothing is known (NULL).
 CREATE FUNCTION seenby_catalog.has_table_privilege(oid, text) RETURNS boolean STABLE
     RETURN (SELECT $2 ~* '^(.*,)?\s*SELECT\s*(,.*)?$' FROM seenby_catalog.pg_class WHERE oid = $1);
 CREATE FUNCTION seenby_catalog.has_any_column_privilege(oid, text) RETURNS boolean STABLE
     RETURN seenby_catalog.has_table_privilege($1, $2);
+CREATE FUNCTION seenby_catalog.has_column_privilege(oid, smallint, text) RETURNS boolean STABLE
+    RETURN (SELECT seenby_catalog.has_table_privilege($1, $3) FROM seenby_catalog.pg_attribute
+        WHERE attrelid = $1 AND attnum = $2);
+CREATE FUNCTION seenby_catalog.has_column_privilege(oid, text, text) RETURNS boolean STABLE
+    RETURN (SELECT seenby_catalog.has_table_privilege($1, $3) FROM seenby_catalog.pg_attribute
+        WHERE attrelid = $1 AND attname = $2);
+CREATE FUNCTION seenby_catalog.has_sequence_privilege(oid, text) RETURNS boolean IMMUTABLE RETURN NULL::boolean;
+CREATE FUNCTION seenby_catalog.has_function_privilege(oid, text) RETURNS boolean STABLE
+    RETURN (SELECT true FROM seenby_catalog.pg_proc WHERE oid = $1);
+CREATE FUNCTION seenby_catalog.has_type_privilege(oid, text) RETURNS boolean STABLE
+    RETURN (SELECT true FROM seenby_catalog.pg_type WHERE oid = $1);
+CREATE FUNCTION seenby_catalog.has_language_privilege(oid, text) RETURNS boolean STABLE
+    RETURN (SELECT false FROM seenby_catalog.pg_language WHERE oid = $1);
+CREATE FUNCTION seenby_catalog.has_language_privilege(text, text) RETURNS boolean STABLE
+    RETURN (SELECT false FROM seenby_catalog.pg_language WHERE lanname = $1);
+CREATE FUNCTION seenby_catalog.has_tablespace_privilege(oid, text) RETURNS boolean STABLE
+    RETURN (SELECT false FROM seenby_catalog.pg_tablespace WHERE oid = $1);
+CREATE FUNCTION seenby_catalog.has_tablespace_privilege(text, text) RETURNS boolean STABLE
+    RETURN (SELECT false FROM seenby_catalog.pg_tablespace WHERE spcname = $1);
 CREATE FUNCTION seenby_catalog.has_schema_privilege(oid, text) RETURNS boolean STABLE
     RETURN (SELECT $2 ~* '^(.*,)?\s*USAGE\s*(,.*)?$' FROM seenby_catalog.pg_namespace WHERE oid = $1);
 CREATE FUNCTION seenby_catalog.has_schema_privilege(text, text) RETURNS boolean STABLE
@@ -71,6 +91,10 @@ CREATE FUNCTION seenby_catalog.pg_has_role(text, text) RETURNS boolean STABLE
     RETURN $1 = current_user;
 CREATE FUNCTION seenby_catalog.pg_has_role(oid, text) RETURNS boolean STABLE
     RETURN EXISTS (SELECT FROM seenby_catalog.pg_roles WHERE oid = $1);
+CREATE FUNCTION seenby_catalog.pg_has_role(name, oid, text) RETURNS boolean STABLE
+    RETURN CASE WHEN $1 = current_user THEN seenby_catalog.pg_has_role($2, $3) END;
+CREATE FUNCTION seenby_catalog.pg_has_role(name, text, text) RETURNS boolean STABLE
+    RETURN CASE WHEN $1 = current_user THEN seenby_catalog.pg_has_role($2, $3) END;
 
 CREATE FUNCTION seenby_catalog.current_schemas(boolean) RETURNS name[] STABLE
     RETURN ARRAY(SELECT n.nspname FROM unnest(pg_catalog.current_schemas($1)) WITH ORDINALITY u(name, i)
@@ -79,8 +103,10 @@ CREATE FUNCTION seenby_catalog.current_schemas(boolean) RETURNS name[] STABLE
 CREATE FUNCTION seenby_catalog.current_schema() RETURNS name STABLE
     RETURN (seenby_catalog.current_schemas(false))[1];
 
--- Settings: those of pg_settings above can be read; asyncpg sets jit before it looks at types, which changes nothing
--- of the answers, so that is answered and not done.
+-- Settings: those of pg_settings above can be read. Clients also set some to what they are (pgAdmin: bytea_output), and
+-- asyncpg sets jit before it looks at types, which changes nothing of the answers: that is answered and not done.
+CREATE FUNCTION seenby_catalog.pg_show_all_settings() RETURNS SETOF seenby_catalog.pg_settings STABLE
+    BEGIN ATOMIC SELECT * FROM seenby_catalog.pg_settings; END;
 CREATE FUNCTION seenby_catalog.current_setting(text, boolean DEFAULT false) RETURNS text STABLE LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT $2 AND NOT EXISTS (SELECT FROM seenby_catalog.pg_settings WHERE lower(name) = lower($1)) THEN
@@ -90,11 +116,34 @@ BEGIN
 END $$;
 CREATE FUNCTION seenby_catalog.set_config(text, text, boolean) RETURNS text STABLE LANGUAGE plpgsql AS $$
 BEGIN
-    IF lower($1) <> 'jit' THEN
+    IF lower($1) <> 'jit' AND lower($2) IS DISTINCT FROM lower(seenby_catalog.current_setting($1, true)) THEN
         RAISE cant_change_runtime_param USING MESSAGE = 'that configuration parameter is fixed';
     END IF;
     RETURN $2;
 END $$;
+
+-- The server and the session. The number of a session is the one that the gateway gave to its client (seenby.pid, set when
+-- it signs in). Addresses would be the gateway's own, so there are none, as over a unix socket.
+CREATE FUNCTION seenby_catalog.pg_backend_pid() RETURNS integer STABLE
+    RETURN COALESCE(NULLIF(pg_catalog.current_setting('seenby.pid', true), '')::integer, 0);
+CREATE FUNCTION seenby_catalog.pg_is_in_recovery() RETURNS boolean IMMUTABLE RETURN false;
+CREATE FUNCTION seenby_catalog.pg_blocking_pids(integer) RETURNS integer[] IMMUTABLE RETURN ARRAY[]::integer[];
+CREATE FUNCTION seenby_catalog.pg_my_temp_schema() RETURNS oid IMMUTABLE RETURN 0::oid;
+CREATE FUNCTION seenby_catalog.pg_is_other_temp_schema(oid) RETURNS boolean IMMUTABLE RETURN false;
+CREATE FUNCTION seenby_catalog.pg_relation_is_updatable(oid, boolean) RETURNS integer IMMUTABLE RETURN 0;
+CREATE FUNCTION seenby_catalog.pg_column_is_updatable(oid, smallint, boolean) RETURNS boolean IMMUTABLE RETURN false;
+
+-- Privileges are never shown, so there is nothing to take apart; the real ones print and look up any role. Columns of
+-- privileges are text[] here.
+CREATE FUNCTION seenby_catalog.aclexplode(anyarray)
+    RETURNS TABLE (grantor oid, grantee oid, privilege_type text, is_grantable boolean) IMMUTABLE LANGUAGE sql
+    AS 'SELECT NULL::pg_catalog.oid, NULL::pg_catalog.oid, NULL::pg_catalog.text, NULL::pg_catalog.bool WHERE false';
+CREATE FUNCTION seenby_catalog.acldefault("char", oid) RETURNS text[] IMMUTABLE RETURN NULL::text[];
+CREATE FUNCTION seenby_catalog.oidvectortypes(oidvector) RETURNS text STABLE
+    RETURN (SELECT COALESCE(string_agg(seenby_catalog.format_type(u.o, NULL), ', ' ORDER BY u.i), '')
+        FROM unnest($1) WITH ORDINALITY u(o, i));
+CREATE FUNCTION seenby_catalog.pg_identify_object(oid, oid, integer, OUT type text, OUT schema text, OUT name text,
+    OUT identity text) IMMUTABLE BEGIN ATOMIC SELECT NULL::text, NULL::text, NULL::text, NULL::text; END;
 
 -- A name as users write it -> what is shown under it. x::regclass comes here as regclass(x): text is looked up,
 -- a number is written as text, so that the real output function, which names anything, has no value to print.
@@ -195,20 +244,44 @@ BEGIN
     END LOOP;
     -- what nobody is told: comments, expressions, definitions, sizes
     FOR signature, result IN
-        SELECT s, CASE WHEN s LIKE '%size(%' THEN 'bigint' ELSE 'text' END
+        SELECT regexp_replace(s, ' \w+$', ''), regexp_replace(s, '.*\) ', '')
         FROM unnest(ARRAY[
-            'col_description(oid, integer)', 'obj_description(oid)', 'obj_description(oid, name)',
-            'shobj_description(oid, name)', 'pg_describe_object(oid, oid, integer)', 'pg_get_expr(pg_node_tree, oid)',
-            'pg_get_expr(pg_node_tree, oid, boolean)', 'pg_get_partition_constraintdef(oid)', 'pg_get_partkeydef(oid)',
-            'pg_get_ruledef(oid)', 'pg_get_ruledef(oid, boolean)', 'pg_get_serial_sequence(text, text)',
-            'pg_get_statisticsobjdef(oid)', 'pg_get_statisticsobjdef_columns(oid)', 'pg_get_triggerdef(oid)',
-            'pg_get_triggerdef(oid, boolean)', 'pg_tablespace_location(oid)', 'pg_database_size(oid)',
-            'pg_database_size(text)', 'pg_indexes_size(oid)', 'pg_relation_size(oid)', 'pg_relation_size(oid, text)',
-            'pg_table_size(oid)', 'pg_tablespace_size(oid)', 'pg_tablespace_size(text)', 'pg_total_relation_size(oid)'
+            'col_description(oid, integer) text', 'obj_description(oid) text', 'obj_description(oid, name) text',
+            'shobj_description(oid, name) text', 'pg_describe_object(oid, oid, integer) text',
+            'pg_get_expr(pg_node_tree, oid) text', 'pg_get_expr(pg_node_tree, oid, boolean) text',
+            'pg_get_function_arg_default(oid, integer) text', 'pg_get_function_sqlbody(oid) text',
+            'pg_get_functiondef(oid) text', 'pg_get_partition_constraintdef(oid) text', 'pg_get_partkeydef(oid) text',
+            'pg_get_ruledef(oid) text', 'pg_get_ruledef(oid, boolean) text', 'pg_get_serial_sequence(text, text) text',
+            'pg_get_statisticsobjdef(oid) text', 'pg_get_statisticsobjdef_columns(oid) text',
+            'pg_get_triggerdef(oid) text', 'pg_get_triggerdef(oid, boolean) text', 'pg_get_viewdef(oid) text',
+            'pg_get_viewdef(oid, boolean) text', 'pg_get_viewdef(oid, integer) text', 'pg_get_viewdef(text) text',
+            'pg_get_viewdef(text, boolean) text', 'pg_tablespace_location(oid) text',
+            'pg_database_size(oid) bigint', 'pg_database_size(text) bigint', 'pg_indexes_size(oid) bigint',
+            'pg_indexes_size(text) bigint', 'pg_relation_size(oid) bigint', 'pg_relation_size(text) bigint',
+            'pg_relation_size(oid, text) bigint', 'pg_relation_size(text, text) bigint', 'pg_table_size(oid) bigint',
+            'pg_table_size(text) bigint', 'pg_tablespace_size(oid) bigint', 'pg_tablespace_size(text) bigint',
+            'pg_total_relation_size(oid) bigint', 'pg_total_relation_size(text) bigint',
+            'pg_stat_get_numscans(oid) bigint', 'pg_relation_filenode(oid) oid',
+            'pg_conf_load_time() timestamptz', 'pg_postmaster_start_time() timestamptz', 'inet_client_addr() inet',
+            'inet_client_port() integer', 'inet_server_addr() inet', 'inet_server_port() integer'
         ]) s
     LOOP
         EXECUTE format('CREATE FUNCTION seenby_catalog.%1$s RETURNS %2$s IMMUTABLE RETURN NULL::%2$s',
             signature, result);
+    END LOOP;
+    -- by name: the table, then the role before it; of the others the role alone
+    FOREACH signature IN ARRAY ARRAY['has_table_privilege', 'has_any_column_privilege'] LOOP
+        EXECUTE format('CREATE FUNCTION seenby_catalog.%1$I(text, text) RETURNS boolean STABLE
+            RETURN seenby_catalog.%1$I(seenby_catalog.regclass($1)::oid, $2)', signature);
+    END LOOP;
+    CREATE FUNCTION seenby_catalog.has_column_privilege(text, text, text) RETURNS boolean STABLE
+        RETURN seenby_catalog.has_column_privilege(seenby_catalog.regclass($1)::oid, $2, $3);
+    FOREACH signature IN ARRAY ARRAY['has_table_privilege', 'has_any_column_privilege', 'has_schema_privilege',
+        'has_database_privilege'] LOOP
+        EXECUTE format('CREATE FUNCTION seenby_catalog.%1$I(name, text, text) RETURNS boolean STABLE
+            RETURN CASE WHEN $1 = current_user THEN seenby_catalog.%1$I($2, $3) END', signature);
+        EXECUTE format('CREATE FUNCTION seenby_catalog.%1$I(name, oid, text) RETURNS boolean STABLE
+            RETURN CASE WHEN $1 = current_user THEN seenby_catalog.%1$I($2, $3) END', signature);
     END LOOP;
 END
 $make$;

@@ -226,7 +226,13 @@ INSERT INTO seenby_catalog.kept_attribute
     SELECT '', a.attrelid, a.attnum, a.attname, a.attnotnull
     FROM seenby_catalog.kept_class c
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0;
-INSERT INTO seenby_catalog.kept_type SELECT '', oid, typnamespace FROM pg_type WHERE oid < 16384;
+-- Not the row types of relations that are not served, which would name them.
+INSERT INTO seenby_catalog.kept_type
+    SELECT '', t.oid, t.typnamespace
+    FROM pg_type t
+    LEFT JOIN pg_type e ON e.oid = t.typelem
+    WHERE t.oid < 16384 AND (GREATEST(t.typrelid, e.typrelid) IN (SELECT oid FROM seenby_catalog.kept_class)
+        OR COALESCE(GREATEST(t.typrelid, e.typrelid), 0) = 0);
 DO $$
 DECLARE
     shape text;

@@ -1,14 +1,18 @@
 """Queries over the catalog, and queries over nothing: any shape, because they show nobody's data.
 
 ``psql``'s ``\\d``, drivers that look up types, ``SELECT 1``. A relation of the catalog becomes the one of the same name
-in ``seenby_catalog``, which shows what the grant may know; so do some functions and casts.
+in ``seenby_catalog``, which shows what the grant may know; so do some functions and casts. Its system columns, which a
+view does not have, become constants: the number of the real relation, transaction 0.
 Default deny again: a kind of node that is not listed here is refused.
 
-    SELECT c.oid::regclass FROM pg_catalog.pg_class c WHERE c.relname OPERATOR(pg_catalog.~) '^(accounts)$'
-    -> SELECT seenby_catalog.regclass(c.oid) AS oid FROM seenby_catalog.pg_class c WHERE ...
+    SELECT c.oid::regclass, c.tableoid FROM pg_catalog.pg_class c WHERE c.relname OPERATOR(pg_catalog.~) '^(accounts)$'
+    -> SELECT seenby_catalog.regclass(c.oid) AS oid, 'pg_catalog.pg_class'::regclass::oid AS tableoid
+       FROM seenby_catalog.pg_class c WHERE ...
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
@@ -45,7 +49,7 @@ def decide(select: pb.SelectStmt, text: str, catalog: Catalog, *, granted: bool)
             "no grant is active, so the catalog is closed too", hint="ask for one: seenby grant request --help"
         )
     visible = _width(select)
-    rewriter = _Rewriter(catalog)
+    rewriter = _Rewriter(catalog, _names(select))
     rewriter.message(select)
     for var in served:
         _serve(var)
@@ -63,6 +67,26 @@ def _may_concern(select: pb.SelectStmt, text: str) -> bool:
             return True
     lower = text.lower()
     return "pg_" in lower or "information_schema" in lower
+
+
+def _names(message: Message) -> frozenset[str]:
+    """Of all CTEs."""
+    found = {message.ctename} if isinstance(message, pb.CommonTableExpr) else set()
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for one in value if field.is_repeated else (value,):
+                found |= _names(one)
+    return frozenset(found)
+
+
+def _own_tables(items: Iterable[pb.Node]) -> Iterator[pb.RangeVar]:
+    """The tables of one FROM clause, through its joins."""
+    for item in items:
+        match item.WhichOneof("node"):
+            case "range_var":
+                yield item.range_var
+            case "join_expr":
+                yield from _own_tables((item.join_expr.larg, item.join_expr.rarg))
 
 
 def _served(var: pb.RangeVar, catalog: Catalog) -> bool:
@@ -94,11 +118,44 @@ def _width(select: pb.SelectStmt) -> int:
     return len(select.target_list)
 
 
+_SYSTEM = frozenset({"tableoid", "xmin"})
+_RENAMED = frozenset({"type_cast", "case_expr", "collate_clause"})
+
+
+def _real_name(var: pb.RangeVar) -> str:
+    return f"{var.schemaname or 'pg_catalog'}.{var.relname}"
+
+
+def _last(node: pb.Node) -> str:
+    """The last part of a column's name, "*" for a star, "" for anything else."""
+    if not node.column_ref.fields:
+        return ""
+    part = node.column_ref.fields[-1]
+    return part.string.sval if part.WhichOneof("node") == "string" else "*"
+
+
+def _constant(text: str) -> pb.Node:
+    node = pb.Node()
+    node.a_const.sval.sval = text
+    return node
+
+
+def _typed(arg: pb.Node, type_name: str) -> pb.Node:
+    node = pb.Node()
+    node.type_cast.arg.CopyFrom(arg)
+    for part in ("pg_catalog", type_name):
+        node.type_cast.type_name.names.add().string.sval = part
+    node.type_cast.type_name.typemod = -1
+    return node
+
+
 class _Rewriter:
     """Checks every node of a statement and sends functions and casts to ``seenby_catalog``."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, ctes: frozenset[str]) -> None:
         self._catalog = catalog
+        self._ctes = ctes
+        self._scopes: list[dict[str, str]] = []  # of each block, from outside: alias -> served relation
         self._types = catalog.types | functions.CATALOG_TYPES | (functions.REG_TYPES & catalog.rewritten_functions)
         self.parameters = 0
 
@@ -137,6 +194,10 @@ class _Rewriter:
             for one in value if field.is_repeated else (value,):
                 self.message(one)
         match message:
+            case pb.SelectStmt():
+                self._scopes.pop()
+            case pb.Node() if message.WhichOneof("node") == "column_ref":
+                self._system_column(message)
             case pb.Node() if message.WhichOneof("node") == "type_cast":
                 self._cast(message)
             case pb.Node() if message.WhichOneof("node") == "sqlvalue_function":
@@ -160,15 +221,44 @@ class _Rewriter:
             for node in select.target_list
         ):
             raise SyntaxFailed("SELECT * with no tables specified is not valid", hint="name a table after FROM")
+        self._scopes.append(
+            {
+                var.alias.aliasname or var.relname: _real_name(var)
+                for var in _own_tables(select.from_clause)
+                if _served(var, self._catalog) and (var.schemaname or var.relname not in self._ctes)
+            }
+        )
         for node in select.target_list:
-            # A cast that becomes a call would change the column's name.
+            # A cast that becomes a call would change the column's name; so would a constant.
             target = node.res_target
-            if not target.name and target.val.WhichOneof("node") in {"type_cast", "case_expr", "collate_clause"}:
+            if not target.name and (target.val.WhichOneof("node") in _RENAMED or _last(target.val) in _SYSTEM):
                 target.name = output_name(target.val)
             own_name(target.name)
 
+    def _system_column(self, node: pb.Node) -> None:
+        """``c.tableoid`` and ``c.xmin`` of a served relation; of one without alias if the block has no other."""
+        column = _last(node)
+        if column not in _SYSTEM:
+            return
+        fields = node.column_ref.fields
+        relation = None
+        if len(fields) == 2:
+            alias = fields[0].string.sval
+            relation = next((scope[alias] for scope in reversed(self._scopes) if alias in scope), None)
+        elif self._scopes and len(self._scopes[-1]) == 1:
+            relation = next(iter(self._scopes[-1].values()))
+        if relation is None:
+            return
+        if column == "xmin":
+            node.CopyFrom(_typed(_constant("0"), "xid"))
+        else:
+            node.CopyFrom(_typed(_typed(_constant(relation), "regclass"), "oid"))
+
     def _call(self, call: pb.FuncCall) -> None:
         catalog = self._catalog
+        if ".".join(part.string.sval for part in call.funcname) in catalog.catalog_functions and len(call.funcname) > 1:
+            call.funcformat = pb.COERCE_EXPLICIT_CALL
+            return  # one of information_schema's
         name = functions.check_function(call, catalog.functions, catalog.catalog_functions)
         if name in catalog.rewritten_functions:
             call.funcname[0].string.sval = SERVED

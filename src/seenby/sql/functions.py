@@ -36,7 +36,7 @@ REG_TYPES = words("""
     """)
 """Casts to these look names up in the whole catalog, also of what the grant does not show."""
 
-CATALOG_TYPES = words("oid name char bpchar int2vector oidvector pg_node_tree aclitem xid")
+CATALOG_TYPES = words("oid name char bpchar int2vector oidvector pg_node_tree xid")
 """Types that queries over the catalog need, beyond what any query may name."""
 
 TOTAL = words("""

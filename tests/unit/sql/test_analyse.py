@@ -77,13 +77,14 @@ def test_two_shapes_with_one_id_are_not_mixed_up() -> None:
 def test_psqls_own_queries_read_the_served_catalog_alone() -> None:
     plans = analyse(RECORDED.read_text(), SHAPE, CATALOG, cap=1)
     refused = [plan.error.message for plan in plans if isinstance(plan, RefusedPlan)]
-    # \d+ of a view asks for its definition, \sv too: nobody gets those.
-    assert {message for message in refused if "pg_get_viewdef" not in message} == set()
+    assert not refused
     queries = [plan for plan in plans if isinstance(plan, QueryPlan)]
     assert len(queries) > 150
     for plan in queries:
         assert plan.bound is Bound.NOBODY
-        bare = re.sub(r"'(?:[^']|'')*'", "", plan.sql)
+        # A system column of the catalogue (c.tableoid) has become the number of one of its own relations.
+        own = re.sub(r"'pg_catalog\.pg_\w+'::pg_catalog\.regclass::pg_catalog\.oid", "", plan.sql)
+        bare = re.sub(r"'(?:[^']|'')*'", "", own)
         assert not re.search(r"(FROM|JOIN|,)\s+(pg_catalog\.)?pg_\w+(?![\w(.])", bare)
         assert not re.search(r"::\s*(pg_catalog\.)?reg\w+", bare)
 
