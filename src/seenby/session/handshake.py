@@ -36,6 +36,7 @@ class Admitted:
     minor: the protocol's minor version to speak, 0 or 2.
     settings: what the client wants set, in order; not yet allowed.
     grant: the grant's id asked for, or "".
+    preview: changes are to be shown and taken back.
     """
 
     principal: Principal
@@ -43,6 +44,7 @@ class Admitted:
     settings: tuple[tuple[str, str], ...]
     grant: str
     minor: int
+    preview: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class Handshake:
         self._message: startup.StartupMessage | None = None
         self._principal: Principal | None = None
         self._grant = ""
+        self._preview = False
         self._settings: tuple[tuple[str, str], ...] = ()
         self._scram = ScramMechanism("SCRAM-SHA-256").make_server(self._verifier, s_nonce=nonce)
 
@@ -186,7 +189,8 @@ class Handshake:
         settings = [pair for pair in message.parameters.items() if pair[0] not in _KNOWN]
         settings += _options(message.parameters.get("options", ""))
         self._grant = dict(settings).get("seenby.grant", "")
-        self._settings = tuple(pair for pair in settings if pair[0] != "seenby.grant")
+        self._preview = _switch(dict(settings).get("seenby.preview", "off"))
+        self._settings = tuple(pair for pair in settings if pair[0] not in {"seenby.grant", "seenby.preview"})
         self._principal = self._lookup(name)
         self._phase = _Phase.SASL
         minor = message.version & 0xFFFF
@@ -246,6 +250,7 @@ class Handshake:
                 self._settings,
                 self._grant,
                 2 if message.version & 0xFFFF >= 2 else 0,
+                self._preview,
             ),
         )
 
@@ -267,6 +272,13 @@ def parse_verifier(verifier: str) -> tuple[bytes, bytes, bytes, int]:
     iterations, salt = iterations_salt.split(":")
     stored, server = keys.split(":")
     return b64decode(salt), b64decode(stored), b64decode(server), int(iterations)
+
+
+def _switch(value: str) -> bool:
+    """Of ``-c seenby.preview=on``. Raises ParameterFixed for anything else: it must not be read as "for real"."""
+    if value not in {"on", "off"}:
+        raise ParameterFixed(f"seenby.preview is on or off, not {value!r}", hint="write -c seenby.preview=on")
+    return value == "on"
 
 
 def _options(text: str) -> list[tuple[str, str]]:
