@@ -201,6 +201,8 @@ class Gateway:
             max_message=self.config.limits.max_message,
             settings=settings,
             principal=principal.name,
+            random=os.urandom,
+            preview=admitted.preview,
         )
         connection.key = (self._next_pid, os.urandom(32 if admitted.minor >= 2 else 4))
         self._next_pid = self._next_pid % 0x7FFF_FFFF + 1
