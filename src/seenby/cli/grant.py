@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +15,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from seenby.cli.control_client import ControlClient
+from seenby.cli.grant_view import break_glass, checked, holds, out, print_next, print_scope, state, waits_for_review
 from seenby.cli.moment import moment
-from seenby.errors import ConfigError, SeenbyError, UsageError, VerificationError
-from seenby.grants.signing import Verb, verify_grant
+from seenby.errors import UsageError, VerificationError
+from seenby.grants.signing import Verb
 from seenby.grants.terms import decode_terms, grant_commit, writes_value
-from seenby.grants.words import approvals, clock, scope, what, who, whom
+from seenby.grants.words import approvals, clock, what, whom
 from seenby.model.classes import DataClass
 from seenby.model.grant import Answers, GrantTerms, Write, WriteAction
 from seenby.model.people import Person
@@ -32,11 +32,17 @@ PEOPLE = 1_000
 
 app = App(
     name="grant",
-    help="Ask for access to people's data; approve, deny, revoke.",
+    help="Ask for access to people's data; approve, deny, revoke, review.",
     help_epilogue="A grant names a purpose, kinds of data, people and a time. It works once as many approvers of the "
     "people's region as the policy asks for have signed it, and ends by itself. All of it is in the region's log.",
     default_parameter=Parameter(show_default=False),
 )
+
+for verb, sentence in (
+    ("break-glass", "In an emergency: see some data now, without approval, for half an hour at most."),
+    ("review", "Say whether breaking the glass was justified, as an approver of the people's region."),
+):
+    app.command(f"seenby.cli.break_glass:{verb.replace('-', '_')}", name=verb, help=sentence)
 
 As = Annotated[str, Parameter(name="--as", env_var="SEENBY_AS", help="Your name in the directory.")]
 Key = Annotated[Path, Parameter(name="--key", env_var="SEENBY_KEY", help="Your private key, a PEM file (mode 600).")]
@@ -46,10 +52,6 @@ ConfigFile = Annotated[
 Socket = Annotated[Path | None, Parameter(name="--socket", help="The gateway's control socket, instead of --config.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of text.")]
 Id = Annotated[str, Parameter(help="The grant's id, or its first digits.")]
-
-
-def _out() -> Console:
-    return Console(highlight=False, soft_wrap=True)
 
 
 def open_client(name: str, key: Path, config: Path | None, socket: Path | None) -> ControlClient:
@@ -140,29 +142,40 @@ def request(
             "answers": str(answers),
             "writes": writes_value(_writes(may_update, may_delete, may_insert)),
             "reason": reason,
+            "emergency": False,
         }
         if not wish["cells"]:
             raise UsageError(
                 "what do you want to see?", hint="give --class CLASS (as in contact) or --column TABLE.COLUMN"
             )
-        draft = client.post("/drafts", wish)
-        data = draft["terms"].encode()
-        terms = decode_terms(data)
-        _check_draft(terms, wish)
-        out = _out()
-        if not json_:
-            _print_scope(out, terms)
-        opening = secrets.token_bytes(32)
-        signature = client.sign(Verb.REQUEST, terms.id, grant_commit(opening, data))
-        view = client.post("/grants", {"terms": data.decode(), "opening": opening.hex(), "signature": signature})
+        terms, draft, view = ask(client, wish, quiet=json_)
     if json_:
         print(json.dumps(view))
         return
+    to = out()
     if terms.approvals:
-        out.print(f"\nThe policy allows it once {approvals(terms)} have signed. {escape(' '.join(draft['because']))}")
+        to.print(f"\nThe policy allows it once {approvals(terms)} have signed. {escape(' '.join(draft['because']))}")
     else:
-        out.print("\nThe policy allows it without approval.")
-    _print_next(out, view, config, socket)
+        to.print("\nThe policy allows it without approval.")
+    print_next(to, view, config, socket)
+
+
+def ask(client: ControlClient, wish: dict[str, Any], *, quiet: bool) -> tuple[GrantTerms, Any, Any]:
+    """Draft, look, sign, send. (terms, the draft, the grant as the gateway answers with it)"""
+    draft = client.post("/drafts", wish)
+    data = draft["terms"].encode()
+    terms = decode_terms(data)
+    _check_draft(terms, wish)
+    if not quiet:
+        print_scope(out(), terms)
+    opening = secrets.token_bytes(32)
+    verb = Verb.BREAK_GLASS if terms.emergency else Verb.REQUEST
+    signature = client.sign(verb, terms.id, grant_commit(opening, data))
+    return (
+        terms,
+        draft,
+        client.post("/grants", {"terms": data.decode(), "opening": opening.hex(), "signature": signature}),
+    )
 
 
 def _writes(updates: Sequence[str], deletes: Sequence[str], inserts: Sequence[str]) -> list[Write]:
@@ -195,8 +208,9 @@ def _check_draft(terms: GrantTerms, wish: dict[str, Any]) -> None:
         "answers": str(terms.answers),
         "writes": writes_value(terms.writes),
         "reason": terms.reason,
+        "emergency": terms.emergency,
     }
-    if terms.emergency or back != wish:
+    if back != wish:
         raise VerificationError("the gateway changed your request, so it was not signed", hint="tell whoever runs it")
 
 
@@ -227,19 +241,19 @@ def revoke(
 def _decide(
     verb: Verb, grant_id: str, name: str, key: Path, config: Path | None, socket: Path | None, as_json: bool
 ) -> None:
-    out = _out()
+    to = out()
     with open_client(name, key, config, socket) as client:
         view = client.read(f"/grants/{grant_id}")
-        terms, commit = _checked(view)
+        terms, commit = checked(view)
         if not as_json:
-            _print_scope(out, terms)
+            print_scope(to, terms)
         signed = {"name": name, "signature": client.sign(verb, terms.id, commit)}
         view = client.post(f"/grants/{terms.id}/{verb}", signed)
     if as_json:
         print(json.dumps(view))
         return
-    out.print(f"\n{escape(name)} signed: {verb}.")
-    _print_next(out, view, config, socket)
+    to.print(f"\n{escape(name)} signed: {verb}.")
+    print_next(to, view, config, socket)
 
 
 @app.command(name="list")
@@ -251,15 +265,17 @@ def list_(*, as_: As, key: Key, config: ConfigFile = None, socket: Socket = None
         print(json.dumps(views))
         return
     if not views:
-        _out().print("No grants that you may see.")
+        out().print("No grants that you may see.")
         return
+    for view in filter(waits_for_review, views):
+        out().print(break_glass(view))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("grant", "state", "who", "why", "sees", "of whom", "until"):
         table.add_column(name, no_wrap=name in {"grant", "state"})
     for view in views:
-        terms, _ = _checked(view)
+        terms, _ = checked(view)
         why = f"{terms.purpose} {terms.reference}"
-        row = (terms.id[:8], _state(view), terms.principal, why, what(terms), whom(terms), clock(terms.not_after))
+        row = (terms.id[:8], state(view), terms.principal, why, what(terms), whom(terms), clock(terms.not_after))
         table.add_row(*map(escape, row))
     Console(highlight=False).print(table)
 
@@ -274,19 +290,19 @@ def show(
     if json_:
         print(json.dumps(view))
         return
-    terms, commit = _checked(view)
-    out = _out()
-    _print_scope(out, terms)
-    out.print(f"  {'state':<10} {escape(_state(view))}")
-    out.print("\nSignatures, each over these terms (checked here, not believed):")
+    terms, commit = checked(view)
+    to = out()
+    print_scope(to, terms)
+    to.print(f"  {'state':<10} {escape(state(view))}")
+    to.print("\nSignatures, each over these terms (checked here, not believed):")
     for signed in view["signatures"]:
         signer = signed["name"] or "somebody who has left"
         guards = f", guards {signed['region']}" if signed["region"] else ""
-        holds = "[green]holds[/]" if _holds(client.region, terms, commit, signed) else "[bold red]DOES NOT HOLD[/]"
-        out.print(f"  {signed['verb']:<10} {escape(signer)}{guards}, key {signed['key_id']}: {holds}")
+        said = "[green]holds[/]" if holds(client.region, terms, commit, signed) else "[bold red]DOES NOT HOLD[/]"
+        to.print(f"  {signed['verb']:<10} {escape(signer)}{guards}, key {signed['key_id']}: {said}")
     for problem in view["problems"]:
-        out.print(f"  [bold red]problem[/]    {escape(problem)}")
-    _print_next(out, view, config, socket)
+        to.print(f"  [bold red]problem[/]    {escape(problem)}")
+    print_next(to, view, config, socket)
 
 
 @app.command
@@ -298,82 +314,10 @@ def notices(*, as_: As, key: Key, config: ConfigFile = None, socket: Socket = No
         print(json.dumps(found))
         return
     if not found:
-        _out().print("No notices.")
+        out().print("No notices.")
     for notice in found:
         about = f" (grant {notice['grant'][:8]})" if notice["grant"] else ""
-        _out().print(f"{clock(notice['at'])}  [bold]{escape(notice['kind'])}[/]: {escape(notice['text'])}{about}")
-
-
-def _checked(view: dict[str, Any]) -> tuple[GrantTerms, bytes]:
-    """Terms and commitment of an answer, computed here: what is signed is what was read."""
-    data = view["terms"].encode()
-    terms, commit = decode_terms(data), grant_commit(bytes.fromhex(view["opening"]), data)
-    if commit.hex() != view["commit"] or terms.id != view["id"]:
-        raise VerificationError("the gateway's answer does not fit together", hint="tell whoever runs it")
-    return terms, commit
-
-
-def _holds(region: str, terms: GrantTerms, commit: bytes, signed: dict[str, Any]) -> bool:
-    try:
-        key, signature = bytes.fromhex(signed["key"]), bytes.fromhex(signed["signature"])
-        verify_grant(key, signature, signed["verb"], region, terms.id, commit)
-    except SeenbyError:
-        return False
-    return True
-
-
-def _state(view: dict[str, Any]) -> str:
-    state, missing = str(view["state"]), view["missing"]
-    if missing:
-        needed = ", ".join(f"{number} of {region}" for region, number in missing.items())
-        return f"{state}: approvals missing: {needed}"
-    because = view["ended_because"] or view["blocked"]
-    return f"{state}: {because}" if because else state
-
-
-def _print_scope(out: Console, terms: GrantTerms) -> None:
-    out.print(f"Grant [bold]{terms.id}[/]")
-    for label, sentence in scope(terms):
-        out.print(f"  {label:<10} {escape(sentence)}")
-
-
-def _print_next(out: Console, view: dict[str, Any], config: Path | None, socket: Path | None) -> None:
-    """Where the grant stands, and the exact command that brings it on."""
-    terms, _ = _checked(view)
-    gateway = f"--config {shlex.quote(str(config))}" if config else f"--socket {shlex.quote(str(socket))}"
-    match view["state"]:
-        case "requested":
-            missing = view["missing"]
-            needed = ", ".join(f"{number} of {region}" for region, number in missing.items())
-            out.print(f"[bold]Waiting[/] for approvers: {needed}. Nothing can be seen before.")
-            out.print("next: each of them runs")
-            out.print(f"  seenby grant approve {terms.id} --as NAME --key FILE {escape(gateway)}")
-        case "approved":
-            blocked = view["blocked"] or f"it begins {clock(terms.not_before)}"
-            out.print(f"[bold]Approved[/], not active: {escape(blocked)}.")
-        case "active":
-            out.print(f"[bold green]Active[/] until {clock(terms.not_after)}, for {escape(who(terms))}.")
-            if (connection := _connection(terms, config)) is not None:
-                out.print(f"next: {escape(connection)}")
-        case state:
-            because = f": {view['ended_because']}" if view["ended_because"] else ""
-            out.print(f"[bold]It is {state}[/]{escape(because)}.")
-
-
-def _connection(terms: GrantTerms, config: Path | None) -> str | None:
-    """``psql 'host=... options=-cseenby.grant=ID'`` if the configuration is at hand and says where to go."""
-    try:
-        settings = load_config(config) if config else None
-    except ConfigError:
-        return None
-    if settings is None:
-        return None
-    listen = settings.listen
-    # The socket first: whoever has the configuration at hand is on the gateway's machine.
-    place = f"host={listen.socket_dir or listen.host} port={listen.port} dbname={settings.database.dbname}"
-    if listen.tls_cert and not listen.socket_dir:
-        place += " sslmode=require"
-    return f"psql '{place} user={terms.principal} options=-cseenby.grant={terms.id}'"
+        out().print(f"{clock(notice['at'])}  [bold]{escape(notice['kind'])}[/]: {escape(notice['text'])}{about}")
 
 
 def _begin(text: str) -> int:

@@ -22,6 +22,7 @@ PURPOSES = {
     "security": "find out about an attack on accounts or on the platform",
     "engineering": "find and repair a fault",
     "research": "understand how the platform is used",
+    "emergency": "protect somebody's life when nobody can wait for approvers",
     "audit": "check that staff kept to the rules",
     "legal": "answer a court or an authority",
 }

@@ -41,9 +41,14 @@ class AccessBook:
         return self._service.directory.current.principals.get(name)
 
     def accesses(self, principal: str) -> Sequence[Access]:
-        """The principal's active grants, oldest first. Raises what ``close_all`` was told, until ``open``."""
+        """The principal's active grants, oldest first.
+
+        Raises what ``close_all`` was told, until ``open``; GrantEnded for somebody who is locked.
+        """
         if self._closed is not None:
             raise self._closed
+        if (lock := self._service.judge.lock_of(principal)) is not None:
+            raise lock.ended()
         return [self._access(active) for active in self._service.active_for(principal)]
 
     def secret(self, grant: str) -> tuple[str, str]:

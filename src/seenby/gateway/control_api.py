@@ -27,9 +27,10 @@ from starlette.routing import Route
 from seenby.errors import AuthFailed, ConfigError, NotFound, SeenbyError, UsageError
 from seenby.gateway.grant_truth import Grant
 from seenby.gateway.grants import GrantService
-from seenby.grants.lifecycle import EVENTS, Event, Logged, missing_approvals
-from seenby.grants.signing import READ_SECONDS, read_message, verify_read, write_message
-from seenby.grants.terms import answers_from, encode_terms, writes_from
+from seenby.grants.lifecycle import ENDED, EVENTS, Logged, Standing, missing_approvals
+from seenby.grants.review import missing_reviews, review_due
+from seenby.grants.signing import READ_SECONDS, Verb, read_message, verify_read, write_message
+from seenby.grants.terms import MAX_TEXT, answers_from, encode_terms, writes_from
 from seenby.model.grant import Cell, GrantState
 from seenby.model.people import Person
 from seenby.model.principal import Principal
@@ -59,6 +60,7 @@ def control_app(
             Route("/grants", api.request, methods=["POST"]),
             Route("/grants", api.list),
             Route("/grants/{id}", api.show),
+            Route("/grants/{id}/review", api.review, methods=["POST"]),
             Route("/grants/{id}/{verb}", api.decide, methods=["POST"]),
             Route("/notices", api.notices),
             *(route for routes in more for route in routes(api)),
@@ -145,6 +147,7 @@ class Api:
             answers=answers_from(body.get("answers", "rows")),
             writes=writes_from(body.get("writes", [])),
             reason=wish.text("reason") if "reason" in body else "",
+            emergency=wish.flag("emergency") if "emergency" in body else False,
         )
         because = [rule.says for rule in needed.because]
         return JSONResponse({"terms": encode_terms(terms).decode(), "because": because})
@@ -162,6 +165,16 @@ class Api:
         return JSONResponse(
             self.view(await decision(request.path_params["id"], wish.text("name"), wish.hex("signature")))
         )
+
+    async def review(self, request: Request) -> Response:
+        reviewer, body = await self.writer(request)
+        verdict, note = body.text("verdict"), body.text("note")
+        if verdict not in {Verb.JUSTIFIED, Verb.UNJUSTIFIED}:
+            raise body.wrong("verdict", f"{Verb.JUSTIFIED} or {Verb.UNJUSTIFIED}")
+        if len(note) > MAX_TEXT or not note.isprintable():
+            raise body.wrong("note", f"one line of at most {MAX_TEXT} printable characters")
+        grant_id, signature = request.path_params["id"], body.hex("signature")
+        return JSONResponse(self.view(await self.service.review(grant_id, reviewer, signature, Verb(verdict), note)))
 
     async def list(self, request: Request) -> Response:
         reader = self.reader(request)
@@ -211,7 +224,9 @@ class Api:
 
     def view(self, grant: Grant) -> dict[str, Any]:
         """A grant with everything that lets the reader check it: terms, opening, signatures and keys."""
-        standing, history = grant.standing, self.service.truth.history
+        standing, history, terms = grant.standing, self.service.truth.history, grant.terms
+        lock = None if grant.state in ENDED else self.service.judge.lock_of(terms.principal)
+        glass = {"due": review_due(terms), "missing": missing_reviews(terms, standing)} if terms.emergency else None
         return {
             "id": grant.terms.id,
             "state": str(grant.state),
@@ -219,23 +234,25 @@ class Api:
             "opening": grant.opening.hex(),
             "commit": grant.commit.hex(),
             "ended_because": standing.ended_because,
-            "blocked": grant.blocked,
+            "blocked": grant.blocked or (lock.message if lock else ""),
+            "review": glass,
             "missing": missing_approvals(grant.terms, standing.approvals)
             if grant.state is GrantState.REQUESTED
             else {},
             "signatures": [
-                self._signature(logged, logged.entry)
+                self._signature(logged, logged.entry, standing)
                 for logged in history.grants[grant.terms.id]
                 if not isinstance(logged.entry, entries.GrantActivated | entries.GrantEnded)
             ],
             "problems": list(standing.problems),
         }
 
-    def _signature(self, logged: Logged, entry: entries.SignedGrantEvent) -> dict[str, str]:
+    def _signature(self, logged: Logged, entry: entries.SignedGrantEvent, standing: Standing) -> dict[str, str]:
         who = self.service.directory.current.by_key(entry.key_id)
-        event = EVENTS.get(type(entry), Event.REQUEST)
+        event = EVENTS[type(entry)]
+        verdicts = {review.signature: str(review.verb) for review in standing.reviews}
         return {
-            "verb": entries.VERBS[type(entry)],
+            "verb": verdicts.get(entry.signature, entries.VERBS[type(entry)]),
             "done": event.value,
             "name": who.name if who else "",
             "region": logged.key.region if logged.key else "",

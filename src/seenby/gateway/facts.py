@@ -22,12 +22,14 @@ def grant_facts(terms: GrantTerms, approvers: Iterable[tuple[str, str]]) -> Reco
             "purpose": terms.purpose,
             "reference": {"kind": reference_kind(terms.reference)},
             "requester": _who(terms),
-        },
+        }
+        | ({"emergency": True} if terms.emergency else {}),
         {
             "approvers": [{"name": name} for name, _ in names],
             "reference": {"id": terms.reference},
             "requester": {"name": terms.principal},
-        },
+        }
+        | ({"reason": terms.reason} if terms.reason else {}),
     )
 
 

@@ -57,7 +57,7 @@ def _logged(truth: Truth, grant: Grant) -> _Decisions:
         (entries.VERBS[type(event)], event.key_id, event.signature)
         for event in (logged.entry for logged in truth.history.grants[grant.terms.id])
         if isinstance(event, entries.GrantApproved | entries.GrantDenied | entries.GrantRevoked)
-    }
+    } | {(review.verb, review.key_id, review.signature) for review in grant.standing.reviews}
 
 
 def _differences(grant: Grant, row: GrantRow | None, signed: Sequence[DecisionRow], truth: Truth) -> list[str]:
@@ -80,7 +80,7 @@ def _differences(grant: Grant, row: GrantRow | None, signed: Sequence[DecisionRo
 
 async def _put_right(truth: Truth, directory: Directory, grant: Grant, row: GrantRow | None) -> None:
     request = truth.history.grants[grant.terms.id][0].entry
-    assert isinstance(request, entries.GrantRequested)
+    assert isinstance(request, entries.GrantRequested | entries.BreakGlass)
     await truth.control.put_right(
         GrantRow(
             grant.terms.id,

@@ -15,6 +15,7 @@ from seenby.errors import NotFound, PolicyDenied, SeenbyError, Unavailable, Usag
 from seenby.gateway.active import ActiveGrant
 from seenby.gateway.facts import grant_facts, session_facts
 from seenby.grants.lifecycle import History, Standing, replay
+from seenby.grants.signing import Verb
 from seenby.grants.terms import decode_terms, grant_commit
 from seenby.model.disclosure import RefusedAttempt
 from seenby.model.grant import GrantState, GrantTerms
@@ -55,6 +56,12 @@ class Grant:
         """Only grants with a request that holds are ever kept."""
         assert self.standing.state is not None
         return self.standing.state
+
+
+SignedLater = (
+    type[entries.GrantApproved] | type[entries.GrantDenied] | type[entries.GrantRevoked] | type[entries.GrantReviewed]
+)
+"""What people sign about a grant that is there."""
 
 
 class Truth:
@@ -109,29 +116,21 @@ class Truth:
         # "new" claims nothing: should the ledger fail now, the row means nothing to anybody.
         await self.control.put_grant(GrantRow(terms.id, grant.data, grant.opening, key, signature, "new", now, now))
         await self._know_key(principal)
-        request = entries.GrantRequested(
-            0, bytes.fromhex(terms.id), grant.commit, key, signature, terms.approvals, bytes(32)
-        )
+        kind = entries.BreakGlass if terms.emergency else entries.GrantRequested
+        request = kind(0, bytes.fromhex(terms.id), grant.commit, key, signature, terms.approvals, bytes(32))
         await self.record(grant, request)
         self.grants[terms.id] = grant
 
-    async def sign(
-        self,
-        grant: Grant,
-        kind: type[entries.GrantApproved] | type[entries.GrantDenied] | type[entries.GrantRevoked],
-        principal: Principal,
-        signature: bytes,
-    ) -> None:
+    async def sign(self, grant: Grant, kind: SignedLater, principal: Principal, signature: bytes, verb: Verb) -> None:
         """What somebody signed about a grant, which the caller has checked."""
         await self._know_key(principal)
         key = entries.key_id(principal.public_key)
-        verb = entries.VERBS[kind]
         row = DecisionRow(grant.terms.id, verb, key, principal.name, signature, int(self._clock()))
         await self.record(grant, kind(0, bytes.fromhex(grant.terms.id), grant.commit, key, signature), row)
 
     async def record(self, grant: Grant, entry: entries.GrantEvent, decision: DecisionRow | None = None) -> None:
         """Appends an event. Afterwards ``grant.standing`` is what it made of the grant, and the copy follows."""
-        if isinstance(entry, entries.GrantRequested):
+        if isinstance(entry, entries.GrantRequested | entries.BreakGlass):
             await self._ledger.append(GrantDocument(entry, grant.data, grant.opening))
         else:
             await self._ledger.append(entry)

@@ -6,26 +6,33 @@ Ending is the one exception to that order: a session is cut at once, and the led
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import structlog
 
-from seenby.errors import ConfigError, NotFound, SeenbyError, Unavailable, UsageError
+from seenby.errors import ConfigError, SeenbyError, Unavailable, UsageError
 from seenby.gateway.active import ActiveGrant, Enforcer, Life, PeopleFacts
 from seenby.gateway.grant_audit import audit
 from seenby.gateway.grant_truth import Grant, Truth
-from seenby.grants.facts import Facts, PersonFact
-from seenby.grants.lifecycle import ENDED, Event, advance, check_signer, end_words, ended_error, missing_approvals
+from seenby.gateway.judge import Judge
+from seenby.grants.lifecycle import (
+    ENDED,
+    Event,
+    advance,
+    check_again,
+    check_signer,
+    end_words,
+    ended_error,
+)
 from seenby.grants.lifecycle import why_over as why_over_for
 from seenby.grants.policy import Allowed, Denied, Policies
+from seenby.grants.review import Lock, broken_words
 from seenby.grants.signing import Verb, verify_grant
 from seenby.grants.terms import decode_terms, encode_terms, grant_commit
-from seenby.grants.words import what
 from seenby.model.grant import GrantState, GrantTerms
-from seenby.model.people import Person
 from seenby.model.principal import Principal
 from seenby.stores.control import Control
 from seenby.stores.directory import DirectoryFile
@@ -37,8 +44,6 @@ POLL_SECONDS = 0.25
 """How often the directory and the clock are looked at, so that a limit bites within a second."""
 AUDIT_SECONDS = 5.0
 """How often the control database is held against the truth."""
-SKEW_SECONDS = 300
-"""How far ``requested_at`` may be from the gateway's clock, and ``not_before`` in the past."""
 
 log = structlog.get_logger("seenby.grants")
 
@@ -67,15 +72,18 @@ class GrantService:
         self.truth = Truth(region, ledger, control, clock)
         self.directory = directory
         self.policies = policies
-        self._people = people
+        self.judge = Judge(self.truth, directory, policies, people, clock)
         self._enforcer = enforcer
         self._clock = clock
         self._roles_to_end: set[str] = set()
+        self._ending = asyncio.Lock()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._audited = float("-inf")
 
     def active_for(self, principal: str) -> list[ActiveGrant]:
         """The grants that ``principal`` can use now, oldest first."""
+        if self.judge.lock_of(principal) is not None:
+            return []
         now = self._clock()
         found = (g.active for g in self.truth.grants.values() if g.terms.principal == principal)
         return [active for active in found if active is not None and active.why_not(now) is None]
@@ -86,7 +94,8 @@ class GrantService:
         """Completes a wish to terms: who the directory says the principal is, and how many approvals are needed.
 
         Looks at nobody's data, so that a draft tells nothing about people. ``wish`` has ``id``, ``purpose``,
-        ``reference``, ``cells``, ``people``, ``max_people``, ``max_rows``, ``not_before`` (0: now) and ``seconds``.
+        ``reference``, ``cells``, ``people``, ``max_people``, ``max_rows``, ``not_before`` (0: now) and ``seconds``;
+        it may have ``answers``, ``writes``, ``reason`` and ``emergency``.
         """
         who = self.directory.current.principal(principal)
         now = int(self._clock())
@@ -98,14 +107,15 @@ class GrantService:
             entity=who.entity,
             unit=who.unit,
             role=who.role,
-            approvals=0,
+            approvals=1,
             requested_at=now,
             not_before=begin,
             not_after=begin + wish.pop("seconds"),
             **wish,
         )
         encode_terms(terms)
-        needed = self.policies.approvals_for(terms, who, self._facts(terms, {}))
+        count = self.policies.reviews_for if terms.emergency else self.policies.approvals_for
+        needed = count(terms, who, self.judge.facts(terms, {}))
         if isinstance(needed, Denied):
             raise needed.error(who.name)
         return replace(terms, approvals=needed.approvals), needed
@@ -119,16 +129,19 @@ class GrantService:
         terms = decode_terms(data)
         grant = Grant(terms, data, opening, grant_commit(opening, data))
         principal = self.directory.current.principal(terms.principal)
-        verify_grant(principal.public_key, signature, Verb.REQUEST, self.region, terms.id, grant.commit)
-        self._check_request(terms, principal)
-        allowed = await self._decide(terms, principal, await self._people.lookup(terms.people or ()))
+        verb, what = (Verb.BREAK_GLASS, "reviews") if terms.emergency else (Verb.REQUEST, "approvals")
+        verify_grant(principal.public_key, signature, verb, self.region, terms.id, grant.commit)
+        await self.judge.check_request(terms, principal)
+        allowed = await self.judge.decide(terms, principal)
         if terms.approvals < allowed.approvals:
             raise UsageError(
-                f"the policy asks for {allowed.approvals} approvals, the terms for {terms.approvals}",
+                f"the policy asks for {allowed.approvals} {what}, the terms for {terms.approvals}",
                 hint="sign terms with the number that the policy asks for",
             )
         async with grant.lock:
             await self.truth.add(grant, principal, signature)
+            if terms.emergency:
+                await self.truth.notify("break-glass", broken_words(terms), terms.id, terms.principal)
             await self._activate_if_due(grant)
         return grant
 
@@ -139,14 +152,13 @@ class GrantService:
             self._check_signed(grant, Event.APPROVE, Verb.APPROVE, approver, signature)
             await self._end_if_over(grant)
             advance(grant.state, Event.APPROVE)
-            if any(approval.key_id == entries.key_id(approver.public_key) for approval in grant.standing.approvals):
-                raise UsageError("you have approved this already", hint="another approver of the region must sign")
-            refused = self.policies.decide_approval(grant.terms, approver, self._facts(grant.terms, {}))
+            check_again(grant.standing, entries.key_id(approver.public_key), approver.role, Verb.APPROVE)
+            refused = self.policies.decide_approval(grant.terms, approver, self.judge.facts(grant.terms, {}))
             if refused is not None:
                 error = refused.error(name)
                 await self.truth.record_refusal(grant.terms, approver, error, "seenby grant approve")
                 raise error
-            await self.truth.sign(grant, entries.GrantApproved, approver, signature)
+            await self.truth.sign(grant, entries.GrantApproved, approver, signature, Verb.APPROVE)
             await self._activate_if_due(grant)
         return grant
 
@@ -156,7 +168,27 @@ class GrantService:
         async with grant.lock:
             self._check_signed(grant, Event.DENY, Verb.DENY, approver, signature)
             advance(grant.state, Event.DENY)
-            await self.truth.sign(grant, entries.GrantDenied, approver, signature)
+            await self.truth.sign(grant, entries.GrantDenied, approver, signature, Verb.DENY)
+        return grant
+
+    async def review(self, grant_id: str, reviewer: Principal, signature: bytes, verb: Verb, note: str) -> Grant:
+        """A reviewer's verdict on break-glass, JUSTIFIED or UNJUSTIFIED. ``note``: for the protection officer."""
+        grant = self.truth.find(grant_id)
+        if not grant.terms.emergency:
+            raise UsageError("only break-glass is reviewed", hint="`seenby grant list` says which grants are")
+        async with grant.lock:
+            self._check_signed(grant, Event.REVIEW, verb, reviewer, signature)
+            advance(grant.state, Event.REVIEW)
+            check_again(grant.standing, entries.key_id(reviewer.public_key), reviewer.role, verb)
+            refused = self.policies.decide_approval(grant.terms, reviewer, self.judge.facts(grant.terms, {}))
+            if refused is not None:
+                error = refused.error(reviewer.name)
+                await self.truth.record_refusal(grant.terms, reviewer, error, "seenby grant review")
+                raise error
+            await self.truth.sign(grant, entries.GrantReviewed, reviewer, signature, verb)
+            text = f"{reviewer.name} signed {verb}: {note or 'no note'}"
+            await self.truth.notify("review", text, grant.terms.id, grant.terms.principal)
+        self._begin_due()
         return grant
 
     async def revoke(self, grant_id: str, name: str, signature: bytes) -> Grant:
@@ -168,7 +200,7 @@ class GrantService:
         async with grant.lock:
             advance(grant.state, Event.REVOKE)
             try:
-                await self.truth.sign(grant, entries.GrantRevoked, principal, signature)
+                await self.truth.sign(grant, entries.GrantRevoked, principal, signature, Verb.REVOKE)
             finally:
                 await self._stop(grant, f"{name} revoked it")
         return grant
@@ -225,6 +257,8 @@ class GrantService:
             reason = self._why_over(grant)
             if reason is not None:
                 self._cut(grant, end_words(reason))
+            elif grant.active is not None and (lock := self.judge.lock_of(grant.terms.principal)) is not None:
+                self._suspend(grant, lock)
             if reason is not None or self._is_due(grant):
                 self._spawn(grant.terms.id, partial(self._settle, grant))
         if self._roles_to_end:
@@ -254,51 +288,9 @@ class GrantService:
 
     # Steps.
 
-    def _facts(self, terms: GrantTerms, people: Mapping[Person, PersonFact]) -> Facts:
-        current = self.directory.current
-        columns = [cell.what for cell in terms.cells if "." in cell.what]
-        return Facts(current.regions, frozenset(current.purposes), people, self._people.classes_of(columns))
-
-    def _check_request(self, terms: GrantTerms, principal: Principal) -> None:
-        now = self._clock()
-        if terms.emergency:
-            raise UsageError("break-glass is no request for approvers", hint="it is refused here")
-        if terms.id in self.truth.history.grants:
-            raise UsageError(f"grant {terms.id[:8]} was requested before", hint="make a new request")
-        if terms.region != self.region:
-            raise UsageError(f"this is the gateway of {self.region}", hint=f"ask the gateway of {terms.region}")
-        said = (terms.country, terms.entity, terms.unit, terms.role)
-        if said != (principal.country, principal.entity, principal.unit, principal.role):
-            raise UsageError("the terms say something else about you than the directory", hint="make a new request")
-        if abs(terms.requested_at - now) > SKEW_SECONDS or terms.not_before < now - SKEW_SECONDS:
-            raise UsageError("the request is too old, or its window begins in the past", hint="make a new request")
-        if now >= terms.not_after:
-            raise UsageError("the window of this request is over already", hint="ask for a later one")
-
     def _check_signed(self, grant: Grant, event: Event, verb: Verb, by: Principal, signature: bytes) -> None:
         verify_grant(by.public_key, signature, verb, self.region, grant.terms.id, grant.commit)
         check_signer(event, grant.terms, by.region, own=by.name == grant.terms.principal)
-
-    async def _decide(self, terms: GrantTerms, principal: Principal, people: Mapping[Person, PersonFact]) -> Allowed:
-        facts = self._facts(terms, people)
-        try:
-            verdict = self.policies.decide_request(terms, principal, facts)
-        except NotFound as error:
-            await self.truth.record_refusal(terms, principal, error, "seenby grant request")
-            raise
-        if isinstance(verdict, Allowed):
-            return verdict
-        denial = verdict.error(principal.name)
-        await self.truth.record_refusal(terms, principal, denial, "seenby grant request")
-        if protected := facts.protected_among(terms.people):
-            await self.truth.notify(
-                "protected person",
-                f"{principal.name} asked for {what(terms)}, by name {', '.join(map(str, protected))}, for "
-                f"{terms.purpose}, {terms.reference or 'no reference'}; refused by rule {verdict.rules[0].id}",
-                terms.id,
-                principal.name,
-            )
-        raise denial
 
     def _why_over(self, grant: Grant) -> EndReason | None:
         principal = self.directory.current.principals.get(grant.terms.principal)
@@ -310,6 +302,13 @@ class GrantService:
         if grant.active is not None:
             grant.active.life.end(grant.cut)
 
+    def _suspend(self, grant: Grant, lock: Lock) -> None:
+        """While its principal is locked a grant has neither sessions nor a role; after that it goes on by itself."""
+        active, grant.active = grant.active, None
+        self._roles_to_end.add(grant.terms.id)
+        if active is not None:
+            active.life.end(lock.ended())
+
     async def _stop(self, grant: Grant, because: str) -> None:
         """Sessions, then the role in the database; a database that is away is asked again until it obeys."""
         try:
@@ -320,10 +319,11 @@ class GrantService:
             await self._end_roles()
 
     async def _end_roles(self) -> None:
-        ending = sorted(self._roles_to_end)
-        if ending:
-            await self._enforcer.end(ending)
-            self._roles_to_end.difference_update(ending)
+        async with self._ending:
+            ending = sorted(self._roles_to_end)
+            if ending:
+                await self._enforcer.end(ending)
+                self._roles_to_end.difference_update(ending)
 
     async def _end_if_over(self, grant: Grant) -> None:
         reason = self._why_over(grant)
@@ -341,17 +341,20 @@ class GrantService:
     def _is_due(self, grant: Grant) -> bool:
         """Approved and its time has come; or active in the log, and a restart or a failure took it from us."""
         waiting = grant.state in {GrantState.APPROVED, GrantState.ACTIVE} and grant.active is None
-        return waiting and not grant.blocked and grant.cut is None and self._clock() >= grant.terms.not_before
+        ready = waiting and not grant.blocked and grant.cut is None and self._clock() >= grant.terms.not_before
+        return ready and self.judge.lock_of(grant.terms.principal) is None
 
     async def _activate_if_due(self, grant: Grant) -> None:
         if not self._is_due(grant) or self._why_over(grant) is not None:
             return
-        approvers = await self._still_agreed(grant)
+        approvers = await self.judge.still_agreed(grant)
         if grant.blocked:
             await self.truth.notify("not activated", grant.blocked, grant.terms.id, grant.terms.principal)
             return
         if grant.state is GrantState.APPROVED:
             await self.truth.record(grant, entries.GrantActivated(0, bytes.fromhex(grant.terms.id), grant.commit))
+        if grant.terms.id in self._roles_to_end:
+            await self._end_roles()  # it was suspended: the old role goes before the new one comes
         try:
             made = await self._enforcer.activate(grant.terms)
         except Unavailable:
@@ -362,29 +365,3 @@ class GrantService:
             return
         named = tuple((approver.name, approver.unit) for approver in approvers)
         grant.active = ActiveGrant(grant.terms, made.shape, made.role, made.password, named, Life(grant.cut))
-
-    async def _still_agreed(self, grant: Grant) -> list[Principal]:
-        """The approvers; ``grant.blocked`` says why, if today's policy and directory no longer carry the grant."""
-        terms, current = grant.terms, self.directory.current
-        # The directory has one key of each person, so two keys of one person are never two approvers.
-        signed = [(approval, current.by_key(approval.key_id)) for approval in grant.standing.approvals]
-        counted = [approval for approval, who in signed if who is not None and who.name != terms.principal]
-        approvers = [who for _, who in signed if who is not None]
-        # Once active, an approver's leaving changes nothing: the signature held when it was needed.
-        if grant.state is GrantState.APPROVED and (missing := missing_approvals(terms, counted)):
-            needed = ", ".join(f"{number} of {region}" for region, number in missing.items())
-            grant.blocked = f"an approver left before it began (missing: {needed}); it must be asked for again"
-            return []
-        try:
-            facts = self._facts(terms, await self._people.lookup(terms.people or ()))
-            verdict = self.policies.decide_request(terms, current.principal(terms.principal), facts)
-        except Unavailable:
-            raise
-        except SeenbyError as error:
-            grant.blocked = f"it cannot be decided any more: {error.message}"
-            return []
-        if isinstance(verdict, Denied):
-            grant.blocked = f"today's policy refuses it, by rule {verdict.rules[0].id}"
-        elif verdict.approvals > terms.approvals:
-            grant.blocked = f"today's policy asks for {verdict.approvals} approvals, the terms for {terms.approvals}"
-        return approvers

@@ -23,6 +23,7 @@ from seenby.gateway.connection import Connection
 from seenby.gateway.facts import session_facts
 from seenby.gateway.link import Address, Link
 from seenby.grants.lifecycle import end_words, ended_error
+from seenby.grants.review import broken_notice
 from seenby.model.grant import GrantTerms
 from seenby.model.plan import ControlPlan, RefusedPlan
 from seenby.model.principal import Principal
@@ -204,10 +205,13 @@ class Gateway:
             random=os.urandom,
             preview=admitted.preview,
         )
+        warning = broken_notice(access.terms) if access and access.terms.emergency else ""
         connection.key = (self._next_pid, os.urandom(32 if admitted.minor >= 2 else 4))
         self._next_pid = self._next_pid % 0x7FFF_FFFF + 1
         self._by_key[connection.key] = connection
-        return session, settings, _greeting(principal, settings, catalog, connection.key)
+        # What pg_backend_pid() answers: the number that the client was told.
+        own_number = {"seenby.pid": str(connection.key[0])}
+        return session, settings | own_number, _greeting(principal, settings, catalog, connection.key, warning)
 
     def _settings(self, admitted: Admitted, catalog: Catalog) -> dict[str, str]:
         """What the link is opened with, in Postgres's spelling: libpq sends ``datestyle`` for PGDATESTYLE."""
@@ -304,7 +308,9 @@ def view_schemas(access: Access) -> list[str]:
     return ordered + sorted(set(by_schema.values()) - set(ordered))
 
 
-def _greeting(principal: Principal, settings: dict[str, str], catalog: Catalog, key: tuple[int, bytes]) -> bytes:
+def _greeting(
+    principal: Principal, settings: dict[str, str], catalog: Catalog, key: tuple[int, bytes], warning: str
+) -> bytes:
     status = {
         "application_name": settings.get("application_name", ""),
         "client_encoding": "UTF8",
@@ -325,6 +331,7 @@ def _greeting(principal: Principal, settings: dict[str, str], catalog: Catalog, 
     return (
         b"".join(backend.parameter_status(name, value) for name, value in status.items())
         + backend.key_data(*key)
+        + (backend.notice_response(warning, severity="WARNING") if warning else b"")
         + backend.ready("I")
     )
 

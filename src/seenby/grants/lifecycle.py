@@ -3,25 +3,30 @@
 ::
 
     request ──> requested ──quorum──> approved ──activate──> active
+       break-glass ─┼────────────────────>│                    │
                     │                     │                    │
                     ├─ deny ─> denied     ├─ revoke ─> revoked ├─ revoke ─> revoked
                     ├─ revoke ─> revoked  └─ end ────> expired └─ end ────> expired
                     └─ end ──> expired
+
+A review of break-glass changes no state: seenby.grants.review says what it means.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
 from seenby.errors import GrantEnded, NoGrant, Refused, SeenbyError, UsageError, VerificationError
-from seenby.grants.signing import verify_grant
+from seenby.grants.signing import Verb, verify_grant
 from seenby.model.grant import GrantState, GrantTerms
 from seenby.model.principal import Principal
 from seenby_verify.tlog import entries
-from seenby_verify.tlog.entries import EndReason, KeyAdded
+from seenby_verify.tlog.entries import VERBS, EndReason, KeyAdded
+from seenby_verify.tlog.grantlog import REVIEW_VERBS
 
 
 class Event(Enum):
@@ -34,6 +39,8 @@ class Event(Enum):
     DENY = "denied"
     REVOKE = "revoked"
     END = "ended"
+    BREAK_GLASS = "broken open"
+    REVIEW = "reviewed"
 
 
 TABLE: Final[Mapping[tuple[GrantState | None, Event], GrantState]] = {
@@ -48,8 +55,15 @@ TABLE: Final[Mapping[tuple[GrantState | None, Event], GrantState]] = {
     (GrantState.APPROVED, Event.END): GrantState.EXPIRED,
     (GrantState.ACTIVE, Event.REVOKE): GrantState.REVOKED,
     (GrantState.ACTIVE, Event.END): GrantState.EXPIRED,
+    (None, Event.BREAK_GLASS): GrantState.APPROVED,
+    (GrantState.APPROVED, Event.REVIEW): GrantState.APPROVED,
+    (GrantState.ACTIVE, Event.REVIEW): GrantState.ACTIVE,
+    (GrantState.REVOKED, Event.REVIEW): GrantState.REVOKED,
+    (GrantState.EXPIRED, Event.REVIEW): GrantState.EXPIRED,
 }
 """Everything that is not here is refused."""
+
+OFFICER: Final = "protection-officer"
 
 ENDED: Final = frozenset({GrantState.DENIED, GrantState.REVOKED, GrantState.EXPIRED})
 
@@ -60,8 +74,9 @@ EVENTS: Final[Mapping[type, Event]] = {
     entries.GrantDenied: Event.DENY,
     entries.GrantRevoked: Event.REVOKE,
     entries.GrantEnded: Event.END,
+    entries.BreakGlass: Event.BREAK_GLASS,
+    entries.GrantReviewed: Event.REVIEW,
 }
-"""Break-glass and review have no place in the table yet, so such an entry is a problem, never an access."""
 
 _REASONS: Final = {
     EndReason.WINDOW: "its time is over",
@@ -134,6 +149,18 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
+class Review(Approval):
+    """One reviewer's verdict on break-glass. ``role``: as the log had it when they signed."""
+
+    role: str
+    justified: bool
+
+    @property
+    def verb(self) -> Verb:
+        return Verb.JUSTIFIED if self.justified else Verb.UNJUSTIFIED
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What the log says about one grant.
 
@@ -143,6 +170,7 @@ class Standing:
         approvals: the ones that hold, in the log's order.
         ended_because: in words, "" while it has not ended.
         problems: events that do not hold, and why; each is worth a look by the protection officer.
+        reviews: of break-glass, the ones that hold, in the log's order.
     """
 
     state: GrantState | None = None
@@ -150,6 +178,7 @@ class Standing:
     approvals: tuple[Approval, ...] = ()
     ended_because: str = ""
     problems: tuple[str, ...] = ()
+    reviews: tuple[Review, ...] = ()
 
 
 def missing_approvals(terms: GrantTerms, approvals: Iterable[Approval]) -> dict[str, int]:
@@ -172,6 +201,8 @@ def check_signer(event: Event, terms: GrantTerms, region: str, *, own: bool) -> 
         raise Refused("nobody approves their own request", hint=f"ask approvers of {home}")
     if event is Event.APPROVE and not guards:
         raise Refused(f"only an approver of {home} can approve this", hint=f"ask approvers of {home}")
+    if event is Event.REVIEW and (own or not guards):
+        raise Refused(f"break-glass is reviewed by approvers of {home}, never by its user", hint="ask two of them")
     if event is Event.DENY and (own or not guards):
         raise Refused(f"only an approver of {home} can deny this", hint="your own request you can revoke")
     if event is Event.REVOKE and not (own or guards):
@@ -193,46 +224,77 @@ def replay(region: str, terms: GrantTerms, commit: bytes, events: Iterable[Logge
             problem = f"{type(logged.entry).__name__}: {error.message}"
             ending = EVENTS.get(type(logged.entry)) in {Event.DENY, Event.REVOKE}
             known = standing.state is not None and standing.state not in ENDED
-            standing = Standing(
-                GrantState.REVOKED if ending and known else standing.state,
-                standing.requester,
-                standing.approvals,
-                problem if ending and known else standing.ended_because,
-                (*standing.problems, problem),
-            )
+            standing = replace(standing, problems=(*standing.problems, problem))
+            if ending and known:
+                standing = replace(standing, state=GrantState.REVOKED, ended_because=problem)
     return standing
 
 
 def _step(before: Standing, region: str, terms: GrantTerms, commit: bytes, logged: Logged) -> Standing:
     entry = logged.entry
-    event = EVENTS.get(type(entry))
-    if event is None:
-        raise UsageError("this kind of event is not understood yet")
+    event = EVENTS[type(entry)]
     state = advance(before.state, event)
     if entry.grant_commit != commit or entry.grant.hex() != terms.id:
         raise VerificationError("it is about other terms than the ones requested")
-    requester, approvals, because = before.requester, before.approvals, ""
+    after = replace(before, state=state)
     if isinstance(entry, entries.GrantEnded):
-        because = _REASONS[EndReason(entry.reason)]
-    elif not isinstance(entry, entries.GrantActivated):
-        if logged.key is None:
-            raise VerificationError("the log knows no key with this id at this place")
-        own = event is Event.REQUEST or entry.key_id == requester
-        check_signer(event, terms, logged.key.region, own=own)
-        verify_grant(logged.key.key, entry.signature, entries.VERBS[type(entry)], region, terms.id, commit)
-        if isinstance(entry, entries.GrantRequested):
-            if entry.approvals != terms.approvals:
-                raise VerificationError("it asks for another number of approvals than the terms")
-            requester = entry.key_id
-        elif event is Event.APPROVE:
-            if any(approval.key_id == entry.key_id for approval in approvals):
-                raise UsageError("the same approver signed twice")
-            approvals = (*approvals, Approval(entry.key_id, logged.key.region, entry.signature))
+        return replace(after, ended_because=_REASONS[EndReason(entry.reason)])
+    if isinstance(entry, entries.GrantActivated):
+        return after
+    if logged.key is None:
+        raise VerificationError("the log knows no key with this id at this place")
+    key, opening = logged.key, isinstance(entry, entries.GrantRequested | entries.BreakGlass)
+    own = opening or entry.key_id == before.requester
+    check_signer(event, terms, key.region, own=own)
+    verb = signed_verb(key.key, entry, region)
+    if isinstance(entry, entries.GrantRequested | entries.BreakGlass):
+        if entry.approvals != terms.approvals:
+            raise VerificationError("it asks for another number of approvals than the terms")
+        if isinstance(entry, entries.BreakGlass) != terms.emergency:
+            raise VerificationError("break-glass and its terms do not say the same")
+        after = replace(after, requester=entry.key_id)
+    elif event in {Event.APPROVE, Event.REVIEW}:
+        check_again(before, entry.key_id, key.role, verb)
+        signed = (entry.key_id, key.region, entry.signature)
+        if event is Event.APPROVE:
+            after = replace(after, approvals=(*before.approvals, Approval(*signed)))
+        elif not terms.emergency:
+            raise UsageError("only break-glass is reviewed")
         else:
-            because = "the requester took it back" if own else f"an approver of {logged.key.region} {event.value} it"
-    if state is GrantState.REQUESTED and not missing_approvals(terms, approvals):
-        state = advance(state, Event.QUORUM)
-    return Standing(state, requester, approvals, because, before.problems)
+            after = replace(after, reviews=(*before.reviews, Review(*signed, key.role, verb is Verb.JUSTIFIED)))
+    else:
+        because = "the requester took it back" if own else f"an approver of {key.region} {event.value} it"
+        after = replace(after, ended_because=because)
+    if state is GrantState.REQUESTED and not missing_approvals(terms, after.approvals):
+        after = replace(after, state=advance(state, Event.QUORUM))
+    return after
+
+
+def check_again(standing: Standing, key_id: bytes, role: str, verb: Verb) -> None:
+    """Raises UsageError for a second signature of one approver.
+
+    A protection officer may find justified what they found unjustified before, and so lift the lock. Never the other
+    way round: whoever recorded their first signature could send it again.
+    """
+    signed = [one for one in (*standing.approvals, *standing.reviews) if one.key_id == key_id]
+    if not signed:
+        return
+    last = signed[-1]
+    if role == OFFICER and verb is Verb.JUSTIFIED and isinstance(last, Review) and not last.justified:
+        return
+    done = "reviewed" if isinstance(last, Review) else "approved"
+    raise UsageError(f"you have {done} this already", hint="another approver of the region must sign")
+
+
+def signed_verb(key: bytes, entry: entries.SignedGrantEvent, region: str) -> Verb:
+    """What the signature of an event says; of a review that is the verdict. Raises VerificationError."""
+    verbs = list(map(Verb, REVIEW_VERBS)) if isinstance(entry, entries.GrantReviewed) else [Verb(VERBS[type(entry)])]
+    for verb in verbs[:-1]:
+        with contextlib.suppress(VerificationError):
+            verify_grant(key, entry.signature, verb, region, entry.grant.hex(), entry.grant_commit)
+            return verb
+    verify_grant(key, entry.signature, verbs[-1], region, entry.grant.hex(), entry.grant_commit)
+    return verbs[-1]
 
 
 def why_over(terms: GrantTerms, principal: Principal | None, now: float) -> EndReason | None:

@@ -115,25 +115,58 @@ class Policies:
         refused = self._ask("request", principal, cells, facts, _request_context(terms, facts))
         if refused:
             return refused
-        if strangers := facts.strangers(terms):
-            raise NotFound(
-                f"no person {strangers[0]} with home region {' or '.join(terms.home_regions)}",
-                hint="check the key, and the --region you gave",
-            )
+        _check_strangers(terms, facts)
         return self.approvals_for(terms, principal, facts)
 
-    def approvals_for(self, terms: GrantTerms, principal: Principal, facts: Facts) -> Allowed | Denied:
+    def approvals_for(self, terms: GrantTerms, principal: Principal, facts: Facts) -> Verdict:
         """How many approvals such a request needs, from classes and regions alone: tells nothing about people."""
+        context = {"named": terms.people is not None, **_asked_facts(terms)}
+        return self._smallest("activate", "approvals", 0, terms, principal, facts, context)
+
+    def _smallest(
+        self,
+        action: str,
+        what: str,
+        first: int,
+        terms: GrantTerms,
+        principal: Principal,
+        facts: Facts,
+        context: Mapping[str, Any],
+    ) -> Verdict:
+        """The smallest number of signatures that is permitted, from ``first`` on."""
         cells, refused = _cells(terms, facts), None
         because: dict[str, Rule] = {}
-        for approvals in range(MAX_APPROVALS + 1):
-            context = {"approvals": approvals, "named": terms.people is not None, **_asked_facts(terms)}
-            refused = self._ask("activate", principal, cells, facts, lambda _, said=context: said)
+        for number in range(first, MAX_APPROVALS + 1):
+            asked = {**context, what: number}
+            refused = self._ask(action, principal, cells, facts, lambda _, said=asked: said)
             if refused is None:
-                return Allowed(approvals, self._in_order(because))
+                return Allowed(number, self._in_order(because) if because else ())
             because |= {rule.id: rule for rule in refused.rules}
         assert refused is not None
         return refused
+
+    def decide_break_glass(self, terms: GrantTerms, principal: Principal, facts: Facts) -> Verdict:
+        """May ``principal`` see this at once? What may not even be requested may not be broken open either.
+
+        The answer's ``approvals`` are the reviews needed afterwards. Raises NotFound as ``decide_request`` does.
+        """
+        shared = _request_context(terms, facts)
+
+        def context(cell: _Cell) -> dict[str, Any]:
+            return {name: shared(cell)[name] for name in ("purpose", "purposes", "reference", "people", "protected")}
+
+        cells = _cells(terms, facts)
+        asked = self._ask("request", principal, cells, facts, shared)
+        broken = self._ask("break-glass", principal, cells, facts, context)
+        if asked or broken:
+            rules = {rule.id: rule for denied in (asked, broken) if denied for rule in denied.rules}
+            return Denied(self._in_order(rules), (asked or broken or Denied((), "")).what)
+        _check_strangers(terms, facts)
+        return self.reviews_for(terms, principal, facts)
+
+    def reviews_for(self, terms: GrantTerms, principal: Principal, facts: Facts) -> Verdict:
+        """How many reviews break-glass needs afterwards, from classes and regions alone. At least 1."""
+        return self._smallest("review", "reviews", 1, terms, principal, facts, {})
 
     def decide_approval(self, terms: GrantTerms, approver: Principal, facts: Facts) -> Denied | None:
         """May ``approver`` approve this? Only the cells of the region that they guard are asked for."""
@@ -196,6 +229,14 @@ def _cells(terms: GrantTerms, facts: Facts) -> list[_Cell]:
         for cell in terms.cells
         for region in cell.regions
     ]
+
+
+def _check_strangers(terms: GrantTerms, facts: Facts) -> None:
+    if strangers := facts.strangers(terms):
+        raise NotFound(
+            f"no person {strangers[0]} with home region {' or '.join(terms.home_regions)}",
+            hint="check the key, and the --region you gave",
+        )
 
 
 def _asked_facts(terms: GrantTerms) -> dict[str, Any]:

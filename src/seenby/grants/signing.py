@@ -31,6 +31,9 @@ class Verb(StrEnum):
     APPROVE = "approve"
     DENY = "deny"
     REVOKE = "revoke"
+    BREAK_GLASS = "break-glass"
+    JUSTIFIED = "review"
+    UNJUSTIFIED = "review-unjustified"
 
 
 def sign_grant(key: Ed25519PrivateKey, verb: Verb, region: str, grant_id: str, commit: bytes) -> bytes:

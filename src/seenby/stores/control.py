@@ -38,7 +38,7 @@ class GrantRow:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """A row of ``decisions``: ``verb`` is approve, deny or revoke."""
+    """A row of ``decisions``: ``verb`` is approve, deny, revoke, review or review-unjustified."""
 
     grant_id: str
     verb: str

@@ -101,6 +101,38 @@ def test_what_may_be_changed_is_asked_for_and_read(say: Say) -> None:
     assert (code, json.loads(json.loads(said)["terms"])["answers"]) == (0, "statistics")
 
 
+def test_break_glass_and_its_review(say: Say) -> None:
+    what = ("--reason", "a threat to life", "--class", "location", "--person", "account:42")
+    code, said = say("sam", "break-glass", *what)
+    assert code == 0
+    for words in (
+        "emergency break-glass: works at once, without approval, and is reviewed afterwards",
+        "why emergency, no reference reason a threat to life",
+        "The glass is broken. Every approver and the protection officer see it; so does the log. Active until",
+        "by sam: 2 of eu must review it until 20",
+        ", or they are locked. Each of them runs",
+        f"seenby grant review {grant_id(said)} --verdict justified|unjustified --note TEXT",
+    ):
+        assert words in said
+    name = grant_id(said)
+    say("sam", "request", *CONTACT)
+    _, said = say("ada", "list")
+    assert said.startswith(f"BREAK-GLASS {name[:8]} by sam: 2 of eu must review it until 20"), "it stands first"
+    code, said = say("sam", "review", name, "--verdict", "justified")
+    assert (code, "never by its user" in said) == (77, True)
+    code, said = say("ada", "review", name[:8], "--verdict", "unjustified", "--note", "he was her neighbour")
+    assert (code, "ada signed: unjustified." in said) == (0, True)
+    code, said = say("sam", "request", *CONTACT)
+    assert (code, "sam is locked: a reviewer found break-glass" in said) == (77, True)
+    _, said = say("dora", "show", name)
+    assert said.count(": holds") == 2
+    assert "review-unjustified ada, guards eu" in said
+    assert "is locked" in said
+    _, said = say("dora", "notices")
+    assert "break-glass: sam broke the glass: location data of people of eu, account:42" in said
+    assert "review: ada signed review-unjustified: he was her neighbour" in said
+
+
 def test_public_data_works_at_once(say: Say) -> None:
     code, said = say("li", "request", "--purpose", "research", "--class", "public")
     assert (code, "The policy allows it without approval." in said, "Active until" in said) == (0, True, True)

@@ -19,6 +19,7 @@ from seenby_verify.tlog.entries import (
     GrantReviewed,
     GrantRevoked,
     KeyRetired,
+    grant_message,
 )
 from seenby_verify.tlog.grantlog import GrantLog
 from tests.fixtures.ledgers import (
@@ -102,6 +103,18 @@ def test_what_may_not_stand_there(events: Sequence[Any], fault: str) -> None:
     with pytest.raises(VerificationError, match=fault):
         log.apply(99, events[-1])
     assert repr(log) == before
+
+
+def test_the_verdict_of_a_review_is_in_its_signature() -> None:
+    unjustified = replace(
+        signed(GrantReviewed, TWO), signature=TWO.sign(grant_message("review-unjustified", "eu", GRANT, COMMIT))
+    )
+    log = run(GLASS, ACTIVATED, signed(GrantReviewed, ONE), unjustified)
+    assert list(log.grants[GRANT].reviews.values()) == [True, False]
+    assert log.signatures == 3
+    other = replace(unjustified, signature=TWO.sign(grant_message("approve", "eu", GRANT, COMMIT)))
+    with pytest.raises(VerificationError, match="does not match"):
+        run(GLASS, other)
 
 
 def test_an_approval_counts_although_its_key_is_retired_later() -> None:

@@ -9,8 +9,17 @@ from seenby_verify.cli.reading import checked_log
 from seenby_verify.cli.trust import Json, Key, PolicyFile, policy_of
 from seenby_verify.cli.words import ENDS, NAMES
 from seenby_verify.errors import NotFound, UsageError
-from seenby_verify.tlog.entries import EndReason, Entry, GrantActivated, GrantEnded, KeyAdded, KeyRetired, key_id
-from seenby_verify.tlog.grantlog import GRANT_EVENTS
+from seenby_verify.tlog.entries import (
+    BreakGlass,
+    EndReason,
+    Entry,
+    GrantActivated,
+    GrantEnded,
+    KeyAdded,
+    KeyRetired,
+    key_id,
+)
+from seenby_verify.tlog.grantlog import GRANT_EVENTS, LoggedGrant
 
 
 def grant(place: str, grant_id: str, /, *, key: Key = None, policy: PolicyFile = None, json_: Json = False) -> int:
@@ -35,16 +44,13 @@ def grant(place: str, grant_id: str, /, *, key: Key = None, policy: PolicyFile =
     logged = check.rules.grants.grants.get(wanted)
     if logged is None:
         raise NotFound(f"the log has no grant {wanted.hex()}", hint="check the id, and the region's log")
-    rows = _rows(check.rules.events, wanted)
+    rows = _rows(check.rules.events, wanted, logged.reviews)
     if json_:
         members = {"grant": wanted.hex(), "state": logged.state, "approvals_needed": logged.request.approvals}
         say_json({"ok": True, "fault": None, **members, "events": rows})
         return 0
     to = console()
-    to.print(
-        f"[bold green]Grant {wanted.hex()}: {logged.state}.[/] {len(logged.approvals)} of "
-        f"{logged.request.approvals} approvals needed."
-    )
+    to.print(f"[bold green]Grant {wanted.hex()}: {logged.state}.[/] {_counted(logged)}")
     for row in rows:
         signer = f"signed by {row['role']}'s key {row['key']}" if row["key"] else "written by the gateway"
         to.print(f"  entry {row['entry']}, {row['epoch']}: {row['event']}, {signer}", markup=False)
@@ -54,7 +60,15 @@ def grant(place: str, grant_id: str, /, *, key: Key = None, policy: PolicyFile =
     return 0
 
 
-def _rows(events: list[tuple[int, Entry]], wanted: bytes) -> list[dict[str, Any]]:
+def _counted(logged: LoggedGrant) -> str:
+    """``2 of 2 approvals needed``; break-glass needs none before, but reviews."""
+    needed = logged.request.approvals
+    if isinstance(logged.request, BreakGlass):
+        return f"Break-glass: {len(logged.reviews)} reviews; {needed} of each region needed."
+    return f"{len(logged.approvals)} of {needed} approvals needed."
+
+
+def _rows(events: list[tuple[int, Entry]], wanted: bytes, reviews: dict[int, bool]) -> list[dict[str, Any]]:
     keys: dict[bytes, KeyAdded] = {}
     rows: list[dict[str, Any]] = []
     for index, event in events:
@@ -64,6 +78,8 @@ def _rows(events: list[tuple[int, Entry]], wanted: bytes) -> list[dict[str, Any]
             said = NAMES[type(event)]
             if isinstance(event, GrantEnded):
                 said += f", since {ENDS[EndReason(event.reason)]}"
+            if index in reviews:
+                said += ": justified" if reviews[index] else ": NOT justified"
             row = {"entry": index, "epoch": event.epoch, "event": said, "role": "", "key": ""}
             if not isinstance(event, GrantActivated | GrantEnded):
                 signer = keys[event.key_id]

@@ -38,6 +38,9 @@ from seenby_verify.tlog.records import commitment
 GRANT_EVENTS: Final = (*GrantEvent.__args__, *KeyEvent.__args__)
 """The classes that ``GrantLog.apply`` takes."""
 
+REVIEW_VERBS: Final = {"review": True, "review-unjustified": False}
+"""What a reviewer may have signed -> was breaking the glass justified? The verdict is in the signature alone."""
+
 State = Literal["requested", "active", "denied", "revoked", "ended"]
 OVER: Final = ("denied", "revoked", "ended")
 
@@ -48,14 +51,14 @@ class LoggedGrant:
 
     Attributes:
         approvals: key id -> index of the approval.
-        reviews: indexes.
+        reviews: index -> whether the reviewer found it justified.
     """
 
     request: GrantRequest
     requested: int
     state: State = "requested"
     approvals: dict[bytes, int] = field(default_factory=dict)
-    reviews: list[int] = field(default_factory=list)
+    reviews: dict[int, bool] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -126,20 +129,24 @@ class GrantLog:
             case GrantReviewed():
                 if own:
                     raise VerificationError(f"the requester of grant {name} reviews it")
-                self._check_signature(event)
-                grant.reviews.append(index)
+                grant.reviews[index] = REVIEW_VERBS[self._check_signature(event)]
 
-    def _check_signature(self, event: SignedGrantEvent) -> None:
-        verb, name = VERBS[type(event)], event.grant.hex()
+    def _check_signature(self, event: SignedGrantEvent) -> str:
+        """The verb that was signed. Raises VerificationError."""
+        verbs = list(REVIEW_VERBS) if isinstance(event, GrantReviewed) else [VERBS[type(event)]]
+        name = event.grant.hex()
         key = self.keys.get(event.key_id)
         if key is None:
-            raise VerificationError(f"the signature to {verb} grant {name} is by a key that does not count here")
-        message = grant_message(verb, self.region, event.grant, event.grant_commit)
-        try:
-            Ed25519PublicKey.from_public_bytes(key.key).verify(event.signature, message)
-        except (InvalidSignature, ValueError):
-            raise VerificationError(f"the signature to {verb} grant {name} does not match") from None
-        self.signatures += 1
+            raise VerificationError(f"the signature to {verbs[0]} grant {name} is by a key that does not count here")
+        for verb in verbs:
+            message = grant_message(verb, self.region, event.grant, event.grant_commit)
+            try:
+                Ed25519PublicKey.from_public_bytes(key.key).verify(event.signature, message)
+            except (InvalidSignature, ValueError):
+                continue
+            self.signatures += 1
+            return verb
+        raise VerificationError(f"the signature to {verbs[0]} grant {name} does not match")
 
     def check_terms(self, grant: bytes, terms: bytes, opening: bytes) -> LoggedGrant:
         """For those who hold a grant's terms (canonical JSON) and their opening: are these the terms in the log?
