@@ -90,19 +90,17 @@ def test_it_works_at_once_and_is_loud(play: Play, capsys: pytest.CaptureFixture[
 
 def test_the_policy_says_who_and_what_and_a_refusal_is_in_the_log(play: Play) -> None:
     async def scenario(office: Office) -> None:
-        cases: list[tuple[Principal, str, dict[str, Any], str]]
-        for number, (by, what, changes, rule) in enumerate(
-            cases := [
-                (DORA, "contact", {}, "who-breaks-glass"),
-                (AUDREY, "contact", {}, "who-breaks-glass"),
-                (ROOT, "contact", {}, "operators-see-nothing"),
-                (LI, "contact", {}, "country-outside-region"),
-                (SAM, "device", {}, "break-glass-classes"),
-                (SAM, "credential", {}, "credentials-stay-secret"),
-                (SAM, "location", {"people": (JO,)}, "protected-people"),
-                (SAM, "contact", {"purpose": "fun"}, "purpose-not-listed"),
-            ]
-        ):
+        cases: list[tuple[Principal, str, dict[str, Any], str]] = [
+            (DORA, "contact", {}, "who-breaks-glass"),
+            (AUDREY, "contact", {}, "who-breaks-glass"),
+            (ROOT, "contact", {}, "operators-see-nothing"),
+            (LI, "contact", {}, "country-outside-region"),
+            (SAM, "device", {}, "break-glass-classes"),
+            (SAM, "credential", {}, "credentials-stay-secret"),
+            (SAM, "location", {"people": (JO,)}, "protected-people"),
+            (SAM, "contact", {"purpose": "fun"}, "purpose-not-listed"),
+        ]
+        for number, (by, what, changes, rule) in enumerate(cases):
             before = len(entries(office.folder))
             with pytest.raises(PolicyDenied) as caught:
                 await smash(office, emergency(by, what, id=f"{number:032x}", **changes), by)
