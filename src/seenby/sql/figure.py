@@ -79,7 +79,12 @@ def _sublink(link: pb.SubLink) -> tuple[str, int]:
     if link.sub_link_type == pb.ARRAY_SUBLINK:
         return "array", 2
     if link.sub_link_type == pb.EXPR_SUBLINK:
-        target = link.subselect.select_stmt.target_list
-        if target:
-            return (target[0].res_target.name, 2) if target[0].res_target.name else _figure(target[0].res_target.val)
+        select = link.subselect.select_stmt
+        while select.op != pb.SETOP_NONE:
+            select = select.larg
+        if select.target_list:
+            target = select.target_list[0].res_target
+            return target.name or output_name(target.val), 2
+        if select.values_lists:
+            return "column1", 2
     return "", 0
