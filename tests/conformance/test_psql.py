@@ -176,7 +176,7 @@ def test_a_refusal_reads_like_this(narrow: str, psql: Psql) -> None:
     assert "ask for it: seenby grant request --class payment" in lines[1]
     assert "full_name" in lines[2]
     assert "seenby grant request" in lines[3]
-    assert lines[4] == "ERROR:  INSERT changes the database; a grant only reads"
+    assert lines[4] == "ERROR:  this grant does not insert rows into videos: it only reads there"
 
 
 def test_who_has_no_grant_learns_how_to_ask(served: Served, psql: Psql) -> None:
