@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from random import Random
 
 TYPES = ("int", "text", "bool", "date")
@@ -29,6 +30,11 @@ class Out:
     masked: bool = False
 
 
+@lru_cache(maxsize=1000)
+def _counted(columns: tuple[Out, ...]) -> Counter[str]:
+    return Counter(column.name for column in columns)
+
+
 @dataclass(frozen=True, slots=True)
 class Relation:
     alias: str
@@ -48,7 +54,7 @@ class Scope:
         found: list[tuple[str, Out]] = []
         bare = Counter(column.name for column in self.star)
         for relation in self.relations:
-            own = Counter(column.name for column in relation.columns)
+            own = _counted(relation.columns)
             for column in relation.columns:
                 if column.name and own[column.name] == 1 and column.masked <= masked and kind in {None, column.kind}:
                     found.append((f"{relation.prefix or relation.alias}.{column.name}", column))

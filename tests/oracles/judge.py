@@ -46,6 +46,9 @@ FAMILY = sorted(
 one, two, all but one, or all deleted. Two suffice to tell apart people who hide behind one duplicate each."""
 
 
+CHECKED = 8
+"""Of so many answers without an order one is held against the worlds' form of the query too."""
+
 OWNED = {name: functools.reduce(int.__or__, (bits for _, bits in rows), 0) for name, rows in revealed().items()}
 
 
@@ -221,6 +224,11 @@ class Judge:
             raise OracleFailure("columns", f"copy {truth.names} {truth.types}, gateway {got.names} {got.types}")
         if case.loose:
             return truth
+        query = case.query
+        if not (query.order or query.limit or query.offset) and len(case.text) % CHECKED:
+            if Counter(truth.rows) != Counter(got.rows):
+                raise OracleFailure("rows", f"copy {truth.rows}, gateway {got.rows}")
+            return truth
         ranked = self._ranked(case, len(truth.names), [0])[0]
         if not permitted(ranked, case.query, truth.rows):
             raise OracleBroken(f"the copy's own answer is not permitted: {case.text}\n{truth.rows}\n{ranked}")
@@ -238,8 +246,11 @@ class Judge:
         if (case.query.limit or case.query.offset) and plan.bound is Bound.EXACT and not truth.state:
             missing, disclosed = self._deleted_changes_limited(case, run)
         else:
-            parsed = self.copied.describe(case.text)
-            disclosed = self._disclosed(case, parsed[0]) if isinstance(parsed, tuple) else frozenset()
+            width: int | None = len(truth.names)
+            if truth.state:
+                parsed = self.copied.describe(case.text)
+                width = parsed[0] if isinstance(parsed, tuple) else None
+            disclosed = frozenset() if width is None else self._disclosed(case, width)
             missing = disclosed - run.people
         if missing:
             raise OracleFailure(
