@@ -34,7 +34,8 @@ SCHEMA: dict[str, Any] = json.loads(resources.files("seenby.datamap").joinpath("
 
 _VALIDATOR = jsonschema_rs.Draft202012Validator(SCHEMA)
 _TABLE_FIELDS = frozenset({"key", "owners", "scope", "nobody", "refused", "unclassified", "staff_writable", "columns"})
-_HOP = re.compile(r"([^. ]+) +-> +((?:[^. ]+\.)?[^. ]+)\.([^. ]+)(?: +when +([^. ]+) += +(\S(?:.*\S)?))?")
+_COLUMNS = r"[^., ]+(?:, *[^., ]+)*"
+_HOP = re.compile(rf"({_COLUMNS}) +-> +((?:[^. ]+\.)?[^. ]+)\.({_COLUMNS})(?: +when +([^. ]+) += +(\S(?:.*\S)?))?")
 
 
 def parse(text: str, *, source: str, region: str) -> DataMap:
@@ -183,7 +184,11 @@ class _Reader:
                 "write COLUMN -> TABLE.COLUMN, or COLUMN -> TABLE.COLUMN when COLUMN = VALUE",
             )
         when = (found[4], found[5]) if found[4] else None
-        return Hop(found[1], self.known_table(found[2], place), found[3], when)
+        columns, targets = ([one.strip() for one in found[group].split(",")] for group in (1, 3))
+        if len(columns) != len(targets):
+            self.fail(f"{place}: the hop {step!r} has more columns on one side", "name as many on each side of ->")
+        more = tuple(zip(columns[1:], targets[1:], strict=True))
+        return Hop(columns[0], self.known_table(found[2], place), targets[0], when, more)
 
     def column(self, name: str, value: str | Mapping[str, Any]) -> MappedColumn:
         if isinstance(value, str):

@@ -70,16 +70,26 @@ class Hop:
 
     ``when`` (column, value): only of rows whose ``column`` has that value; others have no such owner.
     ``item_id -> posts.id when item_type = Post``.
+    ``more``: further columns and their targets, of a key of several: ``node_id, version -> nodes.id, version``.
     """
 
     column: str
     table: TableName
     target: str
     when: tuple[str, str] | None = None
+    more: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.column, *(column for column, _ in self.more))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return (self.target, *(target for _, target in self.more))
 
     def __str__(self) -> str:
         condition = f" when {self.when[0]} = {self.when[1]}" if self.when else ""
-        return f"{self.column} -> {self.table}.{self.target}{condition}"
+        return f"{', '.join(self.columns)} -> {self.table}.{', '.join(self.targets)}{condition}"
 
 
 @dataclass(frozen=True, slots=True)

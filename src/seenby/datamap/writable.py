@@ -63,7 +63,7 @@ def _deciding(datamap: DataMap) -> set[tuple[TableName, str]]:
         for owner in table.owners:
             here = table.name
             for hop in owner.hops:
-                found |= {(here, hop.column), (hop.table, hop.target)}
+                found |= {(here, column) for column in hop.columns} | {(hop.table, target) for target in hop.targets}
                 found |= {(here, hop.when[0])} if hop.when else set()
                 here = hop.table
             found.add((here, owner.column))

@@ -234,7 +234,10 @@ class Joins:
         """Joins along one hop from ``alias``; returns the new alias. Inner wins where both are asked for."""
         made = self._steps.setdefault((alias, hop), f"o{len(self._steps) + 1}")
         outer = outer and (made not in self._joins or self._joins[made].outer)
-        on = f"{made}.{ident(hop.target)} = {alias}.{ident(hop.column)}"
+        on = " AND ".join(
+            f"{made}.{ident(target)} = {alias}.{ident(column)}"
+            for column, target in zip(hop.columns, hop.targets, strict=True)
+        )
         if hop.when:
             on += f" AND {alias}.{ident(hop.when[0])} = {literal(hop.when[1])}"
         self._joins[made] = _Join(hop.table, hop.target, on, outer)
@@ -244,7 +247,7 @@ class Joins:
         """Joins along a path. Returns the last alias, its table, and the conditions "a reference is NULL here"."""
         alias, here, absent = BASE, self._base, []
         for hop in hops:
-            absent.append(self.is_null(alias, here, hop.column))
+            absent += [self.is_null(alias, here, column) for column in hop.columns]
             if hop.when:
                 absent.append(self._otherwise(alias, hop.when))
             alias, here = self.add(alias, hop, outer), hop.table

@@ -146,6 +146,15 @@ def test_a_hop_with_a_condition() -> None:
     assert owner.path == ("item -> devices.id when type = My Device", "account_id")
 
 
+def test_a_hop_along_a_key_of_several_columns() -> None:
+    text = EXAMPLE.replace('"device_id -> devices.id"', '"device_id, version -> devices.id, revision"')
+    ((hop,),) = (owner.hops for owner in load(text).tables[TableName("public", "logins")].owners)
+    assert (hop.columns, hop.targets) == (("device_id", "version"), ("id", "revision"))
+    assert str(hop) == "device_id, version -> devices.id, revision"
+    with pytest.raises(ConfigError, match="more columns on one side"):
+        load(EXAMPLE.replace('"device_id -> devices.id"', '"device_id, version -> devices.id"'))
+
+
 def test_a_map_that_is_not_closed() -> None:
     """A like reaches its person through an address-book entry, which also belongs to the person in it."""
     with pytest.raises(
