@@ -1,0 +1,207 @@
+"""What the proposal is unsure of, as few questions as possible, the most valuable first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from seenby.attach.classify import by_name, by_values
+from seenby.attach.inspection import Inspection, listing
+from seenby.attach.ownership import People
+from seenby.attach.people import Candidate
+from seenby.attach.proposal import Answer, Choice, ProposedTable, Question
+from seenby.attach.references import SURE, Reference
+from seenby.datamap import TableName
+from seenby.model.classes import DataClass
+
+SHOWN = 15
+"""Questions that one review asks."""
+
+
+def questions(
+    inspection: Inspection,
+    people: Sequence[People],
+    candidates: Sequence[Candidate],
+    tables: Mapping[TableName, ProposedTable],
+    accepted: Iterable[Reference],
+    doubtful: Iterable[Reference],
+    answers: Mapping[str, Answer],
+) -> list[Question]:
+    """All open ones, most valuable first. What was answered is not asked again."""
+    found = [
+        *_people(people, candidates, answers),
+        *_region(inspection, people, answers),
+        *_assumed(tables, accepted, answers),
+        *_doubtful(tables, doubtful, answers),
+        *_without(tables, doubtful, answers),
+    ]
+    return sorted(found, key=lambda one: (-one.value, one.subject))
+
+
+def _people(
+    people: Sequence[People], candidates: Sequence[Candidate], answers: Mapping[str, Answer]
+) -> Iterable[Question]:
+    first = people[0]
+    if "people" in answers or first.confidence > 0.9:
+        return
+    choices = [
+        Choice(str(place), f"{one.table}: {', '.join(one.reasons)}", (("people", str(one.table)),))
+        for place, one in enumerate(candidates[:4], start=1)
+    ]
+    yield Question("people", "Which table lists the people?", (), tuple(choices), 1000.0)
+
+
+def _region(inspection: Inspection, people: Sequence[People], answers: Mapping[str, Answer]) -> Iterable[Question]:
+    first = people[0]
+    subject = f"people.{first.table}.region"
+    if first.region_column or subject in answers or not first.account:
+        return
+    columns = [
+        column.name
+        for column in inspection.tables[first.table].columns.values()
+        if (column.is_text or column.kind == "e")
+        and {"country", "region", "residency", "land", "pays", "pais", "shard", "cell", "jurisdiction"}
+        & set(column.name.lower().replace("_", " ").split())
+    ]
+    choices = [Choice("l", "in this database's own region, all of them", ((subject, "local"),))]
+    choices += [
+        Choice(
+            str(place), f"column {name} holds it (its values must be names of regions)", ((subject, f"column:{name}"),)
+        )
+        for place, name in enumerate(columns[:4], start=1)
+    ]
+    yield Question(subject, f"Where are the people of {first.table} at home?", (), tuple(choices), 12.0)
+
+
+def _assumed(
+    tables: Mapping[TableName, ProposedTable], accepted: Iterable[Reference], answers: Mapping[str, Answer]
+) -> Iterable[Question]:
+    """References that are followed, on their names alone."""
+    resting: dict[Reference, int] = {}
+    for table in tables.values():
+        for one in table.used:
+            resting[one] = resting.get(one, 0) + 1
+    by_target: dict[tuple[TableName, str], list[Reference]] = {}
+    for one in accepted:
+        if one.certain or one.confidence >= SURE or one not in resting or one.when is not None:
+            continue
+        if f"references.{one.source}.{one.column}" not in answers:
+            by_target.setdefault((one.table, one.target), []).append(one)
+    singles: list[Reference] = []
+    for (target, key), found in sorted(by_target.items()):
+        if len(found) == 1:
+            singles += found
+            continue
+        value = float(sum(resting[one] for one in found))
+        yield _batch(f"references to {target}.{key}", f"Do these lead to {target}.{key}?", found, value)
+    if len(singles) > 2:
+        value = float(sum(resting[one] for one in singles))
+        yield _batch("other references", "Do these lead where their names say?", singles, value)
+    else:
+        for one in singles:
+            yield _one_reference(one, float(resting[one]))
+
+
+def _batch(subject: str, text: str, found: Sequence[Reference], value: float) -> Question:
+    shown = tuple(f"{one}  ({one.reason})" for one in found)
+    yes = tuple((f"references.{one.source}.{one.column}", f"{one.table}.{one.target}") for one in found)
+    no = tuple((f"references.{one.source}.{one.column}", "no") for one in found)
+    return Question(
+        subject,
+        text,
+        shown,
+        (Choice("y", "yes, all of them", yes), Choice("n", "no, none", no), Choice("e", "ask for each", ())),
+        value,
+        tuple(_one_reference(one, 1.0) for one in found),
+    )
+
+
+def _one_reference(one: Reference, value: float) -> Question:
+    subject = f"references.{one.source}.{one.column}"
+    return Question(
+        subject,
+        f"Does {one.source}.{one.column} lead to {one.table}.{one.target}?",
+        (one.reason,),
+        (Choice("y", "yes", ((subject, f"{one.table}.{one.target}"),)), Choice("n", "no", ((subject, "no"),))),
+        value,
+    )
+
+
+def _doubtful(
+    tables: Mapping[TableName, ProposedTable], doubtful: Iterable[Reference], answers: Mapping[str, Answer]
+) -> Iterable[Question]:
+    """References too weak to follow, of tables that have no owner without them, or others beside them."""
+    for one in doubtful:
+        subject = f"references.{one.source}.{one.column}"
+        table = tables[one.source]
+        if subject not in answers and (table.refused or table.owners) and f"tables.{one.source}" not in answers:
+            depends = sum(1 for other in tables.values() if f"leads to {one.source} " in other.refused)
+            yield _one_reference(one, (2.0 if table.refused else 0.4) + depends)
+
+
+def _without(
+    tables: Mapping[TableName, ProposedTable], doubtful: Iterable[Reference], answers: Mapping[str, Answer]
+) -> Iterable[Question]:
+    """Tables that lead to no person. Those that hold nothing personal are asked about together."""
+    asked = {one.source for one in doubtful}
+    plain: list[ProposedTable] = []
+    for name, table in sorted(tables.items()):
+        if not table.refused or f"tables.{name}" in answers or name in asked or not table.ask:
+            continue
+        contact = [one for one in table.columns if _names_somebody(table, one)]
+        personal = contact or "may be about a person" in table.refused
+        if not personal:
+            plain.append(table)
+            continue
+        subject = f"tables.{name}"
+        depends = sum(1 for other in tables.values() if f"leads to {name} " in other.refused)
+        choices = [Choice("n", "about nobody: only its public columns are ever shown", ((subject, "nobody"),))]
+        choices += [
+            Choice(str(place), f"about people without an account, named by {one}", ((subject, f"contact:{one}"),))
+            for place, one in enumerate(contact[:3], start=1)
+        ]
+        choices.append(Choice("r", "leave it refused", ((subject, "refused"),)))
+        yield Question(subject, f"Whose are the rows of {name}?", (table.refused,), tuple(choices), 1.5 + depends)
+    if plain:
+        yes = tuple((f"tables.{one.name}", "nobody") for one in plain)
+        no = tuple((f"tables.{one.name}", "refused") for one in plain)
+        parts = tuple(
+            Question(
+                f"tables.{one.name}",
+                f"Is {one.name} about nobody?",
+                (one.refused,),
+                (
+                    Choice("y", "yes: only its public columns are ever shown", ((f"tables.{one.name}", "nobody"),)),
+                    Choice("r", "no: leave it refused", ((f"tables.{one.name}", "refused"),)),
+                ),
+                1.0,
+            )
+            for one in plain
+        )
+        if len(parts) == 1:
+            yield parts[0]
+            return
+        yield Question(
+            "tables about nobody",
+            "Nothing leads from these tables to a person. Are they about nobody?",
+            tuple(f"{one.name}: {one.refused}" for one in plain),
+            (Choice("y", "yes, all", yes), Choice("r", "no: leave them refused", no), Choice("e", "ask for each", ())),
+            0.9 * len(plain),
+            parts,
+        )
+
+
+def _names_somebody(table: ProposedTable, column: str) -> bool:
+    """E-mail addresses and the like, of a type that can be a key: a person without an account goes by them."""
+    found = table.found.columns[column]
+    if not found.is_key or found.family == "int":
+        return False
+    named, seen = by_name(column), by_values(found)
+    return bool(
+        (named and not named[2] and named[0] is DataClass.CONTACT and named[1] not in {"zip", "street", "address"})
+        or (seen and seen[0] is DataClass.CONTACT)
+    )
+
+
+def words(question: Question) -> str:
+    """One line, for the map's header."""
+    return f"{question.text} {listing(question.why, 2)}".strip()

@@ -1,0 +1,408 @@
+"""Inspection, looked-up values and answers -> Proposal. The same input gives the same map."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from seenby.attach import asking
+from seenby.attach.classify import by_name, by_values, classify, harmless_table, table_class
+from seenby.attach.inspection import (
+    Contained,
+    FoundColumn,
+    FoundTable,
+    Inspection,
+    RelationKind,
+    Trial,
+    listing,
+)
+from seenby.attach.ownership import Owned, Ownership, People, too_many
+from seenby.attach.people import Candidate, entity, rank
+from seenby.attach.proposal import Answer, Proposal, ProposedTable
+from seenby.attach.references import ACCEPTED, Guesses, Polymorphic, Reference, foreign, polymorphic, settle
+from seenby.attach.words import base_words, common_prefix, looks_like_reference, names_people, stem, tokens, word_set
+from seenby.datamap import TableName
+from seenby.errors import ConfigError
+from seenby.model.classes import DataClass
+
+SECOND_KIND = 5.0
+"""Score from which a table that is not linked to the people is a kind of people of its own."""
+WRITABLE = re.compile(r"[^. \n]+")
+_PERSONAL = frozenset(
+    {DataClass.CONTACT, DataClass.LOCATION, DataClass.DEVICE, DataClass.IDENTITY, DataClass.BIOMETRIC}
+)
+_FOREIGN_IDS = word_set("external remote stripe facebook google twitter apple github paypal foreign legacy old")
+
+
+def trials(inspection: Inspection, answers: Mapping[str, Answer]) -> list[Trial]:
+    """What to look up in the database before ``propose``: each guess whose column has sampled values."""
+    found = _Proposer(inspection, {}, answers)
+    seen = dict.fromkeys(
+        guess.trial
+        for guess in found.guesses
+        if len(inspection.tables[guess.source].columns[guess.column].samples) >= 3
+    )
+    return list(seen)
+
+
+def propose(inspection: Inspection, contained: Mapping[Trial, Contained], answers: Mapping[str, Answer]) -> Proposal:
+    """Raises ConfigError when no table could list people at all."""
+    return _Proposer(inspection, contained, answers).run()
+
+
+class _Proposer:
+    def __init__(
+        self, inspection: Inspection, contained: Mapping[Trial, Contained], answers: Mapping[str, Answer]
+    ) -> None:
+        self.inspection = inspection
+        self.answers = answers
+        self.prefix = common_prefix([name.name for name in inspection.base])
+        self.candidates = rank(inspection)
+        self.foreign = foreign(inspection)
+        first = self._first()
+        self.beside = frozenset(one.table for one in self._linked(first))
+        self.people = self._kinds(first)
+        self.accounts = [(one.table, one.key) for one in self.people if one.account]
+        maker = Guesses(inspection, self.accounts)
+        self.guesses = [*maker.all(), *maker.by_values()]
+        self.contained = contained
+        self.pairs = {
+            name: found
+            for name, table in inspection.base.items()
+            if (found := polymorphic(table, inspection, self.prefix))
+        }
+
+    # -- people ---------------------------------------------------------------------------------------------------
+
+    def _first(self) -> Candidate:
+        told = self.answers.get("people")
+        for one in self.candidates:
+            if told and str(one.table) == told.answer:
+                return one
+        if not self.candidates:
+            raise ConfigError(
+                f"no table of database {self.inspection.database} looks as if it listed people",
+                hint="is it the right database, and may this user read its catalogue? A map can also be written by "
+                "hand: docs/formats/datamap.md",
+            )
+        return self.candidates[0]
+
+    def _linked(self, first: Candidate) -> list[Candidate]:
+        """Tables of people that extend the first: one row for each person, by a reference of theirs."""
+        beside = []
+        for one in self.candidates:
+            table = self.inspection.tables[one.table]
+            forth = [ref for ref in self.foreign if ref.source == one.table and ref.table == first.table]
+            shared = [
+                name
+                for name, column in table.columns.items()
+                if names_people(base_words(name)) and table.identifies(name) and looks_like_reference(name)
+                and column.family == self.inspection.tables[first.table].columns[first.key].family
+            ]  # fmt: skip
+            unique = [ref for ref in forth if table.identifies(ref.column)]
+            unique += [
+                ref
+                for ref in self.foreign
+                if ref.source == first.table and ref.table == one.table and one.score >= 3.0
+                and self.inspection.tables[first.table].identifies(ref.column)
+            ]  # fmt: skip
+            if one.table != first.table and (unique or (forth and one.score >= 4.0) or (shared and one.score >= 3.0)):
+                beside.append(one)
+        return beside
+
+    def _kinds(self, first: Candidate) -> tuple[People, ...]:
+        rest = [one for one in self.candidates if one.table != first.table and one.table not in self.beside]
+        kinds = [first]
+        for one in rest:
+            linked = any(
+                {ref.source, ref.table} == {one.table, first.table}
+                or (ref.source == one.table and ref.table in self.beside)
+                for ref in self.foreign
+            )
+            strong = "has" in " ".join(one.reasons) and any(
+                "password" in reason or "e-mail" in reason for reason in one.reasons
+            )
+            reference = any(names_people(base_words(name)) and looks_like_reference(name)
+                            for name in self.inspection.tables[one.table].columns)  # fmt: skip
+            named = any(reason.startswith("is called") for reason in one.reasons)
+            if one.score >= SECOND_KIND and named and strong and not linked and not reference and len(kinds) < 3:
+                kinds.append(one)
+        people: list[People] = []
+        for one in kinds:
+            rival = next((other for other in rest if one is first and other.score > 0.8 * one.score), None)
+            table = self.inspection.tables[one.table]
+            people.append(
+                People(
+                    kind=self._kind_name(one.table, [other.kind for other in people]),
+                    table=one.table,
+                    key=one.key,
+                    region_column=self._region(table),
+                    reasons=one.reasons,
+                    confidence=0.6 if rival and "people" not in self.answers else 0.95,
+                )
+            )
+        people += self._contacts([one.kind for one in people])
+        return tuple(people)
+
+    def _kind_name(self, table: TableName, taken: Sequence[str]) -> str:
+        words = "_".join(word for word in entity(table, self.prefix) if word.isascii())
+        name = re.sub(r"^[^a-z]+", "", words)[:28] or "person"
+        return name if name not in taken else f"{name}_{len(taken) + 1}"
+
+    def _region(self, table: FoundTable) -> str:
+        told = self.answers.get(f"people.{table.name}.region")
+        if told:
+            return told.answer.removeprefix("column:") if told.answer.startswith("column:") else ""
+        for name, column in table.columns.items():
+            words = tokens(name)
+            if not column.is_text and column.kind != "e":
+                continue
+            if words in {("home", "region"), ("data", "region"), ("region",), ("residency",), ("data", "residency")}:
+                values = column.labels or column.samples
+                if all(re.fullmatch(r"[a-z][a-z0-9-]{0,30}", value) for value in values) and len(set(values)) <= 20:
+                    return name
+        return ""
+
+    def _contacts(self, taken: list[str]) -> list[People]:
+        """People without an account: from answers only."""
+        found: list[People] = []
+        for subject, one in sorted(self.answers.items()):
+            if subject.startswith("tables.") and one.answer.startswith("contact:"):
+                written = subject.removeprefix("tables.")
+                for name, table in self.inspection.base.items():
+                    column = one.answer.removeprefix("contact:")
+                    if str(name) == written and column in table.columns:
+                        kind = self._kind_name(name, [*taken, *(made.kind for made in found)])
+                        found.append(People(kind, name, column, account=False, reasons=(f"said {one.by}",)))
+        return found
+
+    # -- references -------------------------------------------------------------------------------------------------
+
+    def _references(self) -> tuple[list[Reference], list[Reference]]:
+        """(accepted, doubtful)."""
+        accepted, doubtful = list(self.foreign), []
+        for guess in settle(self.guesses, self.contained):
+            told = self.answers.get(f"references.{guess.source}.{guess.column}")
+            if told and told.answer == "no":
+                continue
+            if told and told.answer in {"yes", f"{guess.table}.{guess.target}"}:
+                accepted.append(replace(guess, confidence=0.99, reason=f"said {told.by}"))
+            elif guess.confidence >= ACCEPTED:
+                accepted.append(guess)
+            else:
+                doubtful.append(guess)
+        for pairs in self.pairs.values():
+            accepted += [one for pair in pairs for one in self._conditional(pair)]
+        return accepted, doubtful
+
+    def _conditional(self, pair: Polymorphic) -> list[Reference]:
+        """A polymorphic pair as one reference for each value, where every value is known."""
+        table = self.inspection.tables[pair.source]
+        found = []
+        for value, name in pair.targets:
+            target = self.inspection.tables[name]
+            key = target.primary[0]
+            if target.columns[key].family == table.columns[pair.id_column].family and "'" not in value:
+                found.append(
+                    Reference(
+                        pair.source, pair.id_column, name, key, 0.9,
+                        f"{pair.type_column} says which table {pair.id_column} refers to",
+                        when=(pair.type_column, value),
+                    )
+                )  # fmt: skip
+        return found
+
+    # -- all --------------------------------------------------------------------------------------------------------
+
+    def run(self) -> Proposal:
+        accepted, doubtful = self._references()
+        followed = self._followed(accepted)
+        owned = Ownership(self.inspection, self.people, followed, self.beside).solve()
+        by_column = {(one.source, one.column): one for one in [*accepted, *doubtful]}
+        tables: dict[TableName, ProposedTable] = {}
+        for name, table in self.inspection.base.items():
+            tables[name] = self._table(table, owned.get(name), accepted, doubtful, by_column)
+        self._depending(tables, accepted)
+        questions = asking.questions(
+            self.inspection, self.people, self.candidates, tables, accepted, doubtful, self.answers
+        )
+        return Proposal(
+            self.inspection.database, self.people, tables, self._others(), tuple(questions),
+            tuple(self.answers[one] for one in sorted(self.answers)),
+        )  # fmt: skip
+
+    def _followed(self, accepted: Sequence[Reference]) -> list[Reference]:
+        """References on which owners may rest: a polymorphic pair counts where nothing else leads to a person, or
+        where its name says a person (recipient_type, recipient_id)."""
+        persons = {kind.table for kind in self.people} | self.beside
+        direct = {
+            one.source for one in accepted if one.table in persons and one.when is None and one.source != one.table
+        }
+        other = {one.source for one in accepted if one.when is None and one.source != one.table}
+        kept = []
+        for one in accepted:
+            if one.when is not None:
+                says = names_people(base_words(one.column))
+                if one.source in direct and not says:
+                    continue
+                if one.source in other and not says and one.source not in direct:
+                    continue
+            kept.append(one)
+        return kept
+
+    def _table(
+        self,
+        table: FoundTable,
+        owned: Owned | None,
+        accepted: Sequence[Reference],
+        doubtful: Sequence[Reference],
+        by_column: Mapping[tuple[TableName, str], Reference],
+    ) -> ProposedTable:
+        told = self.answers.get(f"tables.{table.name}")
+        notes = list(owned.notes) if owned else []
+        refused = self._impossible(table)
+        ask = not refused
+        owners = tuple(owned.owners) if owned else ()
+        if told and told.answer == "nobody":
+            owners, notes = (), [f"about nobody, said {told.by}"]
+        elif told and told.answer == "refused":
+            refused = refused or f"refused, said {told.by}"
+        elif owned is None or not owned.owners:
+            refused = refused or self._doubt(table, accepted, doubtful)
+        elif problem := too_many(owned):
+            refused, owners, ask = problem, (), False
+        unresolved = [one for one in doubtful if one.source == table.name and owners]
+        for one in unresolved:
+            notes.append(f"not followed: {one.column}, perhaps {one.table}.{one.target} ({one.reason})")
+        for pair in self.pairs.get(table.name, []):
+            if owners and not any(one.when and one.column == pair.id_column for one in (owned.used if owned else [])):
+                notes.append(f"not followed: {pair.id_column}, whose table {pair.type_column} names")
+        about = self._about(table)
+        columns = {
+            name: classify(
+                table, column, owned=bool(owners) or bool(refused), about=about,
+                reference=self._reference(table, column, by_column),
+            )
+            for name, column in table.columns.items()
+        }  # fmt: skip
+        if not refused and not any(verdict.data_class for name, verdict in columns.items() if WRITABLE.fullmatch(name)):
+            refused, ask = "no column of it is classified yet", False
+        area = about if owners else None
+        return ProposedTable(
+            table, area, owners, tuple(owned.used) if owned and owners else (), refused, columns, tuple(notes), ask
+        )
+
+    def _reference(
+        self, table: FoundTable, column: FoundColumn, by_column: Mapping[tuple[TableName, str], Reference]
+    ) -> str:
+        one = by_column.get((table.name, column.name))
+        if one is not None:
+            return str(one.table)
+        if any(column.name in key.columns for key in table.foreign):
+            return str(next(key.table for key in table.foreign if column.name in key.columns))
+        return ""
+
+    def _about(self, table: FoundTable) -> DataClass:
+        """What the rows say of their people, for columns that only carry them."""
+        if table.name in {one.table for one in self.people if one.account} | self.beside:
+            return DataClass.IDENTITY
+        return table_class(table) or DataClass.BEHAVIOUR
+
+    def _impossible(self, table: FoundTable) -> str:
+        """Why a map cannot hold the table, whoever owns it; or ""."""
+        if not WRITABLE.fullmatch(table.name.name) or not WRITABLE.fullmatch(table.name.schema):
+            return "its name has a dot or a space, which a map cannot write"
+        children = [str(name) for name, other in self.inspection.tables.items() if table.name in other.inherits]
+        if children:
+            return f"{listing(children)} inherit from it, so that its key may occur twice"
+        return ""
+
+    def _doubt(self, table: FoundTable, accepted: Sequence[Reference], doubtful: Sequence[Reference]) -> str:
+        """Why a table without an owner is not simply about nobody; "" if it is."""
+        for one in doubtful:
+            if one.source == table.name and one.table in {kind.table for kind in self.people} | self.beside:
+                return f"{one.column} may name a person ({one.reason})"
+        pairs = self.pairs.get(table.name, [])
+        if pairs:
+            unknown = "no rows say which tables" if not pairs[0].values else "some of the tables it names are not known"
+            return f"{pairs[0].id_column} refers to a row of the table that {pairs[0].type_column} names; {unknown}"
+        known = {one.column for one in accepted if one.source == table.name}
+        known |= {column for key in table.foreign for column in key.columns}
+        for column in table.columns.values():
+            words = base_words(column.name)
+            if column.name in known or column.name == "id":
+                continue
+            if column.element and names_people(stem(column.name)[:-1] or stem(column.name)):
+                return f"{column.name} is an array that may name people, which a path cannot follow"
+            if (
+                column.is_key
+                and names_people(words)
+                and (looks_like_reference(column.name) or column.is_text or words[-1] == "by")
+            ):
+                return f"{column.name} seems to name a person, but leads nowhere"
+        personal = self._personal(table)
+        if personal and not harmless_table(table):
+            return f"{listing(personal)} may be about a person, but nothing says whom"
+        if harmless_table(table):
+            return ""
+        for column in table.columns.values():
+            if (
+                column.name not in known
+                and table.primary != (column.name,)
+                and column.is_key
+                and looks_like_reference(column.name)
+                and not _FOREIGN_IDS & set(tokens(column.name))
+                and tokens(column.name)[:-1] != stem(table.name.name)
+            ):
+                return f"{column.name} leads to no table that could be found"
+        about = table_class(table)
+        if about is not None and about is not DataClass.BEHAVIOUR:
+            return f"its name says {about.value} data, but nothing in it leads to a person"
+        return ""
+
+    def _personal(self, table: FoundTable) -> list[str]:
+        found = []
+        for column in table.columns.values():
+            named, seen = by_name(column.name), by_values(column)
+            if (named and not named[2] and named[0] in _PERSONAL and column.base_name != "bool") or (
+                seen and seen[0] in _PERSONAL
+            ):
+                found.append(column.name)
+        return found
+
+    def _depending(self, tables: dict[TableName, ProposedTable], accepted: Sequence[Reference]) -> None:
+        """A table that leads to a refused one and to nobody else cannot be about nobody for sure."""
+        changed = True
+        while changed:
+            changed = False
+            for name, table in tables.items():
+                if not table.nobody or f"tables.{name}" in self.answers or harmless_table(table.found):
+                    continue
+                for one in accepted:
+                    if one.source == name and one.table != name and tables[one.table].refused:
+                        told = f"it leads to {one.table} (by {one.column}), whose people are not known"
+                        tables[name] = self._as_refused(table, told)
+                        changed = True
+                        break
+
+    def _as_refused(self, table: ProposedTable, refused: str) -> ProposedTable:
+        about = self._about(table.found)
+        columns = {
+            name: classify(table.found, column, owned=True, about=about, reference="")
+            for name, column in table.found.columns.items()
+        }
+        return replace(table, refused=refused, columns=columns, ask=False)
+
+    def _others(self) -> tuple[tuple[TableName, str], ...]:
+        """What a map does not hold, each with a sentence."""
+        found = []
+        for name, table in self.inspection.tables.items():
+            if table.kind in {RelationKind.VIEW, RelationKind.MATERIALIZED}:
+                kind = "a view" if table.kind is RelationKind.VIEW else "a materialized view"
+                over = f" over {listing(table.uses)}" if table.uses else ""
+                found.append((name, f"{kind}{over}: not mapped; staff ask the tables themselves"))
+            elif table.kind is RelationKind.FOREIGN:
+                found.append((name, "a foreign table: its rows are in another database, map them there"))
+        found += [(name, f"belongs to the extension {extension}") for name, extension in self.inspection.left_out]
+        return tuple(sorted(found))
