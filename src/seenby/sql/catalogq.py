@@ -155,7 +155,9 @@ class _Rewriter:
     def __init__(self, catalog: Catalog, ctes: frozenset[str]) -> None:
         self._catalog = catalog
         self._ctes = ctes
-        self._scopes: list[dict[str, str]] = []  # of each block, from outside: alias -> served relation
+        self._scopes: list[
+            dict[str, str]
+        ] = []  # of each block, from outside: alias -> served relation; "": the only one
         self._types = catalog.types | functions.CATALOG_TYPES | (functions.REG_TYPES & catalog.rewritten_functions)
         self.parameters = 0
 
@@ -221,13 +223,14 @@ class _Rewriter:
             for node in select.target_list
         ):
             raise SyntaxFailed("SELECT * with no tables specified is not valid", hint="name a table after FROM")
-        self._scopes.append(
-            {
-                var.alias.aliasname or var.relname: _real_name(var)
-                for var in _own_tables(select.from_clause)
-                if _served(var, self._catalog) and (var.schemaname or var.relname not in self._ctes)
-            }
-        )
+        scope = {
+            var.alias.aliasname or var.relname: _real_name(var)
+            for var in _own_tables(select.from_clause)
+            if _served(var, self._catalog) and (var.schemaname or var.relname not in self._ctes)
+        }
+        if len(select.from_clause) == 1 and select.from_clause[0].WhichOneof("node") == "range_var":
+            scope[""] = next(iter(scope.values()), "")
+        self._scopes.append(scope)
         for node in select.target_list:
             # A cast that becomes a call would change the column's name; so would a constant.
             target = node.res_target
@@ -245,9 +248,9 @@ class _Rewriter:
         if len(fields) == 2:
             alias = fields[0].string.sval
             relation = next((scope[alias] for scope in reversed(self._scopes) if alias in scope), None)
-        elif self._scopes and len(self._scopes[-1]) == 1:
-            relation = next(iter(self._scopes[-1].values()))
-        if relation is None:
+        elif self._scopes:
+            relation = self._scopes[-1].get("")
+        if not relation:
             return
         if column == "xmin":
             node.CopyFrom(_typed(_constant("0"), "xid"))

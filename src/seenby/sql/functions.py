@@ -109,7 +109,8 @@ def check_function(call: pb.FuncCall, allowed: Collection[str], *more: Collectio
         near = get_close_matches(name, allowed, 1, 0.8)
         hint = f"did you mean {near[0]}?" if near else "compute it in the client from the columns you may see"
         raise UnknownFunction(f"function {name} is not on the list of functions that a query may call", hint=hint)
-    if len(parts) == 1:
+    # unnest(a, b), in FROM, is grammar and no function: only without a schema.
+    if len(parts) == 1 and not (name == "unnest" and len(call.args) > 1):
         parts.insert(0, _PG_CATALOG)
     # (x AT TIME ZONE 'UTC')::date would be printed without its parentheses.
     call.funcformat = pb.COERCE_EXPLICIT_CALL

@@ -25,6 +25,7 @@ SELECT coins::float8, coins::numeric(8,3), handle::varchar(2), handle::bpchar, '
 SELECT true, false, 't'::bool, 'f'::boolean, null, null::int, DATE '2026-01-01', interval '1 day' FROM accounts
 SELECT CASE WHEN coins > 1 THEN 1 END, CASE coins WHEN 1 THEN handle ELSE bio END, coalesce(bio, ''), nullif(coins,
   1) FROM accounts
+SELECT id, x, y FROM accounts, unnest(ARRAY[1, 2], ARRAY['a', 'b']) AS u (x, y)
 SELECT (SELECT 1), (SELECT 2::int), (SELECT 3 AS c UNION SELECT 3), (VALUES (4)), CASE WHEN id = 0 THEN 1 ELSE (SELECT
   5::int) END, CASE WHEN id = 0 THEN 1 ELSE (SELECT 6 AS d) END FROM accounts
 SELECT greatest(coins, 1), least(coins, 1), array[coins, 1], (array[coins, 1])[2], row(1,
