@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from tests.oracles.expressions import COMPARISONS, LITERALS, TYPES, Out, Scope
+from tests.oracles.generate import KEYS
 from tests.oracles.query import LINK, Query, Sub
 from tests.oracles.ranges import Ranges, beside
 
@@ -49,7 +50,31 @@ class Links(Ranges):
             return self.link(self.random.choice(LINKS), scope)
         if self.chance(0.2) and (found := self.of_json(scope, "bool")):
             return found
+        if self.chance(0.55) and (found := self.mild(scope)):
+            return found
         return super(Links, self).condition(scope, depth)
+
+    def mild(self, scope: Scope) -> str:
+        """A condition that about half of the rows pass: in an empty answer nobody can be missing."""
+        kind = self.random.choice(("int", "int", "text", "date", "bool"))
+        references = scope.references(kind)
+        if not references:
+            return ""
+        tests = {
+            "int": ("< 5", "<= 3", ">= 2", "> 1", "<> 2", "IN (1, 2, 3, 5)", "BETWEEN 1 AND 5"),
+            "text": ("<> 'eu'", "> 'b'", "LIKE '%n%'", "IN ('eu', 'ann', 'cats', 'tel', '+441')", "IS NOT NULL"),
+            "date": (">= '2024-02-01'", "< '2025-01-02'", "IS NOT NULL"),
+            "bool": ("IS NOT FALSE", "", "IS TRUE"),
+        }
+        return f"{self.random.choice(references)[0]} {self.random.choice(tests[kind])}".strip()
+
+    def equality(self, left: Scope, right: Scope) -> str:
+        """Mostly along the ids that people are joined by: what else is equal is mostly nothing."""
+        for _ in range(3):
+            text = super(Links, self).equality(left, right)
+            if all(part.rpartition(".")[2] in KEYS for part in text.split(" = ")):
+                break
+        return text
 
     def expression(self, scope: Scope, kind: str, depth: int) -> str:
         if depth and self.deep > 0 and self.chance(self.linking / 2):

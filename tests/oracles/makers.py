@@ -90,7 +90,7 @@ class Makers(Links):
         """FROM, what it offers, and WHERE."""
         nodes, scope = self.sources(depth, self.known)
         within = beside(scope, self.outer)
-        where = [self.condition(within, 1) for _ in range(self.random.choice((0, 1, 1, 2)))]
+        where = [self.condition(within, 1) for _ in range(self.random.choice((0, 0, 1, 1, 2)))]
         if len(within.relations) > len(scope.relations) and self.chance(0.65):
             where.append(self.equality(scope, Scope(within.relations[len(scope.relations) :], [])))
         return nodes, scope, tuple(where)
