@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from typing import Any, NoReturn
 
@@ -26,6 +26,7 @@ from seenby.datamap.model import (
     StaffWrites,
     TableName,
 )
+from seenby.datamap.position import position
 from seenby.datamap.writable import check_writable
 from seenby.errors import ConfigError
 from seenby.model.classes import DataClass
@@ -53,13 +54,24 @@ def parse(text: str, *, source: str, region: str) -> DataMap:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source} is not valid TOML: {error}", hint="correct the line it names") from None
+    check_shape(data, text, source=source)
+    return _Reader(source, region, data, text).read()
+
+
+def check_shape(data: dict[str, Any], text: str, *, source: str) -> None:
+    """Holds a file against the JSON schema. Raises ConfigError with line, column and the nearest name."""
     for problem in _VALIDATOR.iter_errors(data):
-        place = ".".join(str(step) for step in problem.instance_path)
+        path = [str(step) for step in problem.instance_path]
         raise ConfigError(
-            f"{source}: {place or 'the file'}: {_sentence(problem, data)}",
+            f"{_at(source, text, path)}: {'.'.join(path) or 'the file'}: {_sentence(problem, data)}",
             hint="docs/formats/datamap.md lists every field and its values",
         )
-    return _Reader(source, region, data).read()
+
+
+def _at(source: str, text: str, path: Sequence[str]) -> str:
+    """``map.toml:12:3``, as editors read it."""
+    found = position(text, path)
+    return f"{source}:{found[0]}:{found[1]}" if found else source
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -72,7 +84,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 class _Reader:
-    def __init__(self, source: str, region: str, data: Mapping[str, Any]) -> None:
+    def __init__(self, source: str, region: str, data: Mapping[str, Any], text: str) -> None:
+        self.text = text
         self.source = source
         self.region = region
         self.data = data
@@ -102,7 +115,13 @@ class _Reader:
         return made
 
     def fail(self, message: str, hint: str) -> NoReturn:
-        raise ConfigError(f"{self.source}: {message}", hint=hint)
+        place = message.split(": ", maxsplit=1)[0]
+        kind, _, rest = place.partition(".")
+        steps = [kind, self.names.get(table_name(rest), rest) if kind == "tables" else rest]
+        if message.startswith(f"{place}: owners"):
+            steps.append("owners")
+        where = _at(self.source, self.text, steps) if kind in {"tables", "people"} else self.source
+        raise ConfigError(f"{where}: {message}", hint=hint)
 
     def known_table(self, written: str, place: str) -> TableName:
         name = table_name(written)
