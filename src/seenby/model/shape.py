@@ -24,6 +24,8 @@ class ViewColumn:
     type_oid: int
     type_name: str  # format_type's spelling, as in "character varying(20)"
     partial: bool = False  # MASK, but some rows of the scope show the value: masked in predicates, shown in the record
+    links: bool = False  # comparing two people's values tells whether they met (sql/linkage.py)
+    row: str = ""  # "public.devices.id": its values are those of this column, which names one row, of one person
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class Shape:
             (None: nobody classified it); no columns: no grant can show it. For refusals in words; not part of the id.
         writable: what staff can change at most, by the data map: (columns to update, rows to delete, columns of new
             rows). For refusals in words; not part of the id.
+        linking: purposes under which people may be compared by columns that link; not part of the id.
     """
 
     id: str
@@ -98,6 +101,7 @@ class Shape:
     writable: dict[tuple[str, str], tuple[tuple[str, ...], bool, tuple[str, ...]]] = field(
         default_factory=dict, hash=False
     )
+    linking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

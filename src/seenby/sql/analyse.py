@@ -8,19 +8,23 @@ from postgast import pg_query_pb2 as pb
 from seenby.errors import SeenbyError
 from seenby.model.plan import ControlKind, ControlPlan, Plan, RefusedPlan
 from seenby.model.shape import Catalog, Shape
-from seenby.sql import around, catalogq, rules, statements, writes
+from seenby.sql import around, catalogq, linkage, rules, statements, writes
+from seenby.sql.linkage import Linking
 from seenby.sql.parse import Statement, parse, too_complex
 from seenby.sql.read import Reader
 from seenby.sql.views import Views
 
 
-def analyse(text: str, shape: Shape | None, catalog: Catalog, *, cap: int) -> tuple[Plan, ...]:
+def analyse(
+    text: str, shape: Shape | None, catalog: Catalog, *, cap: int, linking: Linking = Linking.NONE
+) -> tuple[Plan, ...]:
     """One plan per statement of ``text``, in order; never empty, never raises for what a user may write.
 
     Args:
         shape: the views of the grant; None: no grant is active, so every table is closed.
         catalog: of the database.
         cap: people whom the grant may still see; companion queries stop at one more.
+        linking: whether it may compare people by where they are and what they use.
     """
     try:
         parsed = parse(text)
@@ -29,7 +33,7 @@ def analyse(text: str, shape: Shape | None, catalog: Catalog, *, cap: int) -> tu
     if not parsed:
         return (ControlPlan(ControlKind.EMPTY, ""),)
     views = None if shape is None else _views(shape, catalog)
-    return tuple(_decide(statement, views, catalog, cap) for statement in parsed)
+    return tuple(_decide(statement, views, catalog, cap, linking) for statement in parsed)
 
 
 _RECENT: dict[tuple[int, int], Views] = {}
@@ -47,7 +51,7 @@ def _views(shape: Shape, catalog: Catalog) -> Views:
     return views
 
 
-def _decide(statement: Statement, views: Views | None, catalog: Catalog, cap: int) -> Plan:
+def _decide(statement: Statement, views: Views | None, catalog: Catalog, cap: int, linking: Linking) -> Plan:
     node, kind = statement.node, statements.kind(statement.node)
 
     def select(tree: pb.SelectStmt) -> Plan:
@@ -55,7 +59,10 @@ def _decide(statement: Statement, views: Views | None, catalog: Catalog, cap: in
         if plan is not None:
             return plan
         reader = Reader(views, catalog)
-        return rules.decide(rules.Case(reader.statement(tree), reader, cap))
+        query = reader.statement(tree)
+        if views is not None:
+            linkage.check(query, reader.blocks, reader.expressions.readings, linking, views.shape)
+        return rules.decide(rules.Case(query, reader, cap))
 
     try:
         if kind == "select_stmt":

@@ -17,8 +17,10 @@ from seenby.model.shape import Catalog
 from seenby.sql import functions
 from seenby.sql.blocks import Query, Sublink
 from seenby.sql.functions import SERVED
+from seenby.sql.readings import Item, Mixed, Reading, Window
 from seenby.sql.scope import EMPTY, Column, Scope, masked_use, whole_row
 
+_COUNT = [pb.Node(string=pb.String(sval="count"))]
 _TRUTH_VALUES = frozenset({"bool_expr", "null_test", "boolean_test"})
 _OPERATORS = _TRUTH_VALUES | {"a_expr", "collate_clause", "a_indirection"}
 _BETWEEN = frozenset({pb.AEXPR_BETWEEN, pb.AEXPR_NOT_BETWEEN, pb.AEXPR_BETWEEN_SYM, pb.AEXPR_NOT_BETWEEN_SYM})
@@ -38,6 +40,7 @@ class Found:
         series: the name of a function that returns a set, or "".
         partitions: per window function the name of its window, or the columns of its PARTITION BY by identity.
         sublinks: subqueries, in the order of their ends.
+        mixed: the aggregates and window functions of one expression.
     """
 
     aggregate: bool = False
@@ -45,6 +48,7 @@ class Found:
     series: str = ""
     partitions: list[str | frozenset[int]] = field(default_factory=list)
     sublinks: list[Sublink] = field(default_factory=list)
+    mixed: list[Mixed] = field(default_factory=list)
 
     def add(self, other: Found) -> None:
         self.aggregate |= other.aggregate
@@ -84,6 +88,7 @@ class Expressions:
         self.renamed = False
         self.doubtful = False
         self.names: dict[str, Column] = {}
+        self.readings: list[Reading] = []  # of the whole statement
 
     def read(self, node: pb.Node, scope: Scope, use: str) -> list[Column]:
         """Checks ``node``; ``use`` says where it stands, in words, as in ``WHERE``. Returns the columns it names."""
@@ -95,7 +100,13 @@ class Expressions:
         self.found = Found()
         self.names = {}
         self._walk(node)
+        self._note(counts=node.func_call.funcname[-1:] == _COUNT and not node.func_call.HasField("over"))
         return self.refs
+
+    def _note(self, *, counts: bool = False, window: Window | None = None) -> None:
+        found = self.found
+        refs, sublinks, mixed = tuple(self.refs), tuple(found.sublinks), tuple(found.mixed)
+        self.readings.append(Reading(self._scope.level, self._use, refs, sublinks, mixed, counts, window=window))
 
     def _walk(self, node: pb.Node) -> None:
         kind = node.WhichOneof("node")
@@ -257,21 +268,26 @@ class Expressions:
             raise Unsupported("VARIADIC is not used here", hint="pass the arguments one by one")
         known, named = len(self.refs), self._named
         before, outer_use = self.total, self._use
+        window = None
         if call.HasField("over"):
             self.found.window = True
             self.found.partitions.append(self._partition(call.over))
             self._use = "a window function"
-            self.window_parts(call.over)
+            window = self.window_parts(call.over)
         elif name in catalog.aggregates or call.agg_within_group:  # rank is a window function and an aggregate
             self.found.aggregate = True
             self._use = "an aggregate"
         elif name in catalog.set_returning:
             self.found.series = name
+        start, asked = len(self.refs), len(self.found.sublinks)
         self._all(call.args)
         for item in call.agg_order:
             self._walk(item.sort_by.node)
         if call.HasField("agg_filter"):
             self._walk(call.agg_filter)
+        if self._use != outer_use:
+            refs, sublinks = tuple(self.refs[start:]), tuple(self.found.sublinks[asked:])
+            self.found.mixed.append(Mixed(name, call.agg_distinct, refs, sublinks, window))
         self._use = outer_use
         if name in catalog.rewritten_functions:
             call.funcname[0].string.sval = SERVED
@@ -336,20 +352,27 @@ class Expressions:
         self.found.aggregate = True
         self._all(call.args)
 
-    def window_parts(self, window: pb.WindowDef) -> None:
+    def window_parts(self, window: pb.WindowDef) -> Window:
         """PARTITION BY, ORDER BY and the frame of a window."""
-        self._all(window.partition_clause)
-        for item in window.order_clause:
-            self._walk(item.sort_by.node)
+        partition = tuple(self._item(node) for node in window.partition_clause)
+        order = tuple(self._item(item.sort_by.node) for item in window.order_clause)
         if window.HasField("start_offset"):
             self._walk(window.start_offset)
         if window.HasField("end_offset"):
             self._walk(window.end_offset)
+        return Window(window.name, window.refname, partition, order)
+
+    def _item(self, node: pb.Node) -> Item:
+        known, asked = len(self.refs), len(self.found.sublinks)
+        self._walk(node)
+        if node.WhichOneof("node") == "column_ref":
+            return Item(self.refs[-1])
+        return Item(None, tuple(self.refs[known:]), tuple(self.found.sublinks[asked:]))
 
     def read_window(self, window: pb.WindowDef, scope: Scope) -> list[Column]:
         """A window of the WINDOW clause."""
         self._scope, self._use, self.refs, self.found = scope, "a window function", [], Found()
-        self.window_parts(window)
+        self._note(window=self.window_parts(window))
         return self.refs
 
 

@@ -288,6 +288,7 @@ class Reader(WithReader):
         if expressions.renamed and not target.name:
             target.name = name
         one = Column(name, name, total=expressions.total, plain=False, sources=tuple(refs))
+        expressions.readings[-1].output = one
         if expressions.found.computed:
             one.fragile = 2
             one.possible = self._one_of_them(target.val, refs, block)

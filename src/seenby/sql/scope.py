@@ -141,7 +141,7 @@ class ViewIndex:
         gives: the classes of which the grant shows anything, for refusals.
     """
 
-    __slots__ = ("columns", "gives", "label", "refused", "view")
+    __slots__ = ("columns", "gives", "label", "links", "refused", "view")
 
     def __init__(self, view: ShapeView, gives: tuple[DataClass, ...]) -> None:
         self.view = view
@@ -149,6 +149,20 @@ class ViewIndex:
         self.label = view.table if view.schema == "public" else view.qualified
         self.columns = {column.name: column for column in view.columns}
         self.refused = dict(view.refused)
+        self.links = frozenset(column.name for column in view.columns if column.links and view.keys)
+
+    def original(self, column: Column) -> str:
+        """The table's own name of one of its columns."""
+        return column.name if column.shown is None else column.shown[0].removeprefix(f"{self.label}.")
+
+    def persons(self, column: Column) -> list[str]:
+        """What ``column`` is a key of, if it names one person: people of a kind, or rows of a table of one person."""
+        if len(self.view.keys) != 1 or column.masked:
+            return []
+        (key,) = self.view.keys
+        name = self.original(column)
+        row = self.columns[name].row
+        return [one for one in (key.kind if key.pins == name else "", row) if one]
 
 
 @dataclass(slots=True, eq=False)

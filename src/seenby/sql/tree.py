@@ -198,3 +198,26 @@ def requalify(message: Message, name: str, alias: str) -> None:
         if part.message_type is not None:
             for one in value if part.is_repeated else (value,):
                 requalify(one, name, alias)
+
+
+def column_references(message: Message) -> Iterator[pb.ColumnRef]:
+    """Every column that an expression names, not those of its subqueries."""
+    if isinstance(message, pb.ColumnRef):
+        yield message
+        return
+    for part, value in message.ListFields():
+        if part.message_type is not None and not (isinstance(message, pb.SubLink) and part.name == "subselect"):
+            for one in value if part.is_repeated else (value,):
+                yield from column_references(one)
+
+
+def has_subquery(message: Message) -> bool:
+    """Whether there is one in an expression."""
+    if isinstance(message, pb.SubLink):
+        return True
+    return any(
+        has_subquery(one)
+        for part, value in message.ListFields()
+        if part.message_type is not None
+        for one in (value if part.is_repeated else (value,))
+    )
