@@ -17,6 +17,7 @@ from seenby.datamap.model import (
     StaffWrites,
     TableName,
 )
+from seenby.datamap.rows import named_rows
 
 __all__ = [
     "SCHEMA",
@@ -35,6 +36,7 @@ __all__ = [
     "TableFact",
     "TableName",
     "check_facts",
+    "named_rows",
     "nearest",
     "parse",
 ]

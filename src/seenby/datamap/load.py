@@ -29,7 +29,7 @@ from seenby.datamap.model import (
 from seenby.datamap.position import position
 from seenby.datamap.writable import check_writable
 from seenby.errors import ConfigError
-from seenby.model.classes import DataClass
+from seenby.model.classes import LINKING, DataClass
 
 SCHEMA: dict[str, Any] = json.loads(resources.files("seenby.datamap").joinpath("schema.json").read_text("utf-8"))
 
@@ -109,7 +109,7 @@ class _Reader:
                     f"people.{kind.name}: the rows of {kind.table} do not belong to these people",
                     f"add the owner {wanted} to tables.{kind.table}",
                 )
-        made = DataMap(self.source, kinds, tables)
+        made = DataMap(self.source, kinds, tables, tuple(sorted(self.data.get("linking", ()))))
         check_closed(made)
         check_writable(made)
         return made
@@ -166,7 +166,7 @@ class _Reader:
             key=tuple(entry["key"]),
             owners=owners,
             scope=RowScope(entry.get("scope", "all")),
-            columns={column: self.column(column, value) for column, value in entry["columns"].items()},
+            columns={column: self.column(column, value, place) for column, value in entry["columns"].items()},
             staff=_staff(entry["staff_writable"]) if "staff_writable" in entry else None,
         )
 
@@ -209,14 +209,20 @@ class _Reader:
         more = tuple(zip(columns[1:], targets[1:], strict=True))
         return Hop(columns[0], self.known_table(found[2], place), targets[0], when, more)
 
-    def column(self, name: str, value: str | Mapping[str, Any]) -> MappedColumn:
-        if isinstance(value, str):
-            data_class = DataClass(value)
-            return MappedColumn(name, data_class, Mask(MaskKind.NULL) if data_class in self.maskable else None)
-        mask = value["mask"]
-        if isinstance(mask, str):
-            return MappedColumn(name, DataClass(value["class"]), Mask(MaskKind(mask)))
-        return MappedColumn(name, DataClass(value["class"]), Mask(MaskKind.CONSTANT, mask["constant"]))
+    def column(self, name: str, value: str | Mapping[str, Any], place: str) -> MappedColumn:
+        entry = {"class": value} if isinstance(value, str) else value
+        data_class, shared = DataClass(entry["class"]), bool(entry.get("shared", False))
+        if shared and data_class not in LINKING:
+            self.fail(
+                f"{place}: column {name} is {data_class} data, which links nobody anyway",
+                f"remove shared; it is for columns of the classes {' and '.join(sorted(LINKING))}",
+            )
+        mask = entry.get("mask")
+        if mask is None:
+            made = Mask(MaskKind.NULL) if data_class in self.maskable else None
+        else:
+            made = Mask(MaskKind(mask)) if isinstance(mask, str) else Mask(MaskKind.CONSTANT, mask["constant"])
+        return MappedColumn(name, data_class, made, shared)
 
 
 def _staff(entry: Mapping[str, Any]) -> StaffWrites:

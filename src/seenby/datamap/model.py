@@ -118,11 +118,17 @@ class RowScope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MappedColumn:
-    """A classified column. ``mask`` is None when the column is refused, not masked, where it is not revealed."""
+    """A classified column.
+
+    Attributes:
+        mask: None when the column is refused, not masked, where it is not revealed.
+        shared: of a place or device: so many people have the same value that it links nobody.
+    """
 
     name: str
     data_class: DataClass
     mask: Mask | None
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +174,14 @@ class MappedTable:
 
 @dataclass(frozen=True, slots=True)
 class DataMap:
-    """The whole map. ``source`` names the file, for messages. What is not in the map is refused."""
+    """The whole map. What is not in it is refused.
+
+    Attributes:
+        source: names the file, for messages.
+        linking: purposes under which people may be compared by their places and devices.
+    """
 
     source: str
     kinds: dict[str, PersonKind] = field(hash=False)
     tables: dict[TableName, MappedTable] = field(hash=False)
+    linking: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ PURPOSES = {
     "support": "answer a ticket that the person opened",
     "safety": "decide about a report, or protect somebody from harm",
     "security": "find out about an attack on accounts or on the platform",
+    "security-investigation": "find out who is behind an attack, by comparing people's places and devices",
     "engineering": "find and repair a fault",
     "research": "understand how the platform is used",
     "emergency": "protect somebody's life when nobody can wait for approvers",

@@ -19,6 +19,7 @@ from seenby.datamap import (
     MaskKind,
     StaffWrites,
     TableName,
+    named_rows,
     nearest,
 )
 from seenby.errors import UnknownColumn, UsageError
@@ -27,7 +28,7 @@ from seenby.guard.masks import mask_sql
 from seenby.guard.quote import ident, literal, qualified
 from seenby.guard.rows import BASE, Fence, Rows
 from seenby.guard.writes import WriteDesign, asked, design_writes, function_sql, needs_to_reveal, trigger_sql
-from seenby.model.classes import DataClass, Treatment
+from seenby.model.classes import LINKING, DataClass, Treatment
 from seenby.model.grant import GrantTerms
 from seenby.model.shape import KEY_PREFIX, KeyColumn, Shape, ShapeView, ViewColumn
 
@@ -114,6 +115,7 @@ def design(terms: GrantTerms, datamap: DataMap, facts: DatabaseFacts) -> ShapeDe
             for name, table in datamap.tables.items()
             if table.staff is not None
         },
+        linking=datamap.linking,
     )
     as_writer, as_owner_again = _changes(shape, {name: view.writes for name, view in made.items()}, shown)
     return ShapeDesign(
@@ -227,11 +229,12 @@ def _view(
     may: StaffWrites | None,
 ) -> _View:
     rows = Rows(table, datamap, facts, fence, cells.table_regions(table), names.SCOPE)
+    named = named_rows(table, datamap)
     columns: list[_Column] = []
     refused: list[tuple[str, DataClass | None]] = []
     for fact in facts.tables[table.name].columns.values():
         mapped = table.columns.get(fact.name)
-        made = _column(mapped, fact, table, rows, cells) if mapped else None
+        made = _column(mapped, fact, table, rows, cells, named.get(fact.name, "")) if mapped else None
         if made:
             columns.append(made)
         else:
@@ -272,14 +275,20 @@ def _closed(table: MappedTable, facts: DatabaseFacts) -> tuple[tuple[str, DataCl
     )
 
 
-def _column(mapped: MappedColumn, fact: ColumnFact, table: MappedTable, rows: Rows, cells: _Cells) -> _Column | None:
+def _column(
+    mapped: MappedColumn, fact: ColumnFact, table: MappedTable, rows: Rows, cells: _Cells, row: str
+) -> _Column | None:
     """The column as the view shows it; None: refused.
 
     Reveal stands in THEN, so that a NULL region masks. A treatment that is the same for all rows in scope folds into
     the plain column (whose index then works) or into the plain mask.
     """
     value = f"{BASE}.{ident(mapped.name)}"
-    plain = ViewColumn(mapped.name, Treatment.REVEAL, mapped.data_class, fact.type_oid, fact.type_name)
+    key = any(not owner.hops and owner.column == mapped.name for owner in table.owners)
+    links = mapped.data_class in LINKING and not mapped.shared and not row and not key
+    plain = ViewColumn(
+        mapped.name, Treatment.REVEAL, mapped.data_class, fact.type_oid, fact.type_name, links=links, row=row
+    )
     if table.nobody:
         return _Column(plain, value, "") if mapped.data_class is DataClass.PUBLIC else None
     regions = cells.regions(table, mapped)
@@ -292,8 +301,9 @@ def _column(mapped: MappedColumn, fact: ColumnFact, table: MappedTable, rows: Ro
     mask = mask_sql(mapped.mask, fact, value, place) if mapped.mask else f"NULL::{fact.base_type}"
     check = f"SELECT {mask}" if mapped.mask and mapped.mask.kind is MaskKind.CONSTANT else ""
     masked = ViewColumn(
-        mapped.name, Treatment.MASK, mapped.data_class, fact.type_oid, fact.type_name, partial=bool(regions)
-    )
+        mapped.name, Treatment.MASK, mapped.data_class, fact.type_oid, fact.type_name, partial=bool(regions),
+        links=links, row=row,
+    )  # fmt: skip
     if regions:
         # A domain's checks could fail on a mask, so both branches have its base type, which is what clients are told.
         revealed = value if fact.type_name == fact.base_type else f"{value}::{fact.base_type}"

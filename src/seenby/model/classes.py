@@ -25,6 +25,10 @@ ABOVE_CONTENT = frozenset(DataClass) - {DataClass.PUBLIC, DataClass.CONTENT}
 """Classes that two approvers of the person's region must agree to, in the default policy."""
 
 
+LINKING = frozenset({DataClass.LOCATION, DataClass.DEVICE})
+"""Classes by whose values people can be compared to find out who met whom."""
+
+
 class Treatment(StrEnum):
     """What a grant makes of a column."""
 

@@ -26,7 +26,7 @@ from seenby.session.serverside import ServerReader
 from seenby.session.statements import Result, ServerStatement
 from seenby.session.telling import Telling
 from seenby.session.writes import Write
-from seenby.sql import analyse
+from seenby.sql import analyse, linking_allowed
 from seenby.wire import backend, frontend
 from seenby.wire.framing import Framer, Message
 
@@ -294,7 +294,8 @@ class Session(Telling):
             return (RefusedPlan(self._no_access, text),)
         plans = access.plans.get(text)
         if plans is None:
-            plans = analyse(text, access.shape, access.catalog, cap=access.terms.max_people)
+            linking = linking_allowed(access.terms, access.shape)
+            plans = analyse(text, access.shape, access.catalog, cap=access.terms.max_people, linking=linking)
             access.remember(text, plans)
         return plans
 

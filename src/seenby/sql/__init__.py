@@ -2,11 +2,12 @@
 
 Read in this order: ``analyse.py`` (the path of one text), ``statements.py`` (the closed list of statements),
 ``read.py`` with ``withclause.py``, ``fromclause.py``, ``series.py``, ``scope.py`` and ``expressions.py`` (names, masks,
-functions), ``rules.py`` (the decision), ``carry.py`` (keys in the output), ``outer.py`` (when these name everybody),
-``companion.py`` with ``influence.py`` and ``usable.py`` (who took part), ``catalogq.py`` (queries over the catalog or
-over nothing).
+functions), ``linkage.py`` (who is compared with whom), ``rules.py`` (the decision), ``carry.py`` (keys in the output),
+``outer.py`` (when these name everybody), ``companion.py`` with ``influence.py`` and ``usable.py`` (who took part),
+``catalogq.py`` (queries over the catalog or over nothing).
 """
 
 from seenby.sql.analyse import analyse
+from seenby.sql.linkage import allowed as linking_allowed
 
-__all__ = ["analyse"]
+__all__ = ["analyse", "linking_allowed"]
