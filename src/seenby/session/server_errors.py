@@ -33,6 +33,7 @@ _TEXTS = {
     "40001": "the statement could not be serialised with others",
     "42501": "the database does not allow this to the grant's role",
     "42704": "a name given as a value is not one that this grant may read",
+    "44000": "the row would belong to somebody outside of the grant",
     "42P01": "a table given as a value is not one that this grant shows",
     "53100": "the database's disk is full",
     "53200": "the database is out of memory",
@@ -62,6 +63,7 @@ _HINTS = {
     "22": "check the casts and the arguments; the value itself is not shown, since it may be a person's data",
     "25": "send ROLLBACK",
     "42": "look at the names and the arguments; \\dt and \\df list what there is for this grant",
+    "44": "name people of the grant, and rows of theirs",
     "53": "try again later",
     "55": "leave it as it is",
 }
