@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import structlog
 
+from seenby.attribute.cohorts import Memory
 from seenby.errors import SeenbyError
 from seenby.gateway.active import ActiveGrant
 from seenby.gateway.facts import grant_facts
 from seenby.gateway.grants import GrantService
 from seenby.model.principal import Principal
 from seenby.model.shape import Catalog
+from seenby.model.statistic import Answering
 from seenby.session.access import Access, Usage
 from seenby.stores.ledger import Ledger
 from seenby_verify.tlog.entries import EndReason
@@ -35,6 +39,9 @@ class AccessBook:
         self._accesses: dict[str, tuple[Access, ActiveGrant]] = {}
         self._closed: SeenbyError | None = None
         self._ending: set[asyncio.Task[None]] = set()
+        # What sketches are made with, and the sketches: both are new with every start of the gateway.
+        self._seed = secrets.randbits(60)
+        self._cohorts: defaultdict[str, Memory] = defaultdict(Memory)
 
     def principal(self, name: str) -> Principal | None:
         """As the directory says now."""
@@ -89,7 +96,12 @@ class AccessBook:
 
     def _access(self, active: ActiveGrant) -> Access:
         found = self._accesses.get(active.terms.id)
+        thresholds = self._service.directory.current.statistics
+        answering = Answering(active.terms.answers, thresholds, self._seed)
         if found is not None and found[1] is active:
+            if found[0].answering != answering:
+                found[0].answering = answering
+                found[0].plans.clear()
             return found[0]
         used = self._ledger.usage(bytes.fromhex(active.terms.id))
         access = Access(
@@ -98,6 +110,8 @@ class AccessBook:
             catalog=self._catalog(),
             usage=Usage(used.rows, set(used.people), self._ledger.pseudonym),
             facts=grant_facts(active.terms, active.approvers),
+            answering=answering,
+            cohorts=self._cohorts[active.terms.principal],
         )
         self._accesses[active.terms.id] = (access, active)
 

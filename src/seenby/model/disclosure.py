@@ -37,6 +37,7 @@ class QueryDisclosure(NamedTuple):
         grant: the grant's id, 16 bytes.
         rows: rows in this part (counts towards the grant's cap).
         principal: whose session it was; they may fetch a promise and a receipt for the entry. "": nobody.
+        cohort: of a statistic: how many people stand behind it.
     """
 
     record: bytes
@@ -48,6 +49,7 @@ class QueryDisclosure(NamedTuple):
     grant: bytes
     rows: int
     principal: str = ""
+    cohort: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from seenby.errors import SeenbyError
 from seenby.model.classes import DataClass
+from seenby.model.statistic import CohortQuery
 
 
 class Bound(StrEnum):
@@ -68,6 +69,9 @@ class QueryPlan:
         pinned: a person key column is fixed by a constant or parameter.
         parameters: the highest $n.
         tag: what CommandComplete says; "" for SELECT and the number of rows.
+        cohort: for STATISTIC: who stands behind it.
+        conditions: for STATISTIC: the columns that choose its people and make its groups.
+        instead: for STATISTIC: how the same text is answered when it is none after all (too few people); None: refused.
     """
 
     sql: str
@@ -85,6 +89,14 @@ class QueryPlan:
     pinned: bool = False
     parameters: int = 0
     tag: str = ""
+    cohort: CohortQuery | None = None
+    conditions: tuple[str, ...] = ()
+    instead: QueryPlan | None = None
+
+    @property
+    def beside(self) -> bool:
+        """Other queries run in the same snapshot, before the rows come."""
+        return self.bound in {Bound.UPPER, Bound.STATISTIC}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from seenby.attribute.cohorts import Memory
 from seenby.errors import LimitReached, SeenbyError
 from seenby.model.grant import GrantTerms
 from seenby.model.plan import Plan
 from seenby.model.shape import Catalog, Shape
+from seenby.model.statistic import ROWS, Answering
 from seenby.session.record import RecordFacts
 
 CACHED_TEXTS = 2000
@@ -73,6 +75,8 @@ class Access:
         ended: why the grant no longer works; set once, checked before every release.
         facts: the part of every query record that is the same for the whole grant.
         plans: analysed statements by text.
+        answering: rows, statistics, or both.
+        cohorts: of the principal's earlier statistics, shared by all their grants.
     """
 
     terms: GrantTerms
@@ -83,6 +87,8 @@ class Access:
     version: int = 0
     ended: SeenbyError | None = None
     plans: dict[str, tuple[Plan, ...]] = field(default_factory=dict)
+    answering: Answering = ROWS
+    cohorts: Memory = field(default_factory=Memory)
 
     def remember(self, text: str, plans: tuple[Plan, ...]) -> None:
         """Keeps an analysis. The oldest go first; very long texts are not worth their memory."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from seenby.attribute.strip import strip_rows
 from seenby.errors import SeenbyError, ServerError
 from seenby.model.plan import (
-    Bound,
     Constant,
     ControlKind,
     ControlPlan,
@@ -207,7 +206,7 @@ def declare(
         return _refused(session, error, text, extended=extended)
     query = plan.query
     result = asking.new_result(session, query, server, text, values)
-    if query.bound is Bound.UPPER:
+    if query.beside:
         asking.companion(session, query, values, server.parameters, Results(result))
     sql = f"DECLARE {identifier(plan.name)} NO SCROLL CURSOR WITHOUT HOLD FOR {query.sql}"
     names.take_unnamed_portal()
@@ -267,7 +266,7 @@ def columns_of(session: Session, plan: FetchPlan) -> ServerStatement | None:
 def copy(session: Session, plan: CopyPlan, text: str, server: ServerStatement) -> bool:
     query = plan.query
     results = Copied(asking.new_result(session, query, server, text, frontend.NO_VALUES), plan)
-    if query.bound is Bound.UPPER:
+    if query.beside:
         asking.companion(session, query, frontend.NO_VALUES, (), results)
     formats = asking.server_formats((1,) if plan.form.kind == "binary" else (), query)
     session.names.take_unnamed_portal()

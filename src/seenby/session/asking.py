@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from seenby.errors import Internal, ServerError, Unsupported
 from seenby.model.plan import Bound, ControlKind, ControlPlan, CopyPlan, DeclarePlan, Plan, QueryPlan, WritePlan
-from seenby.session.expect import Acknowledged, Command, Companion, Local, Prepared
+from seenby.session.expect import Acknowledged, Command, Companion, Item, Local, Prepared
 from seenby.session.results import Results
 from seenby.session.statements import ClientStatement, Result, ServerStatement
+from seenby.session.statistics import CohortRows
 from seenby.wire import backend, frontend
 
 if TYPE_CHECKING:
@@ -40,13 +41,23 @@ def _close(session: Session, statements: list[ServerStatement]) -> None:
 
 
 def companion(session: Session, plan: QueryPlan, values: bytes, oids: tuple[int, ...], results: Results) -> None:
-    """Whoever takes part in an upper bound is found in the same snapshot, before the rows come."""
+    """Whoever takes part in an upper bound or a statistic is found in the same snapshot, before the rows come."""
     if plan.companion is None:
         raise Internal("an upper bound without a companion query")
-    server = prepare(session, QueryPlan(plan.companion, Bound.NOBODY, 2), oids)
+    statistic = plan.bound is Bound.STATISTIC
+    if not statistic or plan.instead is not None:
+        _beside(session, QueryPlan(plan.companion, Bound.NOBODY, 2), values, oids, Companion(results))
+    if statistic:
+        rows = CohortRows(results, plan)
+        assert plan.cohort is not None
+        _beside(session, QueryPlan(plan.cohort.sql, Bound.NOBODY, 6), values, oids, rows)
+
+
+def _beside(session: Session, plan: QueryPlan, values: bytes, oids: tuple[int, ...], item: Item) -> None:
+    server = prepare(session, plan, oids)
     session.names.take_unnamed_portal()
     session.send(frontend.bind(b"", server.name, values) + frontend.execute(b""))
-    session.pending.append(Companion(results))
+    session.pending.append(item)
 
 
 def new_result(session: Session, plan: QueryPlan, server: ServerStatement, text: str, values: bytes) -> Result:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from seenby.errors import ServerError, SyntaxFailed, Unsupported
 from seenby.model.plan import (
-    Bound,
     ControlPlan,
     CopyPlan,
     DeclarePlan,
@@ -97,7 +96,7 @@ def bind(session: Session, body: bytes) -> None:
             session.refuse(error, statement.text, attempt=False, extended=True)
             return
         values = statement.executes.values
-    upper = plan.bound is Bound.UPPER
+    upper = plan.beside
     if upper and not server.described:
         # The companion must be prepared with the parameter types that Postgres chose.
         session.stall(server, (frontend.BIND, body))

@@ -98,6 +98,8 @@ class RecordTemplate:
             "tables": list(plan.tables),
             "v": VERSION,
         }
+        if plan.cohort is not None and plan.bound is Bound.STATISTIC:
+            record["statistic"] = {"conditions": list(plan.conditions), "least": plan.cohort.least}
         withheld = {
             **facts.withheld,
             "parameters": _PARAMETERS,

@@ -74,6 +74,9 @@ class Results(Item):
         if session.outbox.muted:
             return
         result = self.result
+        if result.refused is not None:
+            session.limit_reached(result.refused, result, None)
+            return
         template = result.template
         if template.silent:
             session.emit(self._head() + self._written(out))
@@ -98,6 +101,7 @@ class Results(Item):
                 session.grant_id,
                 rows,
                 session.principal,
+                result.cohort,
             ),
             self._head() + self._written(out),
         )

@@ -158,13 +158,17 @@ class Session(Telling):
         """False while messages wait unread for Postgres's answers: then the driver stops reading from the client."""
         return not self._held
 
-    def limit_reached(self, error: LimitReached, result: Result, people: tuple[Shown, ...]) -> None:
+    def limit_reached(self, error: LimitReached, result: Result, people: tuple[Shown, ...] | None) -> None:
         """The head's result breaks a cap of the grant: as after any error, nothing more is told up to the next Sync.
 
-        Recorded with ``people``: that there are more than the cap tells something about each of them.
+        Recorded with ``people``: that there are more than the cap tells something about each of them. None: it is a
+        statistic, about too many to be named or about too few to be told.
         """
         ticket = self.outbox.ticket()
-        self._out.records.append((ticket, told_by_error(self, result, error, people, NO_GRANT)))
+        if people is None:
+            self._record_attempt(error, result.template.text, ticket)
+        else:
+            self._out.records.append((ticket, told_by_error(self, result, error, people, NO_GRANT)))
         self.outbox.hold(ticket, backend.error_response(error))
         self.outbox.muted = True
         self._fail_block = True
@@ -295,7 +299,14 @@ class Session(Telling):
         plans = access.plans.get(text)
         if plans is None:
             linking = linking_allowed(access.terms, access.shape)
-            plans = analyse(text, access.shape, access.catalog, cap=access.terms.max_people, linking=linking)
+            plans = analyse(
+                text,
+                access.shape,
+                access.catalog,
+                cap=access.terms.max_people,
+                answering=access.answering,
+                linking=linking,
+            )
             access.remember(text, plans)
         return plans
 

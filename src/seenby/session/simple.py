@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seenby.model.plan import (
-    Bound,
     ControlPlan,
     CopyPlan,
     DeclarePlan,
@@ -120,7 +119,7 @@ def _read(
     session: Session, read: QueryPlan, server: ServerStatement, text: str, values: bytes = frontend.NO_VALUES
 ) -> None:
     results = Results(asking.new_result(session, read, server, text, values))
-    if read.bound is Bound.UPPER:
+    if read.beside:
         asking.companion(session, read, values, server.parameters, results)
     session.send(frontend.bind(b"", server.name, values) + frontend.execute(b""))
     session.pending.append(Acknowledged(backend.BIND_DONE, tell=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from seenby.errors import LimitReached
 from seenby.model.plan import QueryPlan, Runnable, WritePlan
 from seenby.session.record import RecordTemplate
 from seenby.wire import backend
@@ -63,6 +64,8 @@ class Result:
     skip: int = 0  # rows still to drop (OFFSET)
     unasked: int = 0  # of these, rows that no Execute has asked for yet
     started: bool = False  # an Execute was sent
+    refused: LimitReached | None = None  # a statistic that must not be shown
+    cohort: int = 0  # people behind a statistic
 
 
 @dataclass(slots=True, eq=False)

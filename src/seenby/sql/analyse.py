@@ -8,6 +8,7 @@ from postgast import pg_query_pb2 as pb
 from seenby.errors import SeenbyError
 from seenby.model.plan import ControlKind, ControlPlan, Plan, RefusedPlan
 from seenby.model.shape import Catalog, Shape
+from seenby.model.statistic import ROWS, Answering
 from seenby.sql import around, catalogq, linkage, rules, statements, writes
 from seenby.sql.linkage import Linking
 from seenby.sql.parse import Statement, parse, too_complex
@@ -16,7 +17,13 @@ from seenby.sql.views import Views
 
 
 def analyse(
-    text: str, shape: Shape | None, catalog: Catalog, *, cap: int, linking: Linking = Linking.NONE
+    text: str,
+    shape: Shape | None,
+    catalog: Catalog,
+    *,
+    cap: int,
+    linking: Linking = Linking.NONE,
+    answering: Answering = ROWS,
 ) -> tuple[Plan, ...]:
     """One plan per statement of ``text``, in order; never empty, never raises for what a user may write.
 
@@ -24,6 +31,7 @@ def analyse(
         shape: the views of the grant; None: no grant is active, so every table is closed.
         catalog: of the database.
         cap: people whom the grant may still see; companion queries stop at one more.
+        answering: rows, statistics, or both.
         linking: whether it may compare people by where they are and what they use.
     """
     try:
@@ -33,7 +41,7 @@ def analyse(
     if not parsed:
         return (ControlPlan(ControlKind.EMPTY, ""),)
     views = None if shape is None else _views(shape, catalog)
-    return tuple(_decide(statement, views, catalog, cap, linking) for statement in parsed)
+    return tuple(_decide(statement, views, catalog, cap, linking, answering) for statement in parsed)
 
 
 _RECENT: dict[tuple[int, int], Views] = {}
@@ -51,7 +59,9 @@ def _views(shape: Shape, catalog: Catalog) -> Views:
     return views
 
 
-def _decide(statement: Statement, views: Views | None, catalog: Catalog, cap: int, linking: Linking) -> Plan:
+def _decide(
+    statement: Statement, views: Views | None, catalog: Catalog, cap: int, linking: Linking, answering: Answering
+) -> Plan:
     node, kind = statement.node, statements.kind(statement.node)
 
     def select(tree: pb.SelectStmt) -> Plan:
@@ -62,7 +72,7 @@ def _decide(statement: Statement, views: Views | None, catalog: Catalog, cap: in
         query = reader.statement(tree)
         if views is not None:
             linkage.check(query, reader.blocks, reader.expressions.readings, linking, views.shape)
-        return rules.decide(rules.Case(query, reader, cap))
+        return rules.decide(rules.Case(query, reader, cap, answering))
 
     try:
         if kind == "select_stmt":

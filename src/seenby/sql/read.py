@@ -45,6 +45,7 @@ class Reader(WithReader):
 
     def __init__(self, views: Views | None, catalog: Catalog) -> None:
         super().__init__(views)
+        self.catalog = catalog
         self.expressions = Expressions(catalog, self._subquery_of_expression)
         self.blocks: list[Block] = []  # inner ones first
         self.unsteady = False  # a condition looks at what an outer join inside a subquery made

@@ -4,6 +4,7 @@
 rule       takes                                                                       people are found by
 =========  ==========================================================================  =============================
 nobody     tables about nobody, or none                                                nothing to find
+statistic  aggregates about many people, under a grant that asks for statistics         nobody; a cohort query counts
 exact      select-project-join and UNION ALL; ORDER BY; LIMIT with constant OFFSET     keys in every row
 upper      everything else that was read: aggregates, DISTINCT, windows, subqueries    a companion query in the same
            in expressions, LIMIT below the top, set operations, WITH RECURSIVE, outer  snapshot
@@ -16,13 +17,15 @@ What no rule takes has been refused before, where the reader met it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from postgast import pg_query_pb2 as pb
 
-from seenby.errors import Unsupported
+from seenby.errors import Refused, Unsupported
+from seenby.model.grant import Answers
 from seenby.model.plan import Bound, OutputKey, QueryPlan
-from seenby.sql import carry
+from seenby.model.statistic import ROWS, Answering
+from seenby.sql import carry, statistics
 from seenby.sql.blocks import Query
 from seenby.sql.companion import companion
 from seenby.sql.parse import check_printed, deparse
@@ -35,11 +38,12 @@ COUNTED = "Aggregates count only the rows that this grant shows."
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A statement that was read, and the cap on people."""
+    """A statement that was read, the cap on people, and what the grant answers with."""
 
     query: Query
     reader: Reader
     cap: int
+    answering: Answering = ROWS
 
 
 def decide(case: Case) -> QueryPlan:
@@ -56,6 +60,38 @@ def nobody(case: Case) -> QueryPlan | None:
     if case.query.persons:
         return None
     return _plan(case, _printed(case), Bound.NOBODY)
+
+
+def statistic(case: Case) -> QueryPlan | None:
+    """Of a grant for statistics alone everything else is refused here; of one for both, the other rules follow."""
+    query, reader, answering = case.query, case.reader, case.answering
+    if answering.answers is Answers.ROWS:
+        return None
+    steady = not (reader.unsteady or reader.keyless) and all(block.exact for block in reader.blocks)
+    why = statistics.why_not(query, reader.blocks, reader.catalog.aggregates)
+    if not why and not steady:
+        why = "it does not say whose rows take part"
+    if why and answering.answers is Answers.STATISTICS:
+        raise Refused(
+            f"this grant answers with statistics only: {why}",
+            hint="ask for count, sum, avg... with GROUP BY, or for a grant that shows rows",
+        )
+    if why:
+        return None
+    block, instead = query.blocks[0], upper(case)
+    assert instead is not None
+    least = answering.thresholds.of(instead.classes)
+    cohort = statistics.cohort_query(query, block, least, answering.seed)
+    conditions = statistics.choosing(reader.blocks, block)
+    plan = replace(instead, bound=Bound.STATISTIC, cohort=cohort, conditions=conditions)
+    if answering.answers is Answers.BOTH:
+        return replace(plan, instead=instead)
+    select = statistics.guarded(query, block, least)
+    sql = deparse(select)
+    check_printed(sql, select)
+    left_out = (f"Groups of fewer than {least} people are left out.",) if cohort.grouped else ()
+    notices = (*instead.notices, *left_out)
+    return replace(plan, sql=sql, notices=notices)
 
 
 def exact(case: Case) -> QueryPlan | None:
@@ -80,7 +116,7 @@ def upper(case: Case) -> QueryPlan | None:
 
 
 Rule = Callable[[Case], QueryPlan | None]
-RULES: tuple[Rule, ...] = (nobody, exact, upper)
+RULES: tuple[Rule, ...] = (nobody, statistic, exact, upper)
 
 
 def _plan(

@@ -56,7 +56,9 @@ from cryptography.hazmat.primitives.serialization import (
 from seenby.errors import AuthFailed, ConfigError, UsageError
 from seenby.grants.facts import RegionRules
 from seenby.guard.scram import verifier
+from seenby.model.classes import DataClass
 from seenby.model.principal import Principal
+from seenby.model.statistic import LEAST_LEAST, LEAST_PEOPLE, MOST_LEAST, USUAL, Thresholds
 from seenby_verify.tlog.entries import key_id
 
 APPROVING_ROLES = frozenset({"approver", "protection-officer"})
@@ -78,6 +80,7 @@ class Directory:
         purposes: word -> what it means, one sentence.
         regions: what the policy needs to know of each region.
         auditors: who opens the records of an epoch together, with their X25519 public keys.
+        statistics: how many people must stand behind a figure.
     """
 
     principals: Mapping[str, Principal]
@@ -85,6 +88,7 @@ class Directory:
     purposes: Mapping[str, str]
     regions: Mapping[str, RegionRules]
     auditors: Mapping[str, bytes] = field(default_factory=dict)
+    statistics: Thresholds = USUAL
 
     @cached_property
     def _keys(self) -> dict[bytes, Principal]:
@@ -155,7 +159,8 @@ def parse_directory(text: str, place: str) -> Directory:
         raise ConfigError(f"{place} is not TOML: {error}") from None
     reader = _Reader(place)
     raw.setdefault("auditors", {})
-    reader.keys("", raw, {"version", "entities", "purposes", "regions", "principals", "auditors"})
+    raw.setdefault("statistics", {})
+    reader.keys("", raw, {"version", "entities", "purposes", "regions", "principals", "auditors", "statistics"})
     if raw["version"] != 1:
         raise reader.wrong("version", "must be 1")
     entities = {name: reader.country(f"entities.{name}", value) for name, value in raw["entities"].items()}
@@ -169,7 +174,7 @@ def parse_directory(text: str, place: str) -> Directory:
         if other != name:
             raise reader.wrong(f"principals.{name}.public_key", f"is also the key of {other}; everybody has their own")
     auditors = {name: reader.auditor(name, value) for name, value in raw["auditors"].items()}
-    return Directory(principals, entities, purposes, regions, auditors)
+    return Directory(principals, entities, purposes, regions, auditors, reader.thresholds(raw["statistics"]))
 
 
 @dataclass(frozen=True)
@@ -190,6 +195,17 @@ class _Reader:
         for key, value in table.items():
             if not where and key != "version" and not isinstance(value, dict):
                 raise self.wrong(key, "must be a section")
+
+    def thresholds(self, table: Mapping[str, object]) -> Thresholds:
+        least: dict[str, int] = {}
+        for name, value in table.items():
+            if name != "default" and name not in set(DataClass):
+                raise self.wrong(f"statistics.{name}", "is neither default nor a data class")
+            if type(value) is not int or not LEAST_LEAST <= value <= MOST_LEAST:
+                raise self.wrong(f"statistics.{name}", f"must be a number from {LEAST_LEAST} to {MOST_LEAST}")
+            least[name] = value
+        default = least.pop("default", LEAST_PEOPLE)
+        return Thresholds(default, {DataClass(name): value for name, value in least.items()})
 
     def text(self, key: str, value: object, *, empty: bool = False) -> str:
         if not isinstance(value, str) or len(value) > 200 or not value.isprintable() or not (value or empty):
@@ -279,6 +295,10 @@ def render_directory(directory: Directory) -> str:
             lines.append(f"{key} = {_quoted(getattr(principal, key))}")
         lines.append(f"public_key = {_quoted(base64.b64encode(principal.public_key).decode())}")
         lines.append(f"scram = {_quoted(principal.scram)}")
+    if directory.statistics != USUAL:
+        least = {"default": directory.statistics.default}
+        least |= {str(name): number for name, number in directory.statistics.classes.items()}
+        lines += ["", "[statistics]", *(f"{name} = {number}" for name, number in least.items())]
     if directory.auditors:
         lines += ["", "[auditors]"]
         lines += [

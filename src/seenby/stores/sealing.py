@@ -206,7 +206,7 @@ class Sealer:
         random = self._random.take(RECORD_RANDOM)
         commit, sealed, digest = self._seal(item.record, item.withheld, random)
         if item.bound is EntryBound.STATISTIC:
-            entry = encode(Statistic(self.epoch, commit, digest, item.part, item.final, 0))
+            entry = encode(Statistic(self.epoch, commit, digest, item.part, item.final, bucket(item.cohort)))
         else:
             entry = QUERY_STRUCT.pack(
                 VERSION, 0x20, self.epoch, commit, digest, item.part, item.final, item.bound, bucket(len(people))

@@ -1,0 +1,163 @@
+"""Who stands behind a statistic, as a sketch, and whether two cohorts differ by so few people that it tells on them.
+
+Two figures about nearly the same people give away the rest: `count(*)` of a country, and of the same country without
+one person. So a cohort is compared with those of earlier statistics of the same principal. It may be large, so it is
+not kept as a list of people: each person's key falls into one of 256 buckets, and a bucket keeps the sum of its keys'
+hashes. The sum does not depend on their order, so the database computes it::
+
+    bucket   0          1          2                  255
+           [ 8f3a...  | -         | 11c9...  | ...  | 70b2... ]        - : nobody
+
+If d people are in one cohort and not in the other, then at most d buckets differ, and at least one (but for a
+collision of 64-bit hashes). So "some buckets differ, but fewer than k" finds every pair that differs by 1 to k - 1
+people, and a few that differ by a little more. If no bucket differs, it is the same people, perhaps with other rows: a
+second sum, of each key with its number of rows, is compared in the same way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from seenby.model.statistic import MAX_GROUPS
+
+MAX_SUMS = 200_000
+"""So many sums of buckets are kept of one principal (about 30 MB; 780 statistics about many people, or 20 with 1,000
+groups of ten); the oldest go first."""
+
+Sums = dict[int, tuple[int, int]]
+"""bucket -> (sum over keys, sum over keys with their number of rows)"""
+
+
+@dataclass(slots=True)
+class Cohort:
+    """The people of one kind behind one group under one key column."""
+
+    kind: str
+    people: int = 0
+    sums: Sums = field(default_factory=dict)
+
+
+class Row(NamedTuple):
+    """A row of the cohort query (model/statistic.py). ``bucket`` None: rows without such a key."""
+
+    group: int
+    column: int
+    bucket: int | None
+    people: int
+    keys: int
+    rows: int
+
+
+class Groups:
+    """What a cohort query answered.
+
+    Args:
+        kinds: of the key columns.
+        least: people that a group needs under each of them.
+    """
+
+    def __init__(self, kinds: tuple[str, ...], least: int) -> None:
+        self._kinds = kinds
+        self._least = least
+        self._groups: dict[int, list[Cohort]] = {}
+
+    def add(self, row: Row) -> None:
+        cohorts = self._groups.get(row.group)
+        if cohorts is None:
+            cohorts = self._groups[row.group] = [Cohort(kind) for kind in self._kinds]
+        if row.bucket is None or not row.people:
+            return
+        cohort = cohorts[row.column - 1]
+        cohort.people += row.people
+        cohort.sums[row.bucket] = (row.keys, row.rows)
+
+    def _is_large(self, group: int) -> bool:
+        return all(cohort.people >= self._least for cohort in self._groups[group])
+
+    @property
+    def too_many(self) -> bool:
+        return any(group > MAX_GROUPS for group in self._groups)
+
+    @property
+    def shown(self) -> bool:
+        """Some group is large enough."""
+        return any(map(self._is_large, self._real()))
+
+    @property
+    def all_large(self) -> bool:
+        """There is a group, and none is too small."""
+        return bool(self._groups) and all(map(self._is_large, self._real()))
+
+    def _real(self) -> Iterator[int]:
+        return (group for group in self._groups if group)
+
+    @property
+    def people(self) -> int:
+        """Behind the whole statistic: under the key column with most of them."""
+        group = 0 if 0 in self._groups else 1
+        return max((cohort.people for cohort in self._groups.get(group, ())), default=0)
+
+    def cohorts(self) -> Iterator[Cohort]:
+        """Those that figures are told about, and all of them together."""
+        for group, cohorts in self._groups.items():
+            if group == 0 or self._is_large(group):
+                yield from (cohort for cohort in cohorts if cohort.sums)
+
+
+class Memory:
+    """The cohorts of one principal's statistics. It is gone when the gateway stops."""
+
+    def __init__(self, most: int = MAX_SUMS) -> None:
+        self._most = most
+        self._kept: OrderedDict[int, Cohort] = OrderedDict()
+        self._where: dict[tuple[str, int, int], set[int]] = {}
+        self._size = 0
+        self._next = 0
+
+    def close(self, new: Iterable[Cohort], least: int) -> bool:
+        """Does one of ``new`` differ from an earlier one by fewer than ``least`` people, but not by nobody?"""
+        return any(
+            0 < _difference(cohort, self._kept[one]) < least for cohort in new for one in self._candidates(cohort)
+        )
+
+    def add(self, new: Iterable[Cohort]) -> None:
+        """Remembers them. One that is known already becomes the newest."""
+        for cohort in new:
+            same = next((one for one in self._candidates(cohort) if self._kept[one] == cohort), None)
+            if same is not None:
+                self._kept.move_to_end(same)
+                continue
+            number, self._next = self._next, self._next + 1
+            self._kept[number] = cohort
+            self._size += len(cohort.sums)
+            for bucket, (keys, _) in cohort.sums.items():
+                self._where.setdefault((cohort.kind, bucket, keys), set()).add(number)
+        while self._size > self._most:
+            self._forget(*self._kept.popitem(last=False))
+
+    def _forget(self, number: int, cohort: Cohort) -> None:
+        self._size -= len(cohort.sums)
+        for bucket, (keys, _) in cohort.sums.items():
+            place = (cohort.kind, bucket, keys)
+            self._where[place].discard(number)
+            if not self._where[place]:
+                del self._where[place]
+
+    def _candidates(self, cohort: Cohort) -> Iterable[int]:
+        """Earlier cohorts that have a bucket in common with it. One that is close has: with at least k people, fewer
+        than k changes do not reach all of their buckets."""
+        found: Counter[int] = Counter()
+        for bucket, (keys, _) in cohort.sums.items():
+            found.update(self._where.get((cohort.kind, bucket, keys), ()))
+        return found
+
+
+def _difference(one: Cohort, other: Cohort) -> int:
+    """In how many buckets they differ; if in none, in how many the rows of the same people do."""
+    buckets = one.sums.keys() | other.sums.keys()
+    nobody = (0, 0)
+    pairs = [(one.sums.get(bucket, nobody), other.sums.get(bucket, nobody)) for bucket in buckets]
+    return sum(a[0] != b[0] for a, b in pairs) or sum(a[1] != b[1] for a, b in pairs)

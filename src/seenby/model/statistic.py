@@ -1,0 +1,71 @@
+"""Statistics: figures about so many people that no entry names them one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from seenby.model.classes import DataClass
+from seenby.model.grant import Answers
+
+LEAST_PEOPLE = 10
+"""People behind a figure, unless the organisation's directory says otherwise."""
+LEAST_LEAST = 3
+"""Of two people each knows the other's share."""
+MOST_LEAST = 100
+"""More than so many cannot be asked for: the comparison of cohorts (attribute/cohorts.py) is made for fewer."""
+
+BUCKETS = 256
+"""Of a cohort's sketch."""
+MAX_GROUPS = 1_000
+"""A statistic with more groups is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """How many people must stand behind a figure about data of each class; ``default`` for the others."""
+
+    default: int = LEAST_PEOPLE
+    classes: Mapping[DataClass, int] = field(default_factory=dict)
+
+    def of(self, classes: Iterable[DataClass]) -> int:
+        """The largest of them counts."""
+        return max([self.default, *(self.classes.get(one, 0) for one in classes)])
+
+
+USUAL = Thresholds()
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """How the queries of a grant are answered.
+
+    ``seed``: what the sketches of cohorts are made with; whoever knows it could build cohorts that look alike.
+    """
+
+    answers: Answers = Answers.ROWS
+    thresholds: Thresholds = USUAL
+    seed: int = 0
+
+
+ROWS = Answering()
+"""No statistics."""
+
+
+@dataclass(frozen=True, slots=True)
+class CohortQuery:
+    """The query beside a statistic that says how many people each group has, and sketches who they are.
+
+    Attributes:
+        sql: rows ``(group, key column, bucket, people, sum of keys, sum of keys with their rows)``, all but the bucket
+            not NULL. Group 0 is everybody in a group that is large enough; the others count from 1. Takes the same $n
+            parameters as the statistic.
+        least: people that each group needs under each key column.
+        kinds: of the key columns 1, 2, ...
+        grouped: it has GROUP BY; small groups are left out by the statistic itself unless the grant gives rows too.
+    """
+
+    sql: str
+    least: int
+    kinds: tuple[str, ...]
+    grouped: bool
