@@ -10,9 +10,11 @@ from seenby.attach.ownership import People
 from seenby.attach.people import Candidate
 from seenby.attach.proposal import Answer, Choice, ProposedTable, Question
 from seenby.attach.references import SURE, Reference
+from seenby.attach.words import stem, word_set
 from seenby.datamap import TableName
 from seenby.model.classes import DataClass
 
+BOOKS = word_set("contact addressbook phonebook address book invite invitation waitlist lead referral kontakt contato")
 SHOWN = 15
 """Questions that one review asks."""
 
@@ -33,6 +35,7 @@ def questions(
         *_assumed(tables, accepted, answers),
         *_doubtful(tables, doubtful, answers),
         *_without(tables, doubtful, answers),
+        *_mentioned(people, tables, answers),
     ]
     return sorted(found, key=lambda one: (-one.value, one.subject))
 
@@ -188,6 +191,32 @@ def _without(
             0.9 * len(plain),
             parts,
         )
+
+
+def _mentioned(
+    people: Sequence[People], tables: Mapping[TableName, ProposedTable], answers: Mapping[str, Answer]
+) -> Iterable[Question]:
+    """Address books and invitations: they belong to an account, and are about somebody who may have none."""
+    persons = {kind.table for kind in people}
+    for name, table in sorted(tables.items()):
+        subject = f"tables.{name}"
+        if (
+            not table.owners
+            or table.refused
+            or subject in answers
+            or name in persons
+            or not BOOKS & set(stem(name.name))
+        ):
+            continue
+        named = [one for one in table.columns if _names_somebody(table, one)]
+        if named:
+            choices = [
+                Choice(str(place), f"yes, and {one} names them: they become owners too", ((subject, f"contact:{one}"),))
+                for place, one in enumerate(named[:3], start=1)
+            ]
+            choices.append(Choice("n", "no, leave it to its owners", ((subject, "owners"),)))
+            text = f"Is {name} also about people who have no account?"
+            yield Question(subject, text, (f"it holds {listing(named)}",), tuple(choices), 3.0)
 
 
 def _names_somebody(table: ProposedTable, column: str) -> bool:

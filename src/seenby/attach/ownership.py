@@ -77,8 +77,7 @@ class Ownership:
         for kind in self._kinds.values():
             self._people(kind)
         for name in sorted(self._beside):
-            if name not in self.found:
-                self._direct(self._inspection.tables[name], frozenset(self._kinds))
+            self._direct(self._inspection.tables[name], frozenset(self._kinds))
             if name not in self.found:
                 for back in self._backwards(name).get(name, []):
                     self._follow(self._inspection.tables[name], back)

@@ -56,6 +56,7 @@ class ProposedTable:
     """One table. Exactly one of owners, nobody, refused.
 
     ``refused``: the sentence that says why nobody sees it. ``ask``: an answer could change that.
+    ``any_owner``: a row is in scope when one of its owners is: address books, where nobody asks for both.
     """
 
     found: FoundTable
@@ -66,6 +67,7 @@ class ProposedTable:
     columns: dict[str, Verdict] = field(hash=False)
     notes: tuple[str, ...] = ()
     ask: bool = True
+    any_owner: bool = False
 
     @property
     def nobody(self) -> bool:

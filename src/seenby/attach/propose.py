@@ -107,7 +107,10 @@ class _Proposer:
                 if ref.source == first.table and ref.table == one.table and one.score >= 3.0
                 and self.inspection.tables[first.table].identifies(ref.column)
             ]  # fmt: skip
-            if one.table != first.table and (unique or (forth and one.score >= 4.0) or (shared and one.score >= 3.0)):
+            signs_in = any("a password" in reason for reason in one.reasons)
+            if one.table != first.table and (
+                unique or (len(forth) == 1 and signs_in and one.score >= 4.0) or (shared and one.score >= 3.0)
+            ):
                 beside.append(one)
         return beside
 
@@ -290,7 +293,15 @@ class _Proposer:
             refused, ask = "no column of it is classified yet", False
         area = about if owners else None
         return ProposedTable(
-            table, area, owners, tuple(owned.used) if owned and owners else (), refused, columns, tuple(notes), ask
+            table,
+            area,
+            owners,
+            tuple(owned.used) if owned and owners else (),
+            refused,
+            columns,
+            tuple(notes),
+            ask,
+            any_owner=len(owners) > 1 and any(not kind.account and kind.table == table.name for kind in self.people),
         )
 
     def _reference(

@@ -51,7 +51,7 @@ COLUMNS: dict[DataClass, str] = {
         benutzername anzeigename spitzname prenom nom nomcomplet pseudo pseudonyme identifiant nombre apellido
         apellidos usuario apodo cognome nomecompleto soprannome sobrenome apelido voornaam achternaam tussenvoegsel
         gebruikersnaam imie nazwisko fornamn efternamn anvandarnamn etunimi sukunimi xingming mingzi shimei namae
-        furigana kana author authorname screen title honorific salutation anrede
+        furigana kana author authorname title honorific salutation anrede
         birth birthday birthdate dateofbirth dob birthyear yearofbirth born geburtsdatum geburtstag datenaissance
         naissance fechanacimiento nacimiento datanascita nascita datanascimento nascimento geboortedatum geboren
         dataurodzenia fodelsedatum fodelsedag syntymaaika shengri tanjobi age agegroup minor isminor adult isadult
@@ -131,6 +131,7 @@ _TABLE_WORDS: dict[DataClass, str] = {
         authenticator twofactor 2fa recovery backupcode nonce auth authentication passwort certificate crosssigning
         keybackup securitykey authtoken grant
     """,
+    _C.CONTACT: "contact addressbook addressbookentry phonebook useremail userphone emailaddress threepid",
     _C.BIOMETRIC: "face biometric voiceprint fingerprint faceprint",
     _C.PAYMENT: """
         payment invoice order transaction purchase wallet payout refund billing charge card subscription donation
@@ -141,7 +142,7 @@ _TABLE_WORDS: dict[DataClass, str] = {
         message chat dm directmessage privatemessage conversation inbox outbox mail email ticket report notification
         abuse appeal complaint flag call room thread feedback draft invite invitation support warning moderation
         nachricht mensaje messaggio mensagem bericht wiadomosc meddelande gespraech unterhaltung strike reviewable
-        scheduledmessage announcementdismissal contact addressbook addressbookentry note chatmember groupchat
+        scheduledmessage announcementdismissal note chatmember groupchat
         notificationsetting mailbox attachment incomingemail emaillog
     """,
     _C.DEVICE: "device push pushsubscription pushtoken client installation browser useragent pusher",
@@ -153,7 +154,7 @@ _TABLE_WORDS: dict[DataClass, str] = {
         post status video photo picture image comment article review media medium upload story topic album playlist
         song blog page wiki revision caption diary entry document file poll question answer beitrag kommentar wpis
         publication mediaattachment changeset node way relation changesetcomment diaryentry listing product item ad
-        offer event quote gallery reply bericht artikel annonce anuncio annuncio produkt producto produit
+        offer quote gallery reply bericht artikel annonce anuncio annuncio produkt producto produit
     """,
     _C.IDENTITY: """
         user account member profile person people customer identity verification kyc userprofile userinfo

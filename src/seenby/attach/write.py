@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from seenby.attach import asking
@@ -135,6 +136,7 @@ def _table(table: ProposedTable) -> str:
     elif table.nobody:
         text += "nobody = true\n"
     else:
+        text += 'scope = "any"\n' if table.any_owner else ""
         text += _owners(table.owners)
     named = {one: verdict for one, verdict in table.columns.items() if WRITABLE.fullmatch(one)}
     unknown = [one for one, verdict in table.columns.items() if verdict.data_class is None or one not in named]
@@ -153,7 +155,8 @@ def _why(table: ProposedTable) -> Iterable[str]:
     found = table.found
     rows = f"about {_round(found.rows):,} rows" if found.rows >= 0 else "rows not counted yet"
     kind = f", {found.partitions} partitions" if found.partitions else ""
-    yield f"{rows}{kind}" + (f". {found.comment.strip().splitlines()[0][:80]}" if found.comment.strip() else "")
+    said = textwrap.shorten(found.comment, 100, placeholder=" ...")
+    yield f"{rows}{kind}" + (f". {said}" if said else "")
     guessed = [one for one in table.used if not one.certain]
     if table.owners and not table.refused and guessed:
         yield "no foreign key: " + "; ".join(_told(one) for one in guessed[:6])

@@ -13,9 +13,13 @@ from rich.markup import escape
 from seenby.errors import SeenbyError
 
 COMMANDS = {
-    "attach": ("seenby.cli.attach:attach", "Print the SQL that a DBA runs once in the platform's database."),
+    "attach": (
+        "seenby.cli.attach:attach",
+        "Propose the data map of a database; print the SQL that a DBA runs once in it.",
+    ),
     "audit": ("seenby.cli.audit:app", "Auditors' keys; open and read the records of a month; destroy them."),
     "bundle": ("seenby.cli.bundle:bundle", "A person's file: who saw their data, with the proof that all is there."),
+    "datamap": ("seenby.cli.datamap:app", "Does the data map still fit the database, and what does it say?"),
     "demo": ("seenby.cli.demo:demo", "An embedded world with two regions, and a guided tour. Start here."),
     "enrol": (
         "seenby.cli.enrol:enrol",
@@ -27,6 +31,7 @@ COMMANDS = {
     "receipts": ("seenby.cli.receipts:receipts", "Keep the receipts of your own queries, or the log's promises."),
     "reconcile": ("seenby.cli.reconcile:reconcile", "Who reached the data without Seenby?"),
     "regions": ("seenby.cli.regions:app", "Make and sign the organisation's list of regions."),
+    "sample": ("seenby.cli.sample:sample", "For one person, what the data map says is theirs, table by table."),
     "serve": ("seenby.cli.serve:serve", "Run the gateway of one region."),
     "verify": ("seenby.cli.verify:verify", "Check a public log with nothing but its key."),
     "who-saw": ("seenby.cli.who_saw:who_saw", "Who saw this person's data, when and for what?"),

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql as raw
 
+from seenby.attach.check import Around
 from seenby.attach.inspection import Contained, ForeignKey, FoundColumn, FoundTable, Inspection, RelationKind, Trial
 from seenby.datamap import TableName
 from seenby.errors import ConfigError, Unavailable
@@ -75,6 +76,32 @@ class Inspector:
             return found
         tables = {name: self._sampled(table) if table.is_table else table for name, table in found.tables.items()}
         return Inspection(found.database, found.server_version, tables, found.left_out, found.large_objects)
+
+    def around(self) -> list[Around]:
+        """What everybody may do in this database, past any map."""
+        try:
+            return [Around(*row) for row in self._rows(queries.AROUND)]
+        except psycopg.Error as error:
+            raise Unavailable("the database's privileges could not be read", detail=str(error).strip()) from None
+
+    def counted(self, text: str, key: str) -> tuple[int | None, list[str]]:
+        """Runs a query of ``seenby.attach.sample``: (rows, their keys). None: it took more than 5 s.
+
+        Raises:
+            ConfigError: this role may not read the table, or the map does not fit the database.
+        """
+        try:
+            with self._connection.transaction():
+                self._connection.execute("SET LOCAL statement_timeout = 5000")
+                count, keys = self._connection.execute(raw.SQL(text), [key, key]).fetchall()[0]
+                return count, keys
+        except psycopg.errors.QueryCanceled:
+            return None, []
+        except psycopg.DataError:
+            return 0, []  # a key that the column's type cannot be: nobody's
+        except psycopg.Error as error:
+            hint = "give a role that may read the mapped tables; run seenby datamap check"
+            raise ConfigError(f"the database refused: {error.diag.message_primary}", hint=hint) from None
 
     def _rows(self, text: str) -> list[tuple[Any, ...]]:
         return self._connection.execute(raw.SQL(text)).fetchall()

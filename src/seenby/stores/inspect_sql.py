@@ -130,3 +130,35 @@ def contained_sql(schema: str, table: str, target: str, type_name: str) -> str:
         f" WHERE EXISTS (SELECT FROM {place} t WHERE {column} = v.value::{type_name})),"
         f" NOT EXISTS (SELECT FROM {place})"
     )
+
+
+_USER_MADE = 16384
+"""Objects below were made by initdb (PostgreSQL source, access/transam.h: FirstNormalObjectId)."""
+
+AROUND = f"""
+SELECT 'definer', p.oid::regprocedure::text, format('owner %s', pg_get_userbyid(p.proowner))
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE p.prosecdef AND p.oid >= {_USER_MADE} AND {PLATFORM}
+  AND EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+              WHERE a.grantee = 0 AND a.privilege_type = 'EXECUTE')
+  AND EXISTS (SELECT FROM aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
+              WHERE a.grantee = 0 AND a.privilege_type = 'USAGE')
+UNION ALL
+SELECT CASE WHEN c.relkind IN ('v', 'm') THEN 'public view' ELSE 'public table' END, c.oid::regclass::text,
+       (SELECT string_agg(DISTINCT lower(a.privilege_type), ', ' ORDER BY lower(a.privilege_type))
+        FROM aclexplode(c.relacl) a WHERE a.grantee = 0)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {PLATFORM}
+  AND EXISTS (SELECT FROM aclexplode(c.relacl) a WHERE a.grantee = 0)
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                  AND d.deptype = 'e')
+UNION ALL
+SELECT 'default', format('default privileges of %s', pg_get_userbyid(d.defaclrole)), ''
+FROM pg_default_acl d WHERE d.defaclobjtype NOT IN ('T', 'f')
+  AND EXISTS (SELECT FROM aclexplode(d.defaclacl) a WHERE a.grantee = 0)
+UNION ALL
+SELECT 'rls', c.oid::regclass::text, ''
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND c.relrowsecurity AND {PLATFORM}
+ORDER BY 1, 2"""
+"""(kind, name, detail) of what passes the map by: by the ACLs of everybody, so that any role can ask."""
