@@ -20,6 +20,7 @@ DATA = (
     "seenby/grants/policies/3-purpose.cedar",
     "seenby/grants/policies/4-limits.cedar",
     "seenby/grants/policies/5-approvals.cedar",
+    "seenby/grants/policies/6-break-glass.cedar",
     "seenby/grants/policies/seenby.cedarschema",
     "seenby/guard/catalog.sql",
     "seenby/guard/catalog_functions.sql",
@@ -27,6 +28,7 @@ DATA = (
     "seenby/py.typed",
     "seenby/stores/key_migrations/0001_person_keys.sql",
     "seenby/stores/migrations/0001_grants.sql",
+    "seenby/stores/migrations/0002_reviews.sql",
 )
 
 
