@@ -61,7 +61,7 @@ class Links(Ranges):
         if not references:
             return ""
         tests = {
-            "int": ("< 5", "<= 3", ">= 2", "> 1", "<> 2", "IN (1, 2, 3, 5)", "BETWEEN 1 AND 5"),
+            "int": ("< 5", "<= 3", ">= 2", "> 1", "<> 2", "IN (1, 2, 3, 5)", "BETWEEN 1 AND 5", "= 1", "= 2"),
             "text": ("<> 'eu'", "> 'b'", "LIKE '%n%'", "IN ('eu', 'ann', 'cats', 'tel', '+441')", "IS NOT NULL"),
             "date": (">= '2024-02-01'", "< '2025-01-02'", "IS NOT NULL"),
             "bool": ("IS NOT FALSE", "", "IS TRUE"),

@@ -1,0 +1,275 @@
+"""The rules of the companion query, each broken in turn: the queries by hand or a few hundred generated ones notice."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+from postgast import pg_query_pb2 as pb
+
+from seenby import sql
+from seenby.model.plan import Plan
+from seenby.sql import influence, tree, usable
+from seenby.sql.blocks import Block, Query
+from seenby.sql.influence import Influence
+from tests.oracles import world
+from tests.oracles.idioms import IDIOMS, idiom
+from tests.oracles.judge import Judge, OracleFailure
+from tests.oracles.query import Case
+from tests.oracles.wide import Wide
+
+pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("oracles-1")]
+
+PATIENCE = 1500
+SHAPE = world.shape()
+
+Patch = pytest.MonkeyPatch
+
+
+def analyse(text: str) -> tuple[Plan, ...]:
+    return sql.analyse(text, SHAPE, world.CATALOG, cap=1000)
+
+
+# --- mutants: each is one line of a rule left out or turned around ------------------------------------------------
+
+
+def subqueries_forgotten(patch: Patch) -> None:
+    patch.setattr(Influence, "_linked", lambda *_: iter(()))
+
+
+def subqueries_in_on_forgotten(patch: Patch) -> None:
+    _linked_unless(patch, lambda link: link.join is not None)
+
+
+def conditions_on_aggregates_kept(patch: Patch) -> None:
+    """A condition holds although it looks at what changes when somebody's row goes."""
+    real = usable.column_holds
+
+    def holds(column: Any, *rest: Any) -> bool:
+        return not column.shadowed or real(column, *rest)
+
+    patch.setattr(usable, "column_holds", holds)
+    patch.setattr(influence, "column_holds", holds)
+
+
+def conditions_above_outer_joins_kept(patch: Patch) -> None:
+    real = usable.holds
+
+    def holds(conjunct: Any, block: Any, around: Any) -> bool:
+        joins, block.joins = block.joins, []
+        try:
+            return bool(real(conjunct, block, around))
+        finally:
+            block.joins = joins
+
+    patch.setattr(influence, "holds", holds)
+
+
+def limit_kept(patch: Patch) -> None:
+    """Only those in front take part, although the ones behind move up."""
+    real = Influence.parts
+
+    def parts(self: Influence, query: Any, places: Any, around: Any) -> Iterator[Any]:
+        for part in real(self, query, places, around):
+            select = pb.SelectStmt.FromString(part.select.SerializeToString())
+            if query.limited and query.select.HasField("limit_count") and query.branches is None:
+                select.limit_count.CopyFrom(query.select.limit_count)
+                select.limit_option = pb.LIMIT_OPTION_COUNT
+            yield replace(part, select=select)
+
+    patch.setattr(Influence, "parts", parts)
+
+
+def optional_side_forgotten(patch: Patch) -> None:
+    real = Influence._tree
+
+    def made(self: Influence, item: Any, *rest: Any) -> Any:
+        piece = real(self, item, *rest)
+        nullable = getattr(item, "nullable", 0)
+        if nullable:
+            optional = set(_aliases(item, nullable))
+            piece.keys = [key for key in piece.keys if key[1] not in optional]
+        return piece
+
+    patch.setattr(Influence, "_tree", made)
+
+
+def full_join_as_left_join(patch: Patch) -> None:
+    real = influence._variants
+    patch.setattr(influence, "_variants", lambda block: itertools.islice(real(block), 1))
+
+
+def second_branch_forgotten(patch: Patch) -> None:
+    real = Influence.parts
+
+    def parts(self: Influence, query: Any, places: Any, around: Any) -> Iterator[Any]:
+        if query.branches is not None and not query.recursion:
+            return real(self, query.branches[0], places, around)
+        return real(self, query, places, around)
+
+    patch.setattr(Influence, "parts", parts)
+
+
+def later_rounds_forgotten(patch: Patch) -> None:
+    real = Influence.parts
+
+    def parts(self: Influence, query: Any, places: Any, around: Any) -> Iterator[Any]:
+        if query.recursion:
+            return real(self, query.branches[0], (), around)
+        return real(self, query, places, around)
+
+    patch.setattr(Influence, "parts", parts)
+
+
+def subqueries_in_from_forgotten(patch: Patch) -> None:
+    """Who stands in a subquery that keeps no row of its own apart."""
+    patch.setattr(Influence, "_rides", lambda self, relation: False)
+    whole = Influence.parts
+
+    def parts(self: Influence, query: Any, places: Any, around: Any) -> Iterator[Any]:
+        return iter(()) if around.focus else whole(self, query, places, around)
+
+    patch.setattr(Influence, "parts", parts)
+
+
+def aggregate_without_rows_forgotten(patch: Patch) -> None:
+    """count(*) over nothing is a row: what depends on it is not cut off by an empty FROM."""
+    patch.setattr(Block, "lone_row", property(lambda self: False))
+    patch.setattr(Query, "lone_row", property(lambda self: False))
+
+
+def not_in_as_in(patch: Patch) -> None:
+    """Of NOT IN only the equal rows, not the NULLs that make all of it NULL."""
+    real = Influence._compared
+    patch.setattr(Influence, "_compared", lambda self, *rest: real(self, *rest)[:1])
+
+
+def compared_by_any_column(patch: Patch) -> None:
+    """x IN (subquery): cut off by a value that changes when somebody's row goes."""
+    patch.setattr(influence, "grade", lambda query, place: (0, False))
+
+
+def possible_values_relied_on(patch: Patch) -> None:
+    """The people of a subquery cut off by max(x), as if the row with another x did not decide about it."""
+    real = usable.column_holds
+
+    def holds(column: Any, level: Any, around: Any, *rest: Any) -> bool:
+        return real(column, level, replace(around, focus={}), *rest)
+
+    patch.setattr(usable, "column_holds", holds)
+    patch.setattr(influence, "column_holds", holds)
+
+
+def other_groups_forgotten(patch: Patch) -> None:
+    """Relations that nothing connects: those of one are enough."""
+    real = Influence._finished
+    patch.setattr(Influence, "_finished", lambda self, *rest: itertools.islice(real(self, *rest), 1))
+
+
+def second_owner_forgotten(patch: Patch) -> None:
+    real = Influence._relation
+
+    def relation(self: Influence, *rest: Any) -> Any:
+        piece = real(self, *rest)
+        if piece is not None:
+            piece.keys = piece.keys[:1]
+        return piece
+
+    patch.setattr(Influence, "_relation", relation)
+
+
+def except_by_what_is_left(patch: Patch) -> None:
+    """EXCEPT could give only what the right side does not have now."""
+    real = Influence.rows
+
+    def rows(self: Influence, query: Any, places: Any, around: Any) -> Any:
+        made = real(self, query, places, around)
+        if query.branches is not None and query.select.op == pb.SETOP_EXCEPT and places:
+            right = real(self, query.branches[1], places, around)
+            return tree.united(made, right, pb.SETOP_EXCEPT, keep=False)
+        return made
+
+    patch.setattr(Influence, "rows", rows)
+
+
+def every_subquery_required(patch: Patch) -> None:
+    """NOT EXISTS and the like cut off where the subquery is empty."""
+    real = Influence._core
+
+    def core(self: Influence, block: Any, *rest: Any) -> Any:
+        before = [(link, link.required) for link in block.sublinks]
+        for link in block.sublinks:
+            link.required = link.kind == pb.EXISTS_SUBLINK or link.required
+        try:
+            return real(self, block, *rest)
+        finally:
+            for link, required in before:
+                link.required = required
+
+    patch.setattr(Influence, "_core", core)
+
+
+MUTANTS: Sequence[Callable[[Patch], None]] = (
+    subqueries_forgotten,
+    subqueries_in_on_forgotten,
+    conditions_on_aggregates_kept,
+    conditions_above_outer_joins_kept,
+    limit_kept,
+    optional_side_forgotten,
+    full_join_as_left_join,
+    second_branch_forgotten,
+    later_rounds_forgotten,
+    subqueries_in_from_forgotten,
+    aggregate_without_rows_forgotten,
+    not_in_as_in,
+    compared_by_any_column,
+    possible_values_relied_on,
+    other_groups_forgotten,
+    second_owner_forgotten,
+    except_by_what_is_left,
+    every_subquery_required,
+)
+
+
+@pytest.mark.parametrize("mutate", MUTANTS, ids=lambda mutate: mutate.__name__)
+def test_a_mutated_rule_is_noticed(mutate: Callable[[Patch], None], judge: Judge, monkeypatch: Patch) -> None:
+    mutate(monkeypatch)
+    tried = 0
+    for tried, case in enumerate(_cases(), 1):
+        try:
+            judge.judge(case, analyse)
+        except OracleFailure as failure:
+            if failure.kind == "missing":
+                print(f"after {tried} queries: {case.text}")
+                return
+    pytest.fail(f"nobody noticed in {tried} queries")
+
+
+def _cases() -> Iterator[Case]:
+    for label, texts in IDIOMS.items():
+        yield from (idiom(label, text) for text in texts)
+    generator = Wide(Random(f"{os.environ['SEENBY_SEED']}/rules"))
+    yield from (generator.case() for _ in range(PATIENCE))
+
+
+def _linked_unless(patch: Patch, skip: Callable[[Any], bool]) -> None:
+    real = Influence._linked
+
+    def linked(self: Influence, block: Any, link: Any, *rest: Any) -> Iterator[Any]:
+        return iter(()) if skip(link) else real(self, block, link, *rest)
+
+    patch.setattr(Influence, "_linked", linked)
+
+
+def _aliases(item: Any, bits: int) -> Iterator[str]:
+    """The names of the relations of a join that are among ``bits``."""
+    for side in item.sides or ():
+        if hasattr(side, "sides"):
+            yield from _aliases(side, bits)
+        elif side.bit & bits:
+            yield side.alias
