@@ -10,7 +10,6 @@ from seenby.model.plan import ControlKind, ControlPlan, Plan, RefusedPlan
 from seenby.model.shape import Catalog, Shape
 from seenby.model.statistic import ROWS, Answering
 from seenby.sql import around, catalogq, linkage, rules, statements, writes
-from seenby.sql.linkage import Linking
 from seenby.sql.parse import Statement, parse, too_complex
 from seenby.sql.read import Reader
 from seenby.sql.views import Views
@@ -22,7 +21,7 @@ def analyse(
     catalog: Catalog,
     *,
     cap: int,
-    linking: Linking = Linking.NONE,
+    linking: bool = False,
     answering: Answering = ROWS,
 ) -> tuple[Plan, ...]:
     """One plan per statement of ``text``, in order; never empty, never raises for what a user may write.
@@ -60,7 +59,7 @@ def _views(shape: Shape, catalog: Catalog) -> Views:
 
 
 def _decide(
-    statement: Statement, views: Views | None, catalog: Catalog, cap: int, linking: Linking, answering: Answering
+    statement: Statement, views: Views | None, catalog: Catalog, cap: int, linking: bool, answering: Answering
 ) -> Plan:
     node, kind = statement.node, statements.kind(statement.node)
 
@@ -70,9 +69,11 @@ def _decide(
             return plan
         reader = Reader(views, catalog)
         query = reader.statement(tree)
-        if views is not None:
-            linkage.check(query, reader.blocks, reader.expressions.readings, linking, views.shape)
-        return rules.decide(rules.Case(query, reader, cap, answering))
+        case = rules.Case(query, reader, cap, answering)
+        refused = None
+        if views is not None and not linking:
+            refused = linkage.check(query, reader.blocks, reader.expressions.readings, views.shape)
+        return rules.decide(case) if refused is None else rules.decide_statistic(case, refused)
 
     try:
         if kind == "select_stmt":

@@ -21,13 +21,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from itertools import combinations
 
 from postgast import pg_query_pb2 as pb
 
 from seenby.errors import Refused
-from seenby.model.grant import Answers, GrantTerms
+from seenby.model.grant import GrantTerms
 from seenby.model.shape import Shape
 from seenby.sql import functions, tree
 from seenby.sql.blocks import Block, Conjunct, Query, Sublink
@@ -41,18 +40,9 @@ ONE_VALUE = functions.words("""
 """Aggregates that do not say which of the rows have the same value."""
 
 
-class Linking(IntEnum):
-    """What a grant may do with people's places and devices."""
-
-    NONE = 0
-    GROUPS = 1  # count people by them: a statistic shows nobody
-    ALL = 2
-
-
-def allowed(terms: GrantTerms, shape: Shape) -> Linking:
-    if terms.purpose in shape.linking or (terms.people is not None and len(terms.people) == 1):
-        return Linking.ALL
-    return Linking.GROUPS if terms.answers is Answers.STATISTICS else Linking.NONE
+def allowed(terms: GrantTerms, shape: Shape) -> bool:
+    """Whether a grant may compare people by their places and devices; with one person there is nobody to compare."""
+    return terms.purpose in shape.linking or (terms.people is not None and len(terms.people) == 1)
 
 
 @dataclass(slots=True, eq=False)
@@ -71,12 +61,18 @@ _Constant = tuple[str, str]
 _Node = _Owner | _Constant
 
 
-def check(query: Query, blocks: Sequence[Block], readings: Sequence[Reading], linking: Linking, shape: Shape) -> None:
-    """Raises Refused if the statement links people."""
+def check(query: Query, blocks: Sequence[Block], readings: Sequence[Reading], shape: Shape) -> Refused | None:
+    """Raises Refused if the statement compares people; if it groups them, says why it is refused unless a statistic."""
     there = any(relation.index is not None and relation.index.links for block in blocks for relation in block.relations)
-    if linking is Linking.ALL or not there:
-        return
-    _Linkage(blocks, readings, shape.linking).check(query, grouping=linking is Linking.NONE)
+    if not there:
+        return None
+    linkage = _Linkage(blocks, readings, shape.linking)
+    linkage.compared()
+    try:
+        linkage.grouped(query)
+    except Refused as error:
+        return error
+    return None
 
 
 class _Linkage:
@@ -95,52 +91,52 @@ class _Linkage:
             if block.select.values_lists:
                 self._values(block)
 
-    def check(self, query: Query, *, grouping: bool) -> None:
+    def compared(self) -> None:
+        """Raises Refused if an expression holds one person's value against another's."""
         for reading in self._readings:
-            self._compared(reading, grouping)
+            self._together(reading.refs, self._taken(reading.refs, reading.sublinks), reading.level, reading.use)
         for block in self._blocks.values():
             for conjunct in block.conjuncts:
                 if conjunct.node is None:  # USING
                     self._together(conjunct.refs, [self.link(column) for column in conjunct.refs], block.level, "USING")
-            if grouping:
-                self._grouped(block)
-        if grouping:
-            for one in _set_operations(query, set()):
-                self._united(one)
+
+    def grouped(self, query: Query) -> None:
+        """Raises Refused if the statement puts people together by a value."""
+        for reading in self._readings:
+            self._mixed(reading)
+        for block in self._blocks.values():
+            self._grouped(block)
+        for one in _set_operations(query, set()):
+            self._united(one)
 
     # what is compared
 
-    def _compared(self, reading: Reading, grouping: bool) -> None:
-        level = reading.level
-        found = self._taken(reading.refs, reading.sublinks)
-        self._together(reading.refs, found, level, reading.use)
+    def _mixed(self, reading: Reading) -> None:
+        """Of values that many rows give: only one aggregate in an expression, which does not tell the rows apart."""
         for inner in (one for link in reading.sublinks if link.kind == pb.ARRAY_SUBLINK for one in link.query.blocks):
             self._settled(inner.outputs, [self.link(column) for column in inner.outputs], (), inner, "an array")
-        block = self._blocks.get(level)
+        block = self._blocks.get(reading.level)
         if block is None:
             return
         mixing: list[Mixed] = []
         for mixed in reading.mixed:
             inside = self._taken(mixed.refs, mixed.sublinks)
             if mixed.window is not None:
-                self._windowed(mixed, mixed.window, inside, block, grouping)
+                self._windowed(mixed, mixed.window, inside, block)
             elif any(inside) and not (mixed.name == "count" and not mixed.distinct):
                 groups = () if _sets(block) else self._items(block.select.group_clause, block)
                 if not all(self._belongs(one, groups, block) for one in inside if one):
                     if mixed.distinct or mixed.name not in ONE_VALUE:
-                        if grouping or mixed.name not in {"count"}:
-                            raise self._refused(mixed.refs, "an aggregate")
-                    else:
-                        mixing.append(mixed)
-        if mixing and (len(mixing) > 1 or len([one for one in found if one]) > self._number(mixing[0])):
+                        raise self._refused(mixed.refs, "an aggregate")
+                    mixing.append(mixed)
+        found = [one for one in self._taken(reading.refs, reading.sublinks) if one is not None]
+        if mixing and (len(mixing) > 1 or len(found) > self._number(mixing[0])):
             raise self._refused(reading.refs, reading.use)
 
     def _number(self, mixed: Mixed) -> int:
-        return len([one for one in self._taken(mixed.refs, mixed.sublinks) if one])
+        return len([one for one in self._taken(mixed.refs, mixed.sublinks) if one is not None])
 
-    def _windowed(
-        self, mixed: Mixed, window: Window, inside: list[_Owner | None], block: Block, grouping: bool
-    ) -> None:
+    def _windowed(self, mixed: Mixed, window: Window, inside: list[_Owner | None], block: Block) -> None:
         partition, order = list(window.partition), list(window.order)
         place = window
         while (base := self._windows.get((block.level, place.base or place.name))) is not None and base is not place:
@@ -149,8 +145,7 @@ class _Linkage:
         if mixed.name != "count":
             owners += inside
         refs = [column for item in [*partition, *order] for column in item.columns]
-        if grouping or any(self.link(column) for column in mixed.refs):
-            self._settled([*refs, *mixed.refs], owners, partition, block, "a window function")
+        self._settled([*refs, *mixed.refs], owners, partition, block, "a window function")
 
     def _together(self, refs: Iterable[Column], owners: Iterable[_Owner | None], level: Level, use: str) -> None:
         there = list(dict.fromkeys(one for one in owners if one is not None))

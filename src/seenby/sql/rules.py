@@ -56,6 +56,18 @@ def decide(case: Case) -> QueryPlan:
     raise Unsupported("this statement cannot be attributed to people yet", hint="write it with joins and UNION ALL")
 
 
+def decide_statistic(case: Case, otherwise: Refused) -> QueryPlan:
+    """As if the grant gave statistics alone, if it gives them at all. Raises ``otherwise`` if it is none."""
+    if case.answering.answers is Answers.ROWS:
+        raise otherwise
+    try:
+        return decide(replace(case, answering=replace(case.answering, answers=Answers.STATISTICS)))
+    except Refused:
+        if case.answering.answers is Answers.STATISTICS:
+            raise
+        raise otherwise from None
+
+
 def nobody(case: Case) -> QueryPlan | None:
     if case.query.persons:
         return None
