@@ -236,6 +236,10 @@ IDIOMS: dict[str, tuple[str, ...]] = {
         " WHERE t.handle = 'bob'",
     ),
     "places of subqueries": (
+        "SELECT a.id, v.id FROM @accounts a LEFT JOIN @videos v ON v.author = a.id AND EXISTS"
+        " (SELECT 1 FROM @messages m WHERE m.recipient = a.id)",
+        "SELECT a.id FROM @accounts a JOIN @regions r ON r.home = a.home AND a.id ="
+        " (SELECT m.recipient FROM @messages m ORDER BY m.likes, m.id LIMIT 1)",
         "VALUES ((SELECT max(views) FROM @videos!)), (1)",
         "SELECT a.id FROM @accounts a WHERE (SELECT count(*) FROM @videos v WHERE v.author = a.id) IN"
         " (SELECT likes FROM @messages!)",
