@@ -17,17 +17,14 @@ from seenby.attach.inspection import (
     Trial,
     listing,
 )
-from seenby.attach.ownership import Owned, Ownership, People, too_many
-from seenby.attach.people import Candidate, entity, rank
+from seenby.attach.kinds import Kinds
+from seenby.attach.ownership import Owned, Ownership, too_many
 from seenby.attach.proposal import Answer, Proposal, ProposedTable
 from seenby.attach.references import ACCEPTED, Guesses, Polymorphic, Reference, foreign, polymorphic, settle
 from seenby.attach.words import base_words, common_prefix, looks_like_reference, names_people, stem, tokens, word_set
 from seenby.datamap import TableName
-from seenby.errors import ConfigError
 from seenby.model.classes import DataClass
 
-SECOND_KIND = 5.0
-"""Score from which a table that is not linked to the people is a kind of people of its own."""
 WRITABLE = re.compile(r"[^. \n]+")
 _PERSONAL = frozenset(
     {DataClass.CONTACT, DataClass.LOCATION, DataClass.DEVICE, DataClass.IDENTITY, DataClass.BIOMETRIC}
@@ -58,11 +55,9 @@ class _Proposer:
         self.inspection = inspection
         self.answers = answers
         self.prefix = common_prefix([name.name for name in inspection.base])
-        self.candidates = rank(inspection)
         self.foreign = foreign(inspection)
-        first = self._first()
-        self.beside = frozenset(one.table for one in self._linked(first))
-        self.people = self._kinds(first)
+        kinds = Kinds(inspection, self.prefix, self.foreign, answers)
+        self.candidates, self.beside, self.people = kinds.candidates, kinds.beside, kinds.people
         self.accounts = [(one.table, one.key) for one in self.people if one.account]
         maker = Guesses(inspection, self.accounts)
         self.guesses = [*maker.all(), *maker.by_values()]
@@ -72,113 +67,6 @@ class _Proposer:
             for name, table in inspection.base.items()
             if (found := polymorphic(table, inspection, self.prefix))
         }
-
-    # -- people ---------------------------------------------------------------------------------------------------
-
-    def _first(self) -> Candidate:
-        told = self.answers.get("people")
-        for one in self.candidates:
-            if told and str(one.table) == told.answer:
-                return one
-        if not self.candidates:
-            raise ConfigError(
-                f"no table of database {self.inspection.database} looks as if it listed people",
-                hint="is it the right database, and may this user read its catalogue? A map can also be written by "
-                "hand: docs/formats/datamap.md",
-            )
-        return self.candidates[0]
-
-    def _linked(self, first: Candidate) -> list[Candidate]:
-        """Tables of people that extend the first: one row for each person, by a reference of theirs."""
-        beside = []
-        for one in self.candidates:
-            table = self.inspection.tables[one.table]
-            forth = [ref for ref in self.foreign if ref.source == one.table and ref.table == first.table]
-            shared = [
-                name
-                for name, column in table.columns.items()
-                if names_people(base_words(name)) and table.identifies(name) and looks_like_reference(name)
-                and column.family == self.inspection.tables[first.table].columns[first.key].family
-            ]  # fmt: skip
-            unique = [ref for ref in forth if table.identifies(ref.column)]
-            unique += [
-                ref
-                for ref in self.foreign
-                if ref.source == first.table and ref.table == one.table and one.score >= 3.0
-                and self.inspection.tables[first.table].identifies(ref.column)
-            ]  # fmt: skip
-            signs_in = any("a password" in reason for reason in one.reasons)
-            if one.table != first.table and (
-                unique or (len(forth) == 1 and signs_in and one.score >= 4.0) or (shared and one.score >= 3.0)
-            ):
-                beside.append(one)
-        return beside
-
-    def _kinds(self, first: Candidate) -> tuple[People, ...]:
-        rest = [one for one in self.candidates if one.table != first.table and one.table not in self.beside]
-        kinds = [first]
-        for one in rest:
-            linked = any(
-                {ref.source, ref.table} == {one.table, first.table}
-                or (ref.source == one.table and ref.table in self.beside)
-                for ref in self.foreign
-            )
-            strong = "has" in " ".join(one.reasons) and any(
-                "password" in reason or "e-mail" in reason for reason in one.reasons
-            )
-            reference = any(names_people(base_words(name)) and looks_like_reference(name)
-                            for name in self.inspection.tables[one.table].columns)  # fmt: skip
-            named = any(reason.startswith("is called") for reason in one.reasons)
-            if one.score >= SECOND_KIND and named and strong and not linked and not reference and len(kinds) < 3:
-                kinds.append(one)
-        people: list[People] = []
-        for one in kinds:
-            rival = next((other for other in rest if one is first and other.score > 0.8 * one.score), None)
-            table = self.inspection.tables[one.table]
-            people.append(
-                People(
-                    kind=self._kind_name(one.table, [other.kind for other in people]),
-                    table=one.table,
-                    key=one.key,
-                    region_column=self._region(table),
-                    reasons=one.reasons,
-                    confidence=0.6 if rival and "people" not in self.answers else 0.95,
-                )
-            )
-        people += self._contacts([one.kind for one in people])
-        return tuple(people)
-
-    def _kind_name(self, table: TableName, taken: Sequence[str]) -> str:
-        words = "_".join(word for word in entity(table, self.prefix) if word.isascii())
-        name = re.sub(r"^[^a-z]+", "", words)[:28] or "person"
-        return name if name not in taken else f"{name}_{len(taken) + 1}"
-
-    def _region(self, table: FoundTable) -> str:
-        told = self.answers.get(f"people.{table.name}.region")
-        if told:
-            return told.answer.removeprefix("column:") if told.answer.startswith("column:") else ""
-        for name, column in table.columns.items():
-            words = tokens(name)
-            if not column.is_text and column.kind != "e":
-                continue
-            if words in {("home", "region"), ("data", "region"), ("region",), ("residency",), ("data", "residency")}:
-                values = column.labels or column.samples
-                if all(re.fullmatch(r"[a-z][a-z0-9-]{0,30}", value) for value in values) and len(set(values)) <= 20:
-                    return name
-        return ""
-
-    def _contacts(self, taken: list[str]) -> list[People]:
-        """People without an account: from answers only."""
-        found: list[People] = []
-        for subject, one in sorted(self.answers.items()):
-            if subject.startswith("tables.") and one.answer.startswith("contact:"):
-                written = subject.removeprefix("tables.")
-                for name, table in self.inspection.base.items():
-                    column = one.answer.removeprefix("contact:")
-                    if str(name) == written and column in table.columns:
-                        kind = self._kind_name(name, [*taken, *(made.kind for made in found)])
-                        found.append(People(kind, name, column, account=False, reasons=(f"said {one.by}",)))
-        return found
 
     # -- references -------------------------------------------------------------------------------------------------
 
@@ -281,6 +169,11 @@ class _Proposer:
         for pair in self.pairs.get(table.name, []):
             if owners and not any(one.when and one.column == pair.id_column for one in (owned.used if owned else [])):
                 notes.append(f"not followed: {pair.id_column}, whose table {pair.type_column} names")
+        if owners:
+            lost = [one for one in self._dangling(table, accepted) if (table.name, one) not in by_column]
+            lost = [one for one in lost if all(one != pair.id_column for pair in self.pairs.get(table.name, []))]
+            if lost:
+                notes.append(f"lead to no table that could be found: {listing(lost, 6)}")
         about = self._about(table)
         columns = {
             name: classify(
@@ -357,20 +250,27 @@ class _Proposer:
             return f"{listing(personal)} may be about a person, but nothing says whom"
         if harmless_table(table):
             return ""
-        for column in table.columns.values():
-            if (
-                column.name not in known
-                and table.primary != (column.name,)
-                and column.is_key
-                and looks_like_reference(column.name)
-                and not _FOREIGN_IDS & set(tokens(column.name))
-                and tokens(column.name)[:-1] != stem(table.name.name)
-            ):
-                return f"{column.name} leads to no table that could be found"
+        for column_name in self._dangling(table, accepted):
+            return f"{column_name} leads to no table that could be found"
         about = table_class(table)
         if about is not None and about is not DataClass.BEHAVIOUR:
             return f"its name says {about.value} data, but nothing in it leads to a person"
         return ""
+
+    def _dangling(self, table: FoundTable, accepted: Sequence[Reference]) -> list[str]:
+        """Columns that look like references and are none that could be found."""
+        known = {one.column for one in accepted if one.source == table.name}
+        known |= {column for key in table.foreign for column in key.columns}
+        return [
+            column.name
+            for column in table.columns.values()
+            if column.name not in known
+            and table.primary != (column.name,)
+            and column.is_key
+            and looks_like_reference(column.name)
+            and not _FOREIGN_IDS & set(tokens(column.name))
+            and tokens(column.name)[:-1] != stem(table.name.name)
+        ]
 
     def _personal(self, table: FoundTable) -> list[str]:
         found = []

@@ -10,6 +10,7 @@ from seenby.attach.people import entity
 from seenby.attach.words import (
     NAME_SUFFIXES,
     PEOPLE,
+    ROLES,
     TYPE_SUFFIXES,
     base_words,
     common_prefix,
@@ -141,10 +142,13 @@ class Guesses:
         reference = looks_like_reference(column.name)
         named = self._by_words(words) if reference or column.family != "text" or len(words) == 1 else []
         for target, exact in named:
+            if words[-1] in ROLES and self._is_between(target):
+                continue  # follower_id is a person, although a table is called followers
             if reference:
                 add(target, self._key_of(target), 0.85 if exact else 0.7, "name and type")
             elif column.family != "int":
-                add(target, self._key_of(target), 0.66 if exact else 0.5, "name and type")
+                sure = 0.66 if exact and column.family == "uuid" else 0.45  # a text may only be called so: status
+                add(target, self._key_of(target), sure, "name and type")
             elif exact and words == stem(column.name) == tokens(column.name):  # a plural counts
                 add(target, self._key_of(target), 0.68, "name and type")
         if (reference or len(tokens(column.name)) > 1) and not names_people(words):
@@ -171,7 +175,9 @@ class Guesses:
                 continue  # a role is one of the first kind of people
             first = False
             same = people.columns[key].family == column.family
-            if words[-1] in PEOPLE and reference:
+            if parts[0] in {"to", "from"} and len(words) == 1 and reference:
+                add(people, key, 0.66, "its name says to or from whom")
+            elif words[-1] in PEOPLE and reference:
                 add(people, key, 0.78 if words[-1] in entity(name, self._prefix) else 0.7, "its name says a person")
             elif role and (reference or words[-1].endswith("by")):
                 add(people, key, 0.72, "its name says a person")
@@ -201,12 +207,19 @@ class Guesses:
                 found = [one for key, tables in self._by_entity.items() if "".join(key) == rest[0] for one in tables]
             if found:
                 return [(table, start == 0) for table in found]
-        if len(words) == 1 and len(words[0]) > 3:  # status_id -> user_statuses? only if one table ends so
-            ending = [one for key, tables in self._by_entity.items() if key[-1:] == words for one in tables]
+        if words and len("".join(words)) > 3:  # access_token_id -> oauth_access_tokens, if only one table ends so
+            ending = [one for key, tables in self._by_entity.items() if key[-len(words) :] == words for one in tables]
             unique = {one.name for one in ending}
             if len(unique) == 1:
                 return [(ending[0], False)]
         return []
+
+    def _is_between(self, table: FoundTable) -> bool:
+        """Whether the rows of a table lie between people: it has columns that name two of them, or one and more."""
+        return any(
+            looks_like_reference(name) and names_people(base_words(name)) and base_words(name) != stem(table.name.name)
+            for name in table.columns
+        )
 
     def _key_of(self, table: FoundTable) -> str:
         for name, key in self._people:
@@ -214,7 +227,8 @@ class Guesses:
                 return key
         if len(table.primary) == 1:
             return table.primary[0]
-        return "id" if table.identifies("id") else ""
+        named = f"{entity(table, self._prefix)[-1]}_id"
+        return next((one for one in ("id", named) if table.identifies(one)), "")
 
     def by_values(self) -> list[Reference]:
         """Text and uuid columns whose names say nothing, but whose values may all be people's keys."""
@@ -255,8 +269,9 @@ def weigh(guess: Reference, seen: Contained | None) -> Reference:
         return replace(guess, confidence=sure, reason=told)
     if seen.share >= 0.95:
         return replace(guess, confidence=min(0.97, guess.confidence + 0.2), reason=told)
-    if seen.share >= 0.5:
-        return replace(guess, confidence=min(guess.confidence, 0.7), reason=told)
+    if seen.found and guess.confidence >= ACCEPTED:
+        # Those who were deleted, or who live on another server, are not in the table any more.
+        return replace(guess, confidence=min(guess.confidence, 0.7 if seen.share >= 0.5 else ACCEPTED), reason=told)
     return replace(guess, confidence=0.1, reason=told)
 
 

@@ -137,6 +137,8 @@ TYPE_SUFFIXES = word_set("type kind class model table entity typ")
 def base_words(column: str) -> tuple[str, ...]:
     """What a reference's name says it refers to: ``target_account_id`` -> target, account."""
     words = list(stem(column))
+    while len(words) > 2 and words[-2].isdigit() and words[-1] in KEY_SUFFIXES:  # user1_id
+        del words[-2]
     while len(words) > 1 and words[-1] in KEY_SUFFIXES:
         words.pop()
     if len(words) > 1 and words[0] in {"fk", "id", "ref"}:
