@@ -46,6 +46,7 @@ STAFF: tuple[tuple[str, str, str, str, str, str], ...] = (
     ("jonas.weber", "DE", IRELAND, "approver", "Customer Care", "eu"),
     ("ines.moreau", "FR", IRELAND, "protection-officer", "Data Protection", "eu"),
     ("lena.koch", "DE", IRELAND, "analyst", "Insights", ""),
+    ("lotte.maes", "BE", IRELAND, "moderator", "Trust and Safety", ""),
     ("ben.ortiz", "US", AMERICA, "support", "Customer Care", ""),
     ("grace.kim", "US", AMERICA, "approver", "Privacy", "us"),
     ("luis.ortega", "US", AMERICA, "approver", "Customer Care", "us"),
