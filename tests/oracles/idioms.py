@@ -98,6 +98,10 @@ IDIOMS: dict[str, tuple[str, ...]] = {
     "outer joins": (
         "SELECT a.handle FROM @accounts a LEFT JOIN @videos v ON v.author = a.id WHERE v.id IS NULL",
         "SELECT a.handle, v.title FROM @accounts a LEFT JOIN @videos v ON v.author = a.id AND v.open WHERE v.views > 5",
+        "SELECT v.title FROM @regions r LEFT JOIN @videos v ON v.views = r.rank LEFT JOIN @posts p ON p.id = v.id"
+        " WHERE r.rank = 1 AND p.author IS DISTINCT FROM 2",
+        "SELECT t.n FROM (SELECT r.rank AS n, v.author FROM @regions r LEFT JOIN @videos v ON v.id = r.rank) t"
+        " WHERE t.author IS NULL AND t.n = 1",
         "SELECT coalesce(v.title, p.meta ->> 'k') FROM @videos v FULL JOIN @posts p ON p.author = v.author"
         " WHERE v.id IS NULL OR p.id IS NULL",
         "SELECT d.n, a.handle FROM (SELECT count(*) AS n FROM @videos! WHERE open) d RIGHT JOIN @accounts a"
@@ -194,6 +198,8 @@ IDIOMS: dict[str, tuple[str, ...]] = {
         " WHERE r.d < 3) SELECT a.handle, r.d FROM r JOIN @accounts a ON a.id = r.p",
         "WITH RECURSIVE r(p) AS (SELECT id FROM @accounts! WHERE handle = 'eve' UNION SELECT m.recipient FROM r"
         " JOIN @messages m ON m.sender = r.p) SELECT count(*) FROM r",
+        "WITH RECURSIVE r(p) AS (SELECT 3 UNION SELECT m.recipient FROM r JOIN @messages m ON m.sender = r.p)"
+        " SELECT count(*) FROM r",
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4) SELECT n.i, a.handle FROM n"
         " LEFT JOIN @accounts a ON a.id = n.i",
         "WITH unused AS (SELECT id FROM @videos!) SELECT handle FROM @accounts! WHERE id = 1",
@@ -237,9 +243,9 @@ IDIOMS: dict[str, tuple[str, ...]] = {
     ),
     "places of subqueries": (
         "SELECT a.id, v.id FROM @accounts a LEFT JOIN @videos v ON v.author = a.id AND EXISTS"
-        " (SELECT 1 FROM @messages m WHERE m.recipient = a.id)",
+        " (SELECT 1 FROM @messages m WHERE m.recipient = a.id) WHERE a.id = 4",
         "SELECT a.id FROM @accounts a JOIN @regions r ON r.home = a.home AND a.id ="
-        " (SELECT m.recipient FROM @messages m ORDER BY m.likes, m.id LIMIT 1)",
+        " (SELECT m.recipient FROM @messages m ORDER BY m.likes, m.id LIMIT 1) WHERE a.id = 4",
         "VALUES ((SELECT max(views) FROM @videos!)), (1)",
         "SELECT a.id FROM @accounts a WHERE (SELECT count(*) FROM @videos v WHERE v.author = a.id) IN"
         " (SELECT likes FROM @messages!)",
