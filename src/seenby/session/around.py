@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from seenby.attribute.strip import strip_rows
 from seenby.errors import SeenbyError, ServerError
 from seenby.model.plan import (
+    Bound,
     Constant,
     ControlKind,
     ControlPlan,
@@ -37,6 +38,7 @@ from seenby.wire.copying import Copying
 if TYPE_CHECKING:
     from seenby.session.session import Session
 
+_NOTHING = QueryPlan("", Bound.NOBODY, 0, companion="SELECT NULL, NULL WHERE false")
 _DECLARED = ControlPlan(ControlKind.DECLARE, "DECLARE CURSOR")
 
 
@@ -192,12 +194,12 @@ def declare(
     server: ServerStatement,
     values: bytes,
     *,
-    block: bool,
+    several: bool,
     extended: bool,
 ) -> bool:
-    """``server``: the SELECT, prepared; described if it has parameters. ``block``: a transaction goes on after it."""
+    """``server``: the SELECT, prepared; described if it has parameters. ``several``: more is in the message."""
     names, name = session.names, plan.name.encode()
-    if not block:
+    if not several and not session.block:
         alone = ServerError(
             "DECLARE CURSOR can only be used in transaction blocks", code="25P01", hint="send BEGIN before it"
         )
@@ -208,6 +210,9 @@ def declare(
     result = asking.new_result(session, query, server, text, values)
     if query.beside:
         asking.companion(session, query, values, server.parameters, Results(result))
+    if several:
+        # Postgres takes the second Execute of a batch for the middle of a transaction, the first one not.
+        asking.companion(session, _NOTHING, frontend.NO_VALUES, (), Results(result))
     sql = f"DECLARE {identifier(plan.name)} NO SCROLL CURSOR WITHOUT HOLD FOR {query.sql}"
     names.take_unnamed_portal()
     session.send(frontend.parse(b"", sql, server.parameters) + frontend.bind(b"", b"", values) + frontend.execute(b""))
@@ -278,5 +283,5 @@ def copy(session: Session, plan: CopyPlan, text: str, server: ServerStatement) -
 
 
 def _refused(session: Session, error: SeenbyError, text: str, *, extended: bool) -> bool:
-    session.refuse(error, text, attempt=False, extended=extended)
+    session.refuse(asking.failed_block(session) or error, text, attempt=False, extended=extended)
     return False

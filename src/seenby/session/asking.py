@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seenby.errors import Internal, ServerError, Unsupported
 from seenby.model.plan import Bound, ControlKind, ControlPlan, CopyPlan, DeclarePlan, Plan, QueryPlan, WritePlan
+from seenby.session import server_errors
 from seenby.session.expect import Acknowledged, Command, Companion, Item, Local, Prepared
 from seenby.session.results import Results
 from seenby.session.statements import ClientStatement, Result, ServerStatement
@@ -74,7 +75,7 @@ def control(session: Session, plan: ControlPlan, *, extended: bool) -> None:
     elif plan.kind is ControlKind.DEALLOCATE:
         _deallocate(session, plan, extended=extended)
     elif plan.kind is ControlKind.CLOSE and not _closes(session, plan):
-        error = ServerError(f'cursor "{plan.name}" does not exist', code="34000")
+        error = failed_block(session) or ServerError(f'cursor "{plan.name}" does not exist', code="34000")
         session.refuse(error, plan.tag, attempt=False, extended=extended)
     elif plan.sql and session.access is not None:
         if plan.kind is ControlKind.BEGIN:
@@ -84,6 +85,8 @@ def control(session: Session, plan: ControlPlan, *, extended: bool) -> None:
         session.names.take_unnamed_portal()
         session.send(frontend.parse(b"", plan.sql) + frontend.bind(b"", b"") + frontend.execute(b""))
         session.pending.append(Command(plan))
+    elif failed := failed_block(session):
+        session.refuse(failed, plan.tag, attempt=False, extended=extended)
     else:
         session.pending.append(Local(backend.command_complete(plan.tag)))
 
@@ -103,8 +106,8 @@ def _deallocate(session: Session, plan: ControlPlan, *, extended: bool) -> None:
     if not plan.name:
         statements.clear()
     elif statements.pop(plan.name.encode(), None) is None:
-        error = ServerError(f'prepared statement "{plan.name}" does not exist', code="26000")
-        session.refuse(error, plan.tag, attempt=False, extended=extended)
+        gone = ServerError(f'prepared statement "{plan.name}" does not exist', code="26000")
+        session.refuse(failed_block(session) or gone, plan.tag, attempt=False, extended=extended)
         return
 
     def undo() -> None:
@@ -154,6 +157,13 @@ def stale(session: Session, statement: ClientStatement) -> ServerError | None:
         assert query is not None
         statement.server = prepare(session, query, server.key[1])
     return None
+
+
+def failed_block(session: Session) -> ServerError | None:
+    """What Postgres says of anything but the end of a transaction that has failed; None: it has not."""
+    if session.status != "E":
+        return None
+    return server_errors.run_time_error({"C": "25P02"})
 
 
 def not_run(session: Session, text: str, *, extended: bool) -> bool:

@@ -58,7 +58,7 @@ def parse(session: Session, body: bytes) -> None:
                 return session.stall(made.server, (frontend.PARSE, body))
             made = around.execute_of(plan, made, message.text)
         if not isinstance(made, ClientStatement):
-            return session.refuse(made, message.text, attempt=False, extended=True)
+            return session.refuse(asking.failed_block(session) or made, message.text, attempt=False, extended=True)
         statement = made
     undo = partial(names.forget_name, message.name, statement)
     query = plan.query if isinstance(plan, (DeclarePlan, CopyPlan)) else asking.as_query(plan)
@@ -181,7 +181,7 @@ def _run(session: Session, portal: Portal, limit: int, body: bytes) -> None:
             if plan.query.parameters and not server.described:
                 session.stall(server, (frontend.EXECUTE, body))
             else:
-                around.declare(session, plan, text, server, portal.values, block=session.block, extended=True)
+                around.declare(session, plan, text, server, portal.values, several=False, extended=True)
         case FetchPlan() if limit > 0:
             error = Unsupported("FETCH is not fetched in portions here", hint="ask for as many rows as you want")
             session.refuse(error, text, attempt=False, extended=True)

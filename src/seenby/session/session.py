@@ -68,7 +68,7 @@ class Session(Telling):
         self._no_access = no_access
         self._framer = Framer(max_message)
         self._server = ServerReader()
-        self._status = "I"
+        self.status = "I"
         self.batch = 0  # Syncs sent so far
         self._begun = 0  # the batch of the last BEGIN
         self._block = False  # BEGIN was sent, and its end not yet seen
@@ -204,7 +204,7 @@ class Session(Telling):
                 self.pending.append(Ready(batch))
                 return
         self.outbox.muted = False
-        self._status = status
+        self.status = status
         self.answered = batch
         # A client that pipelines may have sent BEGIN or Bind after the Sync that is answered here.
         if batch >= self._begun:
@@ -313,7 +313,7 @@ class Session(Telling):
     def sync(self) -> None:
         """Ends what the client sent since the last Sync, or the statements of one Query message."""
         if self.access is None:
-            self.pending.append(Local(lambda: backend.ready(self._status)))
+            self.pending.append(Local(lambda: backend.ready(self.status)))
         else:
             self.send(frontend.sync())
             self.pending.append(Ready(self.batch))

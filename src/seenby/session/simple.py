@@ -93,8 +93,9 @@ def _run(session: Session, plan: Plan, message: Rest) -> bool:
             return _execute(session, plan, text)
         case DeclarePlan():
             server = asking.prepare(session, plan.query, ())
-            block = session.block or message.several
-            return around.declare(session, plan, text, server, frontend.NO_VALUES, block=block, extended=False)
+            return around.declare(
+                session, plan, text, server, frontend.NO_VALUES, several=message.several, extended=False
+            )
         case FetchPlan():
             return around.fetch(session, plan, text, None, tell=True, extended=False)
         case CopyPlan():
@@ -106,7 +107,7 @@ def _execute(session: Session, plan: ExecutePlan, text: str) -> bool:
     found = around.executed(session, plan)
     made = around.execute_of(plan, found, text) if isinstance(found, ClientStatement) else found
     if not isinstance(made, ClientStatement):
-        session.refuse(made, text, attempt=False, extended=False)
+        session.refuse(asking.failed_block(session) or made, text, attempt=False, extended=False)
         return False
     assert made.server is not None
     assert made.executes is not None

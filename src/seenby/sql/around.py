@@ -143,7 +143,7 @@ def _byte(given: dict[str, pb.Node], name: str, default: bytes, *, csv: bool = T
     if not csv:
         raise UsageError(f"COPY {name.upper()} requires CSV mode", hint="say FORMAT csv")
     if len(value) != 1:
-        raise UsageError(f"COPY {name.upper()} must be a single one-byte character", hint="as in  ';'")
+        raise Unsupported(f"COPY {name.upper()} must be a single one-byte character", hint="as in  ';'")
     return value
 
 
