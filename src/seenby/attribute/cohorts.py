@@ -1,9 +1,9 @@
 """Who stands behind a statistic, as a sketch, and whether two cohorts differ by so few people that it tells on them.
 
 Two figures about nearly the same people give away the rest: `count(*)` of a country, and of the same country without
-one person. So a cohort is compared with those of earlier statistics of the same principal. It may be large, so it is
-not kept as a list of people: each person's key falls into one of 256 buckets, and a bucket keeps the sum of its keys'
-hashes. The sum does not depend on their order, so the database computes it::
+one person. So a cohort is compared with those of earlier statistics of the same principal that read one of its tables.
+It may be large, so it is not kept as a list of people: each person's key falls into one of 256 buckets, and a bucket
+keeps the sum of its keys' hashes. The sum does not depend on their order, so the database computes it::
 
     bucket   0          1          2                  255
            [ 8f3a...  | -         | 11c9...  | ...  | 70b2... ]        - : nobody
@@ -33,9 +33,10 @@ Sums = dict[int, tuple[int, int]]
 
 @dataclass(slots=True)
 class Cohort:
-    """The people of one kind behind one group under one key column."""
+    """The people of one kind behind one group under one key column; ``tables``: those with people that were read."""
 
     kind: str
+    tables: frozenset[str] = frozenset()
     people: int = 0
     sums: Sums = field(default_factory=dict)
 
@@ -57,17 +58,19 @@ class Groups:
     Args:
         kinds: of the key columns.
         least: people that a group needs under each of them.
+        tables: those with people.
     """
 
-    def __init__(self, kinds: tuple[str, ...], least: int) -> None:
+    def __init__(self, kinds: tuple[str, ...], least: int, tables: frozenset[str] = frozenset({""})) -> None:
         self._kinds = kinds
+        self._tables = tables
         self._least = least
         self._groups: dict[int, list[Cohort]] = {}
 
     def add(self, row: Row) -> None:
         cohorts = self._groups.get(row.group)
         if cohorts is None:
-            cohorts = self._groups[row.group] = [Cohort(kind) for kind in self._kinds]
+            cohorts = self._groups[row.group] = [Cohort(kind, self._tables) for kind in self._kinds]
         if row.bucket is None or not row.people:
             return
         cohort = cohorts[row.column - 1]
@@ -120,7 +123,10 @@ class Memory:
     def close(self, new: Iterable[Cohort], least: int) -> bool:
         """Does one of ``new`` differ from an earlier one by fewer than ``least`` people, but not by nobody?"""
         return any(
-            0 < _difference(cohort, self._kept[one]) < least for cohort in new for one in self._candidates(cohort)
+            0 < _difference(cohort, self._kept[one]) < least
+            for cohort in new
+            for one in self._candidates(cohort)
+            if cohort.tables & self._kept[one].tables
         )
 
     def add(self, new: Iterable[Cohort]) -> None:

@@ -62,6 +62,7 @@ class CohortQuery:
             parameters as the statistic.
         least: people that each group needs under each key column.
         kinds: of the key columns 1, 2, ...
+        tables: those with people, sorted.
         grouped: it has GROUP BY; small groups are left out by the statistic itself unless the grant gives rows too.
     """
 
@@ -69,3 +70,4 @@ class CohortQuery:
     least: int
     kinds: tuple[str, ...]
     grouped: bool
+    tables: tuple[str, ...]

@@ -29,7 +29,7 @@ class CohortRows(Item):
             raise Internal("a statistic without a cohort query")
         self._results = results
         self._plan = plan
-        self._groups = Groups(plan.cohort.kinds, plan.cohort.least)
+        self._groups = Groups(plan.cohort.kinds, plan.cohort.least, frozenset(plan.cohort.tables))
         self._bound = False
 
     def on(self, session: Session, kind: int, body: bytes) -> bool:

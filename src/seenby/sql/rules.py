@@ -93,7 +93,7 @@ def statistic(case: Case) -> QueryPlan | None:
     block, instead = query.blocks[0], upper(case)
     assert instead is not None
     least = answering.thresholds.of(instead.classes)
-    cohort = statistics.cohort_query(query, block, least, answering.seed)
+    cohort = statistics.cohort_query(query, reader.blocks, least, answering.seed)
     conditions = statistics.choosing(reader.blocks, block)
     plan = replace(instead, bound=Bound.STATISTIC, cohort=cohort, conditions=conditions)
     if answering.answers is Answers.BOTH:

@@ -83,7 +83,7 @@ def _why_not_rows(blocks: Sequence[Block]) -> Why:
     for relation in (relation for block in blocks for relation in block.relations):
         if relation.lateral or (relation.index is None and relation.query is None):
             return "a function or LATERAL in FROM could count single people several times"
-        if relation.query is not None and (relation.query.branches or relation.query.limited):
+        if relation.query is not None and relation.query.branches:
             return "UNION in FROM could count single people several times"
     for block in blocks:
         if block.select.values_lists:
@@ -292,8 +292,9 @@ def guarded(query: Query, block: Block, least: int) -> pb.SelectStmt:
 _LEAST = parse("SELECT 1 HAVING pg_catalog.count(DISTINCT k) >= 10")[0].node.select_stmt.having_clause
 
 
-def cohort_query(query: Query, block: Block, least: int, seed: int) -> CohortQuery:
+def cohort_query(query: Query, blocks: Sequence[Block], least: int, seed: int) -> CohortQuery:
     """Who stands behind each group. ``seed``: of the hashes; whoever knows it could make cohorts that look alike."""
+    block = query.blocks[0]
     inner = pb.SelectStmt.FromString(query.select.SerializeToString())
     targets = []
     for node in group_expressions(block):
@@ -324,4 +325,6 @@ def cohort_query(query: Query, block: Block, least: int, seed: int) -> CohortQue
         f"coalesce(sum(pg_catalog.hashtextextended(key || ':' || m, {seed + 2})), 0) "
         f"FROM a WHERE g <= {MAX_GROUPS + 1} GROUP BY g, j, b"
     )
-    return CohortQuery(sql, least, tuple(key.kind for key in block.keys), bool(groups))
+    relations = (relation for one in blocks for relation in one.relations)
+    tables = {relation.index.label for relation in relations if relation.index and relation.keys}
+    return CohortQuery(sql, least, tuple(key.kind for key in block.keys), bool(groups), tuple(sorted(tables)))

@@ -1,0 +1,294 @@
+"""Statistics through a real gateway: what is answered, left out and recorded, and what two of them may not tell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from seenby.model.disclosure import EntryBound, QueryDisclosure, RefusedAttempt
+from seenby.stores.grouping import Done
+from seenby.stores.ledger import Item
+from tests.fixtures.gateway import CLASSES, Served
+
+pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("served")]
+
+Connection = psycopg.Connection[Any]
+
+
+@contextmanager
+def recorded(served: Served) -> Iterator[list[Item]]:
+    """What is handed to the ledger meanwhile."""
+    found: list[Item] = []
+    submit = served.region.ledger.submit
+
+    def watched(item: Item, done: Done) -> None:
+        found.append(item)
+        submit(item, done)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(served.region.ledger, "submit", watched)
+        yield found
+
+
+def grant(served: Served, name: str, answers: str = "statistics", **changes: Any) -> str:
+    """Everything that is about people, of a principal who has asked nothing yet: each test has its own."""
+    served.region.gateway.grants._cohorts.pop(name, None)  # type: ignore[attr-defined]
+    return served.grant(name, *((one, ("eu", "us")) for one in CLASSES), answers=answers, **changes)
+
+
+@pytest.fixture
+def analyst(served: Served) -> Iterator[Connection]:
+    with served.connect("lena.koch", grant(served, "lena.koch")) as connection:
+        yield connection
+
+
+def rows(connection: Connection, sql: str, values: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+    return connection.execute(sql.encode(), values).fetchall()
+
+
+def real(served: Served, sql: str) -> list[tuple[Any, ...]]:
+    with served.direct() as direct:
+        return direct.execute(sql.encode()).fetchall()
+
+
+def until(condition: Callable[[], bool], seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def queries(items: Sequence[Item]) -> list[QueryDisclosure]:
+    return [item for item in items if isinstance(item, QueryDisclosure)]
+
+
+def test_figures_are_postgres_s_own_and_small_groups_are_left_out(served: Served, analyst: Connection) -> None:
+    sql = "SELECT country, count(*), round(avg(length(handle)), 3), count(DISTINCT gender) FROM accounts"
+    notices: list[str] = []
+    analyst.add_notice_handler(lambda diagnostic: notices.append(diagnostic.message_primary or ""))
+    with recorded(served) as items:
+        found = rows(analyst, f"{sql} GROUP BY 1 ORDER BY 1")
+    every = real(served, f"{sql} GROUP BY 1 ORDER BY 1")
+    assert found == [row for row in every if row[1] >= 10]
+    assert 0 < len(found) < len(every)
+    assert notices == [
+        "Aggregates count only the rows that this grant shows.", "Groups of fewer than 10 people are left out.",
+    ]  # fmt: skip
+    [entry] = queries(items)
+    assert (entry.bound, entry.people, entry.rows) == (EntryBound.STATISTIC, (), len(found))
+    assert entry.cohort == sum(row[1] for row in found)
+    assert b'"statistic":{"conditions":["accounts.country"],"least":10},"tables":["accounts"]' in entry.record
+    assert b'"bound":"statistic"' in entry.record
+
+
+def test_joins_and_subqueries_whose_rows_can_be_counted(served: Served, analyst: Connection) -> None:
+    for sql in (
+        "SELECT d.os, count(DISTINCT d.account_id) FROM devices d JOIN accounts a ON a.id = d.account_id GROUP BY 1",
+        "WITH x AS (SELECT * FROM watch_events WHERE finished) SELECT source, avg(watched_s)::int FROM x GROUP BY 1",
+        "SELECT date_trunc('month', posted_at) AS month, count(*) FROM videos GROUP BY month HAVING count(*) > 1",
+        "SELECT c.name, count(*) FROM accounts a JOIN countries c ON c.code = a.country GROUP BY 1",
+    ):
+        assert (found := rows(analyst, sql))
+        assert set(found) <= set(real(served, sql))
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("SELECT handle FROM accounts", "asks for rows"),
+        ("SELECT max(birth_date) FROM accounts", "max can give a single person's value"),
+        ("SELECT string_agg(handle, ',') FROM accounts", "single person's value"),
+        ("SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY views) FROM videos", "single person's value"),
+        ("SELECT count(*) FROM accounts a, LATERAL (SELECT 1) x", "LATERAL"),
+    ],
+)
+def test_a_grant_for_statistics_never_shows_rows(served: Served, analyst: Connection, sql: str, words: str) -> None:
+    with recorded(served) as items, pytest.raises(psycopg.errors.InsufficientPrivilege) as caught:
+        rows(analyst, sql)
+    assert "this grant answers with statistics only" in str(caught.value)
+    assert words in str(caught.value)
+    assert "ask for count, sum, avg" in str(caught.value.diag.message_hint)
+    assert [type(item) for item in items] == [RefusedAttempt]
+
+
+def test_what_is_about_nobody_is_answered_as_ever(analyst: Connection) -> None:
+    assert len(rows(analyst, "SELECT * FROM countries")) > 1
+    assert rows(analyst, "SELECT 1") == [(1,)]
+
+
+def test_too_few_people_and_nobody_are_told_apart_by_nobody(served: Served, analyst: Connection) -> None:
+    [(handle,)] = real(served, "SELECT handle FROM accounts WHERE country = 'FR' LIMIT 1")
+    told = []
+    for condition in (f"handle = '{handle}'", "handle = 'nobody.at.all'", "country = 'FR'"):
+        with recorded(served) as items, pytest.raises(psycopg.errors.ConfigurationLimitExceeded) as caught:
+            rows(analyst, f"SELECT count(*) FROM accounts WHERE {condition}")
+        told.append(str(caught.value))
+        assert [type(item) for item in items] == [RefusedAttempt]
+        assert rows(analyst, f"SELECT country, count(*) FROM accounts WHERE {condition} GROUP BY 1") == []
+    assert set(told) == {"fewer than 10 people stand behind this statistic\nHINT:  ask about more people"}
+
+
+SPELLINGS = (
+    "SELECT count(*) FROM accounts WHERE id <> {one}",
+    "SELECT count(*) FROM accounts WHERE id NOT IN ({one})",
+    "SELECT count(*) FROM accounts WHERE handle <> '{handle}'",
+    "SELECT sum(length(handle)) FROM accounts WHERE NOT (handle = '{handle}')",
+    "WITH x AS (SELECT * FROM accounts WHERE id <> {one}) SELECT count(*) FROM x",
+    "SELECT avg(length(x.handle)) FROM (SELECT * FROM accounts WHERE id > {one} OR id < {one}) x",
+    "SELECT id = {one}, count(*) FROM accounts GROUP BY 1",
+    "SELECT CASE WHEN id = {one} THEN 'a' ELSE 'b' END AS who, avg(length(bio)) FROM accounts GROUP BY who",
+    "SELECT count(*) FROM accounts a JOIN accounts b ON a.id = b.id WHERE b.id <> {one}",
+    "SELECT count(*) FROM accounts a JOIN countries c ON c.code = a.country WHERE a.id <> {one}",
+)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("first", [True, False])
+def test_two_statistics_do_not_tell_on_one_person(
+    served: Served, analyst: Connection, spelling: str, *, first: bool
+) -> None:
+    """Everybody, and everybody but one: in either order, however it is written."""
+    [(one, handle)] = real(served, "SELECT id, handle FROM accounts WHERE home_region = 'eu' ORDER BY id LIMIT 1")
+    without = spelling.format(one=one, handle=handle)
+    pair = ["SELECT count(*) FROM accounts", without] if first else [without, "SELECT count(*) FROM accounts"]
+    assert rows(analyst, pair[0])
+    with recorded(served) as items, pytest.raises(psycopg.errors.ConfigurationLimitExceeded) as caught:
+        rows(analyst, pair[1])
+    assert "differ by fewer than 10 people" in str(caught.value)
+    assert [type(item) for item in items] == [RefusedAttempt]
+    assert rows(analyst, pair[0]), "what was told may be told again"
+
+
+def test_nor_does_what_groups_leave_out(served: Served, analyst: Connection) -> None:
+    """The whole, and the whole by country without a country of seven."""
+    where = "WHERE country IN ('FR', 'DE', 'IE', 'NL')"
+    assert len(rows(analyst, f"SELECT country, count(*) FROM accounts {where} GROUP BY 1")) == 3
+    with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="differ by fewer"):
+        rows(analyst, f"SELECT count(*) FROM accounts {where}")
+
+
+def test_nor_does_one_row_of_somebody_who_has_several(served: Served, analyst: Connection) -> None:
+    [(video,)] = real(
+        served,
+        "SELECT min(id) FROM videos WHERE account_id = "
+        "(SELECT account_id FROM videos GROUP BY 1 HAVING count(*) > 1 LIMIT 1)",
+    )
+    assert rows(analyst, "SELECT sum(views) FROM videos")
+    with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="differ by fewer"):
+        rows(analyst, f"SELECT sum(views) FROM videos WHERE id <> {video}")
+
+
+def test_statistics_that_are_far_apart_are_answered(served: Served, analyst: Connection) -> None:
+    for condition in ("true", "country <> 'DE'", "country = 'DE'", "country < 'IE'", "country = 'DE'", "true"):
+        sql = f"SELECT count(*) FROM accounts WHERE {condition}"
+        assert rows(analyst, sql) == real(served, sql)
+
+
+def test_all_grants_of_one_principal_are_held_together_and_others_are_not(served: Served) -> None:
+    [(one,)] = real(served, "SELECT min(id) FROM accounts")
+    first, second, other = (grant(served, name) for name in ("lena.koch", "lena.koch", "wei.chen"))
+    without = f"SELECT count(*) FROM accounts WHERE id <> {one}"
+    with served.connect("lena.koch", first) as connection:
+        rows(connection, "SELECT count(*) FROM accounts")
+    with served.connect("lena.koch", second) as connection, pytest.raises(psycopg.Error, match="differ by fewer"):
+        rows(connection, without)
+    with served.connect("wei.chen", other) as connection:
+        assert rows(connection, without)
+
+
+def test_ten_refusals_of_this_kind_end_the_grant(served: Served) -> None:
+    """Each says one bit: whether somebody is among those whom the condition names."""
+    ones = [one for (one,) in real(served, "SELECT id FROM accounts ORDER BY id LIMIT 10")]
+    mine = grant(served, "lena.koch")
+    with served.connect("lena.koch", mine) as connection:
+        rows(connection, "SELECT count(*) FROM accounts")
+        for one in ones:
+            with pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
+                rows(connection, f"SELECT count(*) FROM accounts WHERE id <> {one}")
+        until(lambda: served.client("lena.koch").read(f"/grants/{mine}")["state"] == "expired")
+        with pytest.raises(psycopg.OperationalError):
+            rows(connection, "SELECT 1")
+
+
+def test_a_grant_for_both_names_people_where_they_are_too_few(served: Served) -> None:
+    mine = grant(served, "lena.koch", "both")
+    with served.connect("lena.koch", mine) as connection, recorded(served) as items:
+        assert rows(connection, "SELECT count(*) FROM accounts") == [(150,)]
+        assert rows(connection, "SELECT count(*) FROM accounts WHERE country = 'FR'") == [(7,)]
+        assert len(rows(connection, "SELECT country, count(*) FROM accounts GROUP BY 1")) == 12
+        assert rows(connection, "SELECT max(views) FROM videos WHERE visibility = 'public'")
+        assert len(rows(connection, "SELECT handle FROM accounts WHERE country = 'FR'")) == 7
+    said = [(entry.bound, len(entry.people), entry.cohort) for entry in queries(items)]
+    assert said[:3] == [(EntryBound.STATISTIC, 0, 150), (EntryBound.UPPER, 7, 0), (EntryBound.UPPER, 150, 0)]
+    assert [bound for bound, *_ in said[3:]] == [EntryBound.UPPER, EntryBound.EXACT]
+    assert said[3][1] > 1
+    assert b'"bound":"upper"' in queries(items)[1].record
+    assert b'"statistic"' not in queries(items)[1].record
+
+
+def test_a_grant_for_both_names_everybody_rather_than_tell_a_difference(served: Served) -> None:
+    [(one,)] = real(served, "SELECT min(id) FROM accounts")
+    with served.connect("lena.koch", grant(served, "lena.koch", "both")) as connection, recorded(served) as items:
+        rows(connection, "SELECT count(*) FROM accounts")
+        assert rows(connection, f"SELECT count(*) FROM accounts WHERE id <> {one}") == [(149,)]
+    assert [(entry.bound, len(entry.people)) for entry in queries(items)] == [
+        (EntryBound.STATISTIC, 0), (EntryBound.UPPER, 149),
+    ]  # fmt: skip
+
+
+def test_a_grant_for_rows_is_as_it_was(served: Served) -> None:
+    with served.connect("lena.koch", grant(served, "lena.koch", "rows")) as connection, recorded(served) as items:
+        rows(connection, "SELECT count(*) FROM accounts")
+    assert [(entry.bound, len(entry.people)) for entry in queries(items)] == [(EntryBound.UPPER, 150)]
+
+
+def test_every_way_to_ask(served: Served, analyst: Connection) -> None:
+    """Parameters, prepared statements, cursors, COPY, portions: each is one statistic, and each is compared."""
+    sql = "SELECT country, count(*) FROM accounts WHERE id > {} GROUP BY country ORDER BY country"
+    expected = rows(analyst, sql.format(0))
+    with recorded(served) as items:
+        assert rows(analyst, sql.format("%s"), [0]) == expected
+        analyst.execute(f"PREPARE x (bigint) AS {sql.format('$1')}".encode())
+        assert rows(analyst, "EXECUTE x (0)") == expected
+        with analyst.transaction():
+            analyst.execute(f"DECLARE c CURSOR FOR {sql.format(0)}".encode())
+            assert rows(analyst, "FETCH 4 FROM c") + rows(analyst, "FETCH ALL FROM c") == expected
+        with analyst.cursor().copy(f"COPY ({sql.format(0)}) TO STDOUT".encode()) as copy:
+            assert [row.split("\t")[0] for row in b"".join(copy).decode().splitlines()] == [one for one, _ in expected]
+    assert {entry.bound for entry in queries(items)} == {EntryBound.STATISTIC}
+    assert not any(entry.people for entry in queries(items))
+    [(one,)] = real(served, "SELECT min(id) FROM accounts WHERE home_region = 'eu' AND country = 'DE'")
+    without = sql.format("0 AND id <> {}")
+    for ask in (
+        lambda: rows(analyst, without.format("%s"), [one]),
+        lambda: list(analyst.cursor().copy(f"COPY ({without.format(one)}) TO STDOUT".encode()).__enter__()),
+        lambda: rows(analyst, f"BEGIN; DECLARE d CURSOR FOR {without.format(one)}; FETCH ALL FROM d; COMMIT"),
+    ):
+        with pytest.raises(psycopg.Error, match="differ by fewer than 10 people"):
+            ask()
+        analyst.execute("ROLLBACK")
+
+
+def test_a_refused_statistic_fails_its_transaction(served: Served, analyst: Connection) -> None:
+    with pytest.raises(psycopg.errors.ConfigurationLimitExceeded), analyst.transaction():
+        rows(analyst, "SELECT count(*) FROM accounts WHERE country = 'FR'")
+    assert rows(analyst, "SELECT count(*) FROM accounts") == real(served, "SELECT count(*) FROM accounts")
+
+
+def test_an_error_is_about_those_whose_rows_could_raise_it(served: Served, analyst: Connection) -> None:
+    with recorded(served) as items, pytest.raises(psycopg.errors.DivisionByZero):
+        rows(
+            analyst, "SELECT count(*) FROM accounts WHERE 1 / (length(handle) - length(handle)) = 1 AND country = 'FR'"
+        )
+    [entry] = queries(items)
+    assert (entry.bound, len(entry.people)) == (EntryBound.UPPER, 7)
+
+
+def test_too_many_groups(served: Served, analyst: Connection) -> None:
+    with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="too many groups"):
+        rows(analyst, "SELECT at, count(*) FROM watch_events GROUP BY at")

@@ -1,0 +1,159 @@
+"""What is a statistic, and what could hide one person's value in a sum and so is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from seenby.model.classes import DataClass
+from seenby.model.grant import Answers
+from seenby.model.plan import Bound, Plan, QueryPlan, RefusedPlan
+from seenby.model.statistic import Answering, Thresholds
+from seenby.sql import analyse
+from tests.unit.sql.world import CATALOG, SHAPE
+
+ONLY = Answering(Answers.STATISTICS, seed=7)
+BOTH = Answering(Answers.BOTH, seed=7)
+
+STATISTICS = (
+    "SELECT count(*) FROM accounts",
+    "SELECT count(1), sum(2) FROM accounts",
+    "SELECT home, count(*), avg(coins) FROM accounts WHERE joined > now() - interval '7 days' GROUP BY home",
+    "SELECT home, round(sum(coins) / nullif(count(*), 0), 2) FROM accounts GROUP BY 1 ORDER BY 2 DESC LIMIT 5",
+    "SELECT date_trunc('day', a.joined) AS day, count(DISTINCT d.model) FROM accounts a "
+    "JOIN devices d ON d.account_id = a.id GROUP BY day ORDER BY day, count(*)",
+    "SELECT upper(home), count(*) FROM accounts GROUP BY upper(accounts.home) HAVING avg(coins) > 1 OR count(*) > 2",
+    "SELECT count(*) FROM (SELECT * FROM accounts WHERE coins > 2) x",
+    "WITH x AS (SELECT id, home AS place FROM accounts) SELECT place, count(*) FROM x GROUP BY place",
+    "SELECT title, sum(coins) FROM accounts JOIN regions USING (home) WHERE title = $1 GROUP BY title",
+    "SELECT avg(length(handle)), sum(coins - coins), avg(extract(year FROM joined)) FROM accounts",
+    "SELECT CASE WHEN coins > 5 THEN 'much' ELSE 'little' END AS how, count(*) FROM accounts GROUP BY how",
+    "SELECT count(*) FROM messages",
+    "SELECT count(bio) FROM accounts",
+)
+
+REFUSED = {
+    "SELECT handle FROM accounts": "asks for rows",
+    "SELECT DISTINCT count(*) FROM accounts": "DISTINCT",
+    "SELECT count(*) OVER () FROM accounts GROUP BY home": "window functions",
+    "SELECT home, count(*) FROM accounts GROUP BY ROLLUP (home)": "ROLLUP",
+    "SELECT id, count(*) FROM accounts GROUP BY id": "single people",
+    "SELECT account_id, count(*) FROM devices GROUP BY 1": "single people",
+    "SELECT handle, count(*) FROM accounts GROUP BY home, handle HAVING min(coins) > 1": "min can give",
+    "SELECT max(coins) FROM accounts": "max can give",
+    "SELECT bool_or(coins > 1) FROM accounts": "bool_or can give",
+    "SELECT array_agg(coins) FROM accounts": "array_agg can give",
+    "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY coins) FROM accounts": "percentile_cont can give",
+    "SELECT count(*) FROM accounts ORDER BY max(coins)": "max can give",
+    "SELECT 1 FROM accounts HAVING string_agg(handle, '') > 'x'": "string_agg can give",
+    "SELECT sum(CASE WHEN id = 42 THEN coins END) FROM accounts": "could pick a single person",
+    "SELECT count(nullif(id, 42)) FROM accounts": "could pick a single person",
+    "SELECT sum((id = 42)::int) FROM accounts": "could pick a single person",
+    "SELECT count(DISTINCT starts_with(handle, 'clara')) FROM accounts": "could pick a single person",
+    "SELECT sum(coins * coins) FROM accounts": "could pick a single person",
+    "SELECT sum(coins + 1) FROM accounts": "could pick a single person",
+    "SELECT avg(coalesce(coins, 0)) FROM accounts": "could pick a single person",
+    "SELECT count(*) FILTER (WHERE id = 42) FROM accounts": "FILTER could pick",
+    "SELECT sum(DISTINCT coins) FROM accounts": "sum(DISTINCT ...)",
+    "SELECT sum(id) FROM accounts": "says who somebody is",
+    "SELECT count(*) FROM accounts WHERE id IN (SELECT account_id FROM devices)": "no subqueries",
+    "SELECT count(*), (SELECT count(*) FROM devices) FROM accounts": "no subqueries",
+    "SELECT count(*) FROM accounts UNION ALL SELECT count(*) FROM devices": "without UNION",
+    "SELECT sum(coins) FROM (SELECT * FROM accounts UNION ALL SELECT * FROM accounts WHERE id = 42) x": "several times",
+    "SELECT count(*) FROM (SELECT id FROM accounts UNION ALL SELECT 42) x": "several times",
+    "SELECT sum(v) FROM (SELECT CASE WHEN id = 42 THEN coins ELSE 0 END AS v FROM accounts) x": "a subquery computed",
+    "SELECT count(v) FROM (SELECT nullif(id, 42) AS v FROM accounts) x": "a subquery computed",
+    "SELECT avg(n) FROM (SELECT count(*) AS n FROM devices GROUP BY account_id) x": "whose rows take part",
+    "SELECT count(*) FROM (SELECT * FROM accounts LIMIT 5) x": "whose rows take part",
+    "SELECT count(*) FROM (SELECT DISTINCT home FROM accounts) x": "whose rows take part",
+    "SELECT sum(b.coins) FROM accounts a LEFT JOIN accounts b ON b.id = a.id AND b.handle = 'x'": "outer join",
+    "SELECT count(v.id) FROM accounts a LEFT JOIN (VALUES (42)) v (id) ON v.id = a.id": "VALUES",
+    "SELECT sum(coins) FROM accounts a JOIN (VALUES (1), (2)) v (n) ON v.n = 1 OR a.id = 42": "VALUES",
+    "SELECT sum(coins) FROM accounts a JOIN regions r ON r.rank = 1 OR a.id = 42": "columns that are equal",
+    "SELECT sum(coins) FROM accounts a, regions r WHERE r.rank = 1 OR a.id = 42": "columns that are equal",
+    "SELECT sum(coins) FROM (SELECT coins, CASE WHEN id = 42 THEN 1 ELSE 2 END AS w FROM accounts) x "
+    "JOIN regions r ON r.rank = x.w": "columns that are equal",
+    "SELECT sum(coins) FROM accounts a JOIN generate_series(1, 3) g (n) ON true": "a function",
+    "SELECT sum(coins) FROM accounts a JOIN LATERAL (SELECT 1 FROM regions WHERE home = a.home) r ON true": "LATERAL",
+}
+
+
+def decided(sql: str, answering: Answering) -> Plan:
+    (plan,) = analyse(sql, SHAPE, CATALOG, cap=10, answering=answering)
+    return plan
+
+
+def planned(sql: str, answering: Answering) -> QueryPlan:
+    plan = decided(sql, answering)
+    assert isinstance(plan, QueryPlan), plan
+    return plan
+
+
+@pytest.mark.parametrize("sql", STATISTICS)
+def test_a_statistic(sql: str) -> None:
+    plan = planned(sql, ONLY)
+    assert (plan.bound, plan.instead) == (Bound.STATISTIC, None)
+    assert "count(DISTINCT" in plan.sql.partition("HAVING")[2]
+    assert plan.cohort is not None
+    assert plan.cohort.least == 10
+    assert plan.companion, "an error is about people all the same"
+    both = planned(sql, BOTH)
+    assert both.bound is Bound.STATISTIC
+    assert both.instead == planned(sql, Answering())
+    assert both.sql == both.instead.sql, "small groups are shown, and named"
+
+
+@pytest.mark.parametrize("sql", REFUSED)
+def test_no_statistic(sql: str) -> None:
+    plan = decided(sql, ONLY)
+    assert isinstance(plan, RefusedPlan)
+    assert plan.error.message.startswith("this grant answers with statistics only: ")
+    assert REFUSED[sql] in plan.error.message
+    assert plan.error.hint
+    assert planned(sql, BOTH) == planned(sql, Answering()), "under a grant for both it names people, as ever"
+
+
+def test_the_example_of_the_module() -> None:
+    assert planned(
+        "SELECT home, count(*) FROM accounts GROUP BY home HAVING avg(coins) > 1 OR count(*) > 2", ONLY
+    ).sql == (
+        "SELECT home, pg_catalog.count(*) FROM seenby_v.accounts accounts GROUP BY home "
+        "HAVING (pg_catalog.avg(coins) > 1 OR pg_catalog.count(*) > 2) "
+        'AND pg_catalog.count(DISTINCT accounts."seenby$1") >= 10'
+    )
+
+
+def test_every_kind_of_key_needs_enough_people() -> None:
+    plan = planned("SELECT count(*) FROM contacts", ONLY)
+    assert plan.cohort is not None
+    assert plan.cohort.kinds == ("account", "contact")
+    assert plan.sql.count(">= 10") == 2
+
+
+def test_the_class_that_needs_most_people_decides() -> None:
+    answering = Answering(Answers.STATISTICS, Thresholds(5, {DataClass.CONTENT: 20, DataClass.DEVICE: 50}))
+    for sql, least in (
+        ("SELECT count(*) FROM accounts", 5),
+        ("SELECT count(*) FROM accounts WHERE bio = 'x'", 20),
+        ("SELECT d.model, count(bio) FROM accounts a JOIN devices d ON d.account_id = a.id GROUP BY 1", 50),
+    ):
+        plan = planned(sql, answering)
+        assert plan.cohort is not None
+        assert plan.cohort.least == least
+        assert f">= {least}" in plan.sql
+
+
+def test_the_record_names_what_chose_the_people() -> None:
+    plan = planned("SELECT a.home, count(bio) FROM accounts a WHERE coins > 2 AND joined < now() GROUP BY 1", ONLY)
+    assert plan.conditions == ("accounts.coins", "accounts.home", "accounts.joined")
+    assert "accounts.bio" in plan.columns
+
+
+def test_what_is_about_nobody_is_no_statistic() -> None:
+    for sql in ("SELECT * FROM regions", "SELECT 1", "SELECT title, max(rank) FROM regions GROUP BY 1"):
+        assert planned(sql, ONLY).bound is Bound.NOBODY
+
+
+def test_a_masked_column_stays_masked() -> None:
+    plan = decided("SELECT count(DISTINCT phone) FROM accounts", ONLY)
+    assert isinstance(plan, RefusedPlan)
+    assert "phone" in plan.error.message
