@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 import psycopg
 from psycopg import pq
 
+from seenby.attribute.arrays import elements
 from seenby.model.people import Person
 from seenby.model.plan import Bound, Plan, QueryPlan, RefusedPlan
 from tests.oracles.query import PARAMETER, WORLD, Case, Expect, Query, tables, world_text
@@ -158,11 +159,11 @@ class Judge:
         _, types = parsed
         companion: Answer | None = None
         self.reader.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        if plan.bound is Bound.UPPER and plan.companion is not None:
+        if plan.beside and plan.companion is not None:
             companion = self.reader.run(plan.companion, params, types)
         answer = self.reader.run(plan.sql, params, types)
         self.reader.run("ROLLBACK")
-        if answer.state and plan.bound is not Bound.UPPER and plan.companion is not None:
+        if answer.state and not plan.beside and plan.companion is not None:
             companion = self.reader.run(plan.companion, params, types)
         if companion is not None and companion.state:
             raise OracleFailure("companion", f"fails with {companion.state}: {plan.companion}")
@@ -173,7 +174,9 @@ class Judge:
         if len(answer.names) != width + plan.visible:
             raise OracleFailure("columns", f"{len(answer.names)} columns, but {width} keys and {plan.visible} visible")
         for row in answer.rows:
-            people |= {_person(key.kind.encode(), cell) for key, cell in zip(plan.keys, row, strict=False) if cell}
+            for key, cell in zip(plan.keys, row, strict=False):
+                names = elements(cell) if key.many and cell else [cell.decode()] if cell else []
+                people |= {Person(key.kind, name) for name in names}
         rows = tuple(row[width:] for row in answer.rows[plan.offset :])
         return Run(
             replace(answer, names=answer.names[width:], types=answer.types[width:], rows=rows), frozenset(people)

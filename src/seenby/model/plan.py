@@ -43,11 +43,13 @@ class OutputKey:
     """A person key in the rewritten output. Keys stand FIRST, in this order, so that stripping needs no walk.
 
     ``columns`` are the visible tables and columns ("accounts.phone") that belong to this key's person, with
-    their classes: what the person's part of the record says was shown.
+    their classes: what the person's part of the record says was shown. ``many``: one row may hold several keys, as an
+    array's text (attribute/arrays.py): ``{1000000042,1000000043}``.
     """
 
     kind: str
     columns: tuple[tuple[str, DataClass], ...]
+    many: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ class QueryPlan:
         bound: how the people are found.
         visible: how many columns the user sees; 0 without keys: what Postgres says (a star over the catalog).
         keys: the person keys in the output (EXACT only).
-        companion: for UPPER, and for the error path of EXACT: rows ``(kind text, key text)``, distinct, capped by
-            ``companion_cap + 1`` if the analysis can push the cap. Takes the same $n parameters as ``sql``.
+        companion: asked first if ``beside``, otherwise after an error: rows ``(kind text, key text)``, distinct,
+            capped by ``companion_cap + 1`` if the analysis can push the cap. Takes the same $n parameters as ``sql``.
         parts: for UPPER: what the record says was shown of each person found by the companion.
         tables, columns, classes: what the query record names, sorted ("accounts", "accounts.phone", "contact").
         offset: rows to drop in the gateway, after attribution (OFFSET k runs as LIMIT k+n).
@@ -96,7 +98,7 @@ class QueryPlan:
     @property
     def beside(self) -> bool:
         """Other queries run in the same snapshot, before the rows come."""
-        return self.bound in {Bound.UPPER, Bound.STATISTIC}
+        return self.bound in {Bound.UPPER, Bound.STATISTIC} or (self.bound is Bound.EXACT and not self.keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seenby.attribute.arrays import elements
 from seenby.attribute.strip import strip_rows
 from seenby.errors import LimitReached, SeenbyError
 from seenby.model.disclosure import EntryBound, QueryDisclosure, Shown
@@ -133,7 +134,7 @@ class Results(Item):
             part = result.template.part(0)
             return tuple(Shown(person, part) for person in dict.fromkeys(upper))
         keys = result.plan.keys
-        if len(keys) == 1 and not result.named:
+        if len(keys) == 1 and not result.named and not keys[0].many:
             # The common case: one key, first part. Everybody found is new.
             prefix = keys[0].kind + ":"
             part = result.template.part(1)
@@ -144,8 +145,9 @@ class Results(Item):
         found: dict[str, int] = {}
         for index, (key, raws) in enumerate(zip(keys, result.keys, strict=True)):
             for raw in raws:
-                person = f"{key.kind}:{raw.decode()}"
-                found[person] = found.get(person, 0) | 1 << index
+                for name in elements(raw) if key.many else (raw.decode(),):
+                    person = f"{key.kind}:{name}"
+                    found[person] = found.get(person, 0) | 1 << index
             raws.clear()
         fresh = []
         for person, bits in found.items():

@@ -48,6 +48,7 @@ class Sublink:
         operator: of ``test`` and the subquery's column.
         join: it stands in the ON of this join.
         required: no row passes unless the subquery has a row (that ``test`` equals): EXISTS or IN, AND-ed.
+        conditional: it stands in WHERE or ON.
         needs: the relations of the block around it that it names.
     """
 
@@ -61,6 +62,7 @@ class Sublink:
     operator: str = "="
     join: Join | None = None
     required: bool = False
+    conditional: bool = False
     needs: int = 0
 
 
@@ -116,6 +118,10 @@ class Block:
         argued: outputs whose value is that of one of the rows: min(x), max(x).
         names: per output, what its unqualified names mean.
         sublinks: the subqueries in its expressions, wherever they stand.
+        listed: those of the select list and of ORDER BY.
+        gathers: "group" or "distinct": its rows stand for several rows of FROM, whose keys they can carry together.
+        lost: people decide about it whose keys its rows cannot carry.
+        sets: it has several sets of groups.
         plain_group: it has GROUP BY and one set of groups, so that it gives no row where FROM and WHERE leave none.
     """
 
@@ -136,7 +142,12 @@ class Block:
     sublinks: list[Sublink] = field(default_factory=list)
     firsts: frozenset[int] = frozenset()
     argued: set[int] = field(default_factory=set)
+    sets: bool = False
     plain_group: bool = False
+    listed: list[Sublink] = field(default_factory=list)
+    gathers: str = ""
+    lost: bool = False
+    ordinals: list[pb.A_Const] = field(default_factory=list)
 
     @property
     def level(self) -> Level:
@@ -145,6 +156,13 @@ class Block:
     @property
     def persons(self) -> bool:
         return any(relation.persons for relation in self.relations) or any(one.query.persons for one in self.sublinks)
+
+    @property
+    def steady(self) -> bool:
+        """Its rows only go away when rows of tables do: none of them changes its values instead."""
+        return not self.level.nullable and not any(
+            column.fragility for relation in self.relations for column in relation.ordered or ()
+        )
 
     @property
     def lone_row(self) -> bool:

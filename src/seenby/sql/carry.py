@@ -1,7 +1,9 @@
 """Person keys travel as columns: from the hidden columns of the views, through every block, to the output.
 
 A block passes keys on if it is plain select-project-join, a set operation if it is UNION ALL; there a branch without
-such a key gives NULL. Between blocks they are the last columns, in the outermost output the first ones.
+such a key gives NULL. A row that stands for several (GROUP BY, DISTINCT) has all their keys in one column, as the text
+of an array; so has a row whose people a subquery of the select list finds (gather.py). Between blocks keys are the
+last columns, in the outermost output the first ones.
 """
 
 from __future__ import annotations
@@ -69,23 +71,30 @@ def slots(query: Query) -> Slots:
     for place, block in enumerate(query.blocks):
         seen: dict[str, int] = {}
         for key in block.keys:
-            columns = kinds.setdefault(key.kind, [])
-            number = seen[key.kind] = seen.get(key.kind, 0) + 1
+            kind = key.kind + "*" * (key.many or bool(block.gathers))
+            columns = kinds.setdefault(kind, [])
+            number = seen[kind] = seen.get(kind, 0) + 1
             if number > len(columns):
                 columns.append([None] * len(query.blocks))
             columns[number - 1][place] = key
     return [column for columns in kinds.values() for column in columns]
 
 
+def is_many(query: Query, column: list[Key | None]) -> bool:
+    """One row may have several keys in this column."""
+    return any(key.many or block.gathers for block, key in zip(query.blocks, column, strict=True) if key is not None)
+
+
 def append_keys(query: Query) -> list[Key]:
     """Makes ``query`` give its keys as its last columns. Returns them; the relation over it makes its own of them."""
     found = slots(query)
+    _group_instead(query, 0)
     keys = []
     for number, column in enumerate(found, 1):
         name = f"seenby$k{number}"
         uses = [use for key in column if key is not None for use in key.uses]
         one = next(key for key in column if key is not None)
-        keys.append(Key(one.kind, one.relation, name, uses))
+        keys.append(Key(one.kind, one.relation, name, uses, many=is_many(query, column)))
         for place, (block, key) in enumerate(zip(query.blocks, column, strict=True)):
             _append(block, key, name if place == 0 else "")
     for output in query.outputs:
@@ -94,7 +103,7 @@ def append_keys(query: Query) -> list[Key]:
 
 
 def _outer_pin(output: Column, query: Query, found: Slots, keys: list[Key]) -> Key | None:
-    if output.pin is None or len(query.blocks) > 1:
+    if output.pin is None or len(query.blocks) > 1 or query.blocks[0].gathers:
         return None
     return next((key for key, (inner,) in zip(keys, found, strict=True) if inner is output.pin.root), None)
 
@@ -104,15 +113,48 @@ def _append(block: Block, key: Key | None, name: str) -> None:
         for row in block.select.values_lists:
             row.list.items.append(tree.null_text())
     else:
-        block.select.target_list.append(key_target(key, name))
+        block.select.target_list.append(_target(block, key, name))
 
 
-def key_target(key: Key | None, name: str = "") -> pb.Node:
-    return tree.null_target(name) if key is None else tree.column_target(key.relation.alias, key.name, name)
+def key_target(key: Key, name: str = "") -> pb.Node:
+    """A key as an entry of the select list."""
+    target = tree.column_target(key.relation.alias, key.name, name)
+    if key.node is not None:
+        target.res_target.val.CopyFrom(key.node)
+    return target
+
+
+def _target(block: Block, key: Key | None, name: str = "") -> pb.Node:
+    if key is None:
+        return tree.null_target(name)
+    target = key_target(key, name)
+    if block.gathers:
+        target.res_target.val.CopyFrom(tree.gathered(target.res_target.val, many=key.many))
+    return target
+
+
+def _select_from_values(block: Block) -> None:
+    """``VALUES (1)`` -> ``SELECT v.column1 FROM (VALUES (1)) AS v``: keys in front would rename its columns."""
+    whole = block.select
+    targets = [tree.column_target("v", column.name, column.name) for column in block.outputs]
+    made = tree.select(targets, [tree.subselect(pb.SelectStmt.FromString(whole.SerializeToString()), "v")])
+    whole.CopyFrom(made)
+
+
+def _group_instead(query: Query, shift: int) -> None:
+    """``SELECT DISTINCT x, y`` -> ``SELECT x, y ... GROUP BY 1, 2``: so the keys of equal rows can come together."""
+    for block in query.blocks:
+        if block.gathers == "distinct":
+            del block.select.distinct_clause[:]
+            for number in range(1, len(block.outputs) + 1):
+                block.select.group_clause.add().a_const.ival.ival = number + shift
 
 
 def prepend_keys(query: Query, found: Slots) -> None:
-    """Makes the outermost query give its keys first; positions in ORDER BY move."""
+    """Makes the outermost query give its keys first; positions in ORDER BY and GROUP BY move."""
+    _group_instead(query, len(found))
+    if query.blocks[0].select.values_lists:
+        _select_from_values(query.blocks[0])
     for block, keys in zip(query.blocks, zip(*found, strict=True), strict=True):
         if block.select.values_lists:
             for row in block.select.values_lists:
@@ -120,6 +162,6 @@ def prepend_keys(query: Query, found: Slots) -> None:
                     row.list.items.insert(0, tree.null_text())
         else:
             for place, key in enumerate(keys):
-                block.select.target_list.insert(place, key_target(key))
+                block.select.target_list.insert(place, _target(block, key))
     for constant in query.ordinals:
         constant.ival.ival += len(found)

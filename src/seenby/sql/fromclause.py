@@ -183,7 +183,8 @@ class FromReader(ABC):
                 raise masked_use(column.masked, "JOIN ... USING")
             column.use()
             sides.append(column)
-        conjunct = Conjunct(None, sides, sides[0].bits | sides[1].bits, True, join)
+        sure = all(column.total for column in sides)
+        conjunct = Conjunct(None, sides, sides[0].bits | sides[1].bits, sure, join)
         conjunct.equal = (sides[0], sides[1])
         conjunct.strict = outer.column_parts(sides[0]) | outer.column_parts(sides[1])
         block.conjuncts.append(conjunct)
@@ -277,7 +278,7 @@ def _copied(
     unsure = query.limited or bool(query.recursion)
     relation = Relation(alias, bit, node)
     _check_width(names, len(outputs), f'table "{alias}"')
-    places = {id(key): Key(key.kind, relation, key.name, key.uses) for key in keys}
+    places = {id(key): Key(key.kind, relation, key.name, key.uses, many=key.many) for key in keys}
     relation.keys = list(places.values())
     relation.ordered = []
     for place, output in enumerate(outputs):

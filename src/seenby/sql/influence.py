@@ -35,7 +35,7 @@ from seenby.errors import Unsupported
 from seenby.sql import tree
 from seenby.sql.blocks import Block, Item, Join, Query, Sublink
 from seenby.sql.scope import Relation
-from seenby.sql.usable import Around, column_holds, holds, qualified, target, written
+from seenby.sql.usable import Around, column_holds, gives, holds, qualified, target, written
 
 Places = Sequence[tuple[int, str]]
 """Outputs of a query by number, each with the name that it gets."""
@@ -64,6 +64,16 @@ class _Piece:
 
 _Condition = tuple[pb.Node, int, _Piece | None]
 """With the relations and the further entry of FROM that it names."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Core:
+    """FROM and WHERE of a block as far as they hold; ``named``: the relations whose keys are in it."""
+
+    pieces: list[_Piece]
+    conditions: list[_Condition]
+    around: Around
+    named: int
 
 
 def grade(query: Query, place: int) -> tuple[int, bool]:
@@ -102,8 +112,8 @@ class Influence:
             return _values(block, places)
         selects = []
         for kinds in _variants(block):
-            pieces, conditions, _ = self._core(block, around, kinds, None, None)
-            selects.append(_select(_targets(block, places), pieces, conditions))
+            core = self._core(block, around, kinds, None, None)
+            selects.append(_select(_targets(block, places), core.pieces, core.conditions))
         if block.lone_row:
             selects.append(tree.select([tree.null_output(name) for _, name in places] or [tree.one_target()], []))
         whole = selects[0]
@@ -157,17 +167,16 @@ class Influence:
             return
         targets = _targets(block, places)
         for kinds in _variants(block):
-            pieces, conditions, _ = self._core(block, around, kinds, None, None)
-            yield from self._finished(targets, pieces, conditions)
+            core = self._core(block, around, kinds, None, None)
+            yield from self._finished(targets, core.pieces, core.conditions)
             for relation in block.relations:
-                if not relation.persons or (relation.keys and relation.index) or self._rides(relation):
+                if relation.query is None or not relation.persons or relation.bit & core.named:
                     continue
-                assert relation.query is not None
                 inside = around.looking_at(block.level, relation.bit)
-                wanted = _kept(relation)
+                wanted = _kept(relation, inside)
                 for part in self.parts(relation.query, wanted, inside):
-                    pieces, conditions, _ = self._core(block, inside, kinds, relation, part)
-                    yield from self._finished(targets, pieces, conditions)
+                    there = self._core(block, inside, kinds, relation, part)
+                    yield from self._finished(targets, there.pieces, there.conditions)
             for link in block.sublinks:
                 yield from self._linked(block, link, targets, around, kinds)
 
@@ -177,11 +186,16 @@ class Influence:
         """The rows of FROM, and with each the people of a subquery that is evaluated for it."""
         if not link.query.persons:
             return
-        pieces, conditions, inner = self._core(block, around, kinds, None, None)
-        for piece in pieces:
+        if block.lone_row and (block.sets or not link.needs) and not link.conditional:
+            # The row of a group of no rows has it too.
+            everything = sum(relation.bit for relation in block.relations)
+            core = _Core([], [], around.without(block.level, everything), 0)
+        else:
+            core = self._core(block, around, kinds, None, None)
+        for piece in core.pieces:
             piece.keys = []
-        compared = self._compared(block, link, inner)
-        for part in self.parts(link.query, [(0, VALUE)] if compared else [], inner):
+        compared = self._compared(block, link, core.around)
+        for part in self.parts(link.query, [(0, VALUE)] if compared else [], core.around):
             alias = self._name("s")
             keys = [(kind, alias, f"seenby$k{n}") for n, kind in enumerate(part.kinds, 1)]
             bits = _touched(link)
@@ -189,7 +203,7 @@ class Influence:
                 node = tree.subselect(part.select, alias, lateral=True)
                 piece = _Piece(node, 0, bits, keys)
                 extra = [] if condition is None else [(_at(condition, alias), bits, piece)]
-                yield from self._finished(targets, [*pieces, piece], [*conditions, *extra])
+                yield from self._finished(targets, [*core.pieces, piece], [*core.conditions, *extra])
 
     def _compared(self, block: Block, link: Sublink, around: Around) -> list[pb.Node]:
         """Of ``x IN (SELECT v ...)`` which rows of the subquery matter, as alternatives; none: all do."""
@@ -204,8 +218,6 @@ class Influence:
         ):
             return []
         test = qualified(link.test, link.names)
-        if test is None:
-            return []
         value = tree.column("", VALUE)
         same = tree.operation(link.operator, test, value)
         if link.required:
@@ -218,9 +230,9 @@ class Influence:
 
     def _core(
         self, block: Block, around: Around, kinds: dict[int, int], focus: Relation | None, part: Part | None
-    ) -> tuple[list[_Piece], list[_Condition], Around]:
+    ) -> _Core:
         """FROM and WHERE of a block as far as they hold; ``part`` stands there instead of the relation ``focus``."""
-        gone = 0
+        gone = named = 0
         pieces = {}
         for relation in block.relations:
             # What stands further right may name this one, but only what is left of it.
@@ -229,31 +241,30 @@ class Influence:
                 gone |= relation.bit
             else:
                 pieces[relation.bit] = piece
+                named |= relation.bit if piece.keys else 0
         around = around.without(block.level, gone)
         conditions: list[_Condition] = []
         if not any(join.nullable for join in block.joins):
             for conjunct in block.conjuncts:
-                node = written(conjunct) if holds(conjunct, block, around) else None
-                if node is not None:
-                    conditions.append((node, conjunct.bits, None))
+                if holds(conjunct, block, around):
+                    conditions.append((written(conjunct), conjunct.bits, None))
             found = list(pieces.values())
         else:
             found = [self._tree(item, block, around, pieces, kinds) for item in block.items]
             for conjunct in block.conjuncts:
-                node = written(conjunct) if conjunct.join is None and holds(conjunct, block, around) else None
-                if node is not None:
-                    conditions.append((node, conjunct.bits, None))
+                if conjunct.join is None and holds(conjunct, block, around):
+                    conditions.append((written(conjunct), conjunct.bits, None))
             for link in block.sublinks:
                 node = self._needed(block, link, around) if link.required and link.join is None else None
                 if node is not None:
                     conditions.append((node, _touched(link), None))
-            return found, conditions, around
+            return _Core(found, conditions, around, named)
         if not any(join.nullable for join in block.joins):
             for link in block.sublinks:
                 node = self._needed(block, link, around) if link.required else None
                 if node is not None:
                     conditions.append((node, _touched(link), None))
-        return found, conditions, around
+        return _Core(found, conditions, around, named)
 
     def _needed(self, block: Block, link: Sublink, around: Around) -> pb.Node | None:
         """The condition that the subquery could give a row at all."""
@@ -268,7 +279,6 @@ class Influence:
             test = qualified(link.test, link.names)
             if (
                 sure
-                and test is not None
                 and len(link.query.outputs) == 1
                 and all(column_holds(column, block.level, around) for column in link.test_refs)
             ):
@@ -311,8 +321,9 @@ class Influence:
             ):
                 return None
             return _Piece(relation.node, relation.bit, relation.needs, [])
-        if focus is None and self._rides(relation):
-            (only,) = self.parts(relation.query, _kept(relation), around)
+        kept = _kept(relation, around) if focus is None and self._rides(relation) else []
+        if kept:
+            (only,) = self.parts(relation.query, kept, around)
             node = tree.subselect(only.select, relation.alias, lateral=relation.lateral)
             keys = [(kind, relation.alias, f"seenby$k{n}") for n, kind in enumerate(only.kinds, 1)]
             return _Piece(node, relation.bit, relation.needs, keys)
@@ -348,7 +359,7 @@ class Influence:
             piece = pieces.get(item.bit)
             return piece if piece is not None else _Piece(tree.nothing(item.alias), item.bit, 0, [])
         left, right = (self._tree(side, block, around, pieces, kinds) for side in _sides(item))
-        nodes = [node for one in item.conjuncts if holds(one, block, around) and (node := written(one)) is not None]
+        nodes = [written(one) for one in item.conjuncts if holds(one, block, around)]
         node = pb.Node()
         join = node.join_expr
         join.jointype = kinds.get(id(item), item.kind)
@@ -393,20 +404,26 @@ def _names(relation: Relation) -> list[str]:
     return [column.real for column in relation.ordered or ()]
 
 
-def _kept(relation: Relation) -> list[tuple[int, str]]:
+def _kept(relation: Relation, around: Around) -> list[tuple[int, str]]:
     """The outputs of a subquery that tell its rows apart in every part of the data."""
+    assert relation.query is not None
     return [
         (number, column.real)
         for number, column in enumerate(relation.ordered or ())
-        if column.fragile < 2 and column.total
+        if column.fragile < 2 and column.total and gives(relation.query, number, around)
     ]
 
 
 def _possible(relation: Relation, around: Around) -> list[tuple[int, str]]:
+    """The outputs of a subquery whose values are among those of its rows."""
+    query = relation.query
+    assert query is not None
     return [
         (number, column.real)
         for number, column in enumerate(relation.ordered or ())
-        if (column.fragile < 2 or column.possible) and (column.total or around.risky or relation.query.recursion)  # type: ignore[union-attr]
+        if (column.fragile < 2 or column.possible)
+        and (column.total or around.risky or query.recursion)
+        and gives(query, number, around)
     ]
 
 
@@ -423,11 +440,9 @@ def _variants(block: Block) -> Iterator[dict[int, int]]:
 
 
 def _targets(block: Block, places: Places) -> list[pb.Node]:
-    made = []
-    for place, name in places:
-        node = target(block, place, name)
-        made.append(node if node is not None else tree.null_output(name))
-    return made
+    if block.select.values_lists:
+        return [tree.null_output(name) for _, name in places]
+    return [target(block, place, name) for place, name in places]
 
 
 def _values(block: Block, places: Places) -> pb.SelectStmt:

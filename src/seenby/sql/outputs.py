@@ -35,19 +35,19 @@ def star_target(column: Column, scope: Scope) -> pb.Node:
         return tree.column_target("", column.name)
     node = pb.Node()
     node.res_target.name = column.name
-    node.res_target.val.CopyFrom(_written_out(column))
+    node.res_target.val.CopyFrom(written_out(column))
     return node
 
 
-def _written_out(column: Column) -> pb.Node:
+def written_out(column: Column) -> pb.Node:
     """A column of JOIN ... USING without its short name, which means two things where another table has it too."""
     if column.relation is not None:
         return tree.column_target(column.relation.alias, column.real).res_target.val
     first, second = column.sources
     if column.strict and column.type_oid:
-        return _written_out(first)
+        return written_out(first)
     node = pb.Node()
-    node.coalesce_expr.args.extend([_written_out(first), _written_out(second)])
+    node.coalesce_expr.args.extend([written_out(first), written_out(second)])
     return node
 
 

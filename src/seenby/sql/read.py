@@ -19,7 +19,7 @@ from seenby.errors import (
     Unsupported,
 )
 from seenby.model.shape import Catalog
-from seenby.sql import carry, functions, outer
+from seenby.sql import carry, functions, gather, outer
 from seenby.sql.blocks import Block, Conjunct, Join, Query
 from seenby.sql.expressions import Expressions, Found
 from seenby.sql.figure import output_name
@@ -49,7 +49,6 @@ class Reader(WithReader):
         self.expressions = Expressions(catalog, self._subquery_of_expression)
         self.blocks: list[Block] = []  # inner ones first
         self.unsteady = False  # a condition looks at what an outer join inside a subquery made
-        self.keyless = False  # somewhere person keys cannot travel
 
     def statement(self, select: pb.SelectStmt) -> Query:
         """A whole statement."""
@@ -69,9 +68,7 @@ class Reader(WithReader):
                 raise closed_table(index.label, index.refused.values(), index.gives)
 
     def _subquery_of_expression(self, select: pb.SelectStmt, scope: Scope) -> Query:
-        query = self.query(select, cast("Ctes", scope.ctes), scope)
-        self.keyless = self.keyless or query.persons
-        return query
+        return self.query(select, cast("Ctes", scope.ctes), scope)
 
     # SELECT, set operations, WITH
 
@@ -87,13 +84,17 @@ class Reader(WithReader):
             block = self._values(select, ctes, parent) if values else self._block(select, ctes, parent)
             query = Query(select, [block], [select], block.outputs)
             query.obstacles = block.obstacles
+            query.ordinals += block.ordinals
         else:
             query = self._set_operation(select, ctes, parent)
         shaky = self._sort(select.sort_clause, query)
         self._limit(select, query)
+        shaky = shaky or any(block.gathers and not block.steady for block in query.blocks)
         if shaky and query.limited:
-            # A row filled with NULL may move into the first rows when somebody else's row goes away.
-            query.obstacles.append("LIMIT over an outer join")
+            # A row may move into the first ones when somebody else's goes away.
+            query.obstacles.append("LIMIT")
+        if query.branches is None:
+            gather.settle(query.blocks[0])
         return query
 
     def _set_operation(self, select: pb.SelectStmt, ctes: Ctes, parent: Scope | None) -> Query:
@@ -132,20 +133,11 @@ class Reader(WithReader):
         """Makes ``query``, a part of another one, carry its keys as its last columns, if it can."""
         if not query.persons:
             return []
-        if query.obstacles or query.limited or query.recursion or self._keyless(query):
-            self.keyless = True
+        if query.obstacles or query.limited or query.recursion or any(block.lost for block in query.blocks):
             return []
         if not all(block.exact for block in query.blocks):
             self.unsteady = True
         return carry.append_keys(query)
-
-    @staticmethod
-    def _keyless(query: Query) -> bool:
-        """People take part in it whose keys it does not have."""
-        return any(
-            block.sublinks or any(relation.persons and not relation.keys for relation in block.relations)
-            for block in query.blocks
-        )
 
     # one block
 
@@ -192,11 +184,21 @@ class Reader(WithReader):
             outer.check(block)
         block.level.open = False
         found = self._targets(select, block)
+        block.listed = list(found.sublinks)
+        series = bool(found.series)
         sets = False
         for node in select.group_clause:
             sets = self._group(node, block, found) or sets
+        shrinks = True
         if select.HasField("having_clause"):
-            self._look(select.having_clause, scope, "HAVING", found)
+            inside = Found()
+            self._look(select.having_clause, scope, "HAVING", inside)
+            shrinks = (
+                not inside.sublinks
+                and block.steady
+                and gather.only_shrinks(select.having_clause, aggregate=inside.aggregate)
+            )
+            found.add(inside)
         windows = {}
         for node in select.window_clause:
             name = own_name(node.window_def.name)
@@ -205,10 +207,14 @@ class Reader(WithReader):
             found.add(expressions.found)
             windows[name] = expressions.partition(node.window_def, scope)
         block.aggregated = bool(found.aggregate or select.group_clause or select.HasField("having_clause"))
-        block.plain_group = bool(select.group_clause) and not sets
-        self._distinct(select, block, found)
+        block.plain_group, block.sets = bool(select.group_clause) and not sets, sets
         if block.aggregated:
-            block.obstacles.append("an aggregate" if found.aggregate else "GROUP BY")
+            block.gathers = "group"
+        plain = not block.aggregated and not found.window and not series and not block.listed
+        self._distinct(select, block, found, plain=plain)
+        if not shrinks:
+            block.obstacles.append("HAVING")
+        if block.aggregated:
             for column in block.outputs:
                 if column.masked:
                     raise masked_use(column.masked, "a query with aggregates")
@@ -290,6 +296,7 @@ class Reader(WithReader):
             target.name = name
         one = Column(name, name, total=expressions.total, plain=False, sources=tuple(refs))
         expressions.readings[-1].output = one
+        one.grows = gather.grows_with_rows(target.val)
         if expressions.found.computed:
             one.fragile = 2
             one.possible = self._one_of_them(target.val, refs, block)
@@ -345,7 +352,7 @@ class Reader(WithReader):
         for column in refs:
             bits |= column.bits
         for link in found.sublinks:
-            link.join = join
+            link.join, link.conditional = join, True
             bits |= link.needs
         conjunct = Conjunct(node, refs, bits, self.expressions.total, join, names=self.expressions.names)
         conjunct.sublinks = tuple(found.sublinks)
@@ -369,6 +376,7 @@ class Reader(WithReader):
             return True
         if kind == "a_const" and node.a_const.WhichOneof("val") == "ival":
             self._output_used(block.outputs, node.a_const.ival.ival, "GROUP BY")
+            block.ordinals.append(node.a_const)
         elif kind == "column_ref" and len(node.column_ref.fields) == 1:
             # SQL's rule: a column of FROM first, then a name of the output.
             name = node.column_ref.fields[0].string.sval
@@ -378,13 +386,17 @@ class Reader(WithReader):
             self._look(node, block.scope, "GROUP BY", found)
         return False
 
-    def _distinct(self, select: pb.SelectStmt, block: Block, found: Found) -> None:
+    def _distinct(self, select: pb.SelectStmt, block: Block, found: Found, *, plain: bool) -> None:
+        """``plain``: GROUP BY could say the same."""
         if not select.distinct_clause:
             return
-        block.obstacles.append("DISTINCT")
         firsts = set()
         for node in select.distinct_clause:
             if node.WhichOneof("node") is None:
+                if plain:
+                    block.gathers = "distinct"
+                else:
+                    block.obstacles.append("DISTINCT")
                 break
             self._group(node, block, found)  # DISTINCT ON (...)
             if node.WhichOneof("node") == "column_ref":
@@ -393,13 +405,15 @@ class Reader(WithReader):
                 firsts |= {id(column)} if column is not None else set()
         else:
             block.firsts = frozenset(firsts) or frozenset({0})
+            block.obstacles.append("DISTINCT ON")
         for column in block.outputs:
             if column.masked:
                 raise masked_use(column.masked, "DISTINCT")
 
     def _sort(self, items: Iterable[pb.Node], query: Query) -> bool:
-        """Returns whether the order depends on the optional side of an outer join."""
+        """Returns whether rows may move forward in this order when others go away."""
         scope = EMPTY if query.operation else query.blocks[0].scope
+        block = query.blocks[0]
         shaky = False
         found = Found()
         for item in items:
@@ -415,18 +429,25 @@ class Reader(WithReader):
             elif kind == "column_ref" and len(node.column_ref.fields) == 1:
                 # SQL's rule: a name of the output first, then a column of FROM.
                 outputs = named(query.outputs, node.column_ref.fields[0].string.sval, "ORDER BY")
+            down = sort.sortby_dir == pb.SORTBY_DESC
             if outputs:
-                shaky = shaky or any(column.fragile for column in outputs)
-            else:
-                refs = self._look(node, scope, "ORDER BY", found)
-                shaky = shaky or bool(outer.fragile(query.blocks[0], refs, plain=False))
-        block = query.blocks[0]
+                shaky = shaky or any(column.fragile and not (column.grows and down) for column in outputs)
+                continue
+            inside = Found()
+            refs = self._look(node, scope, "ORDER BY", inside)
+            counts = down and gather.grows_with_rows(node)
+            moves = inside.computed and not counts
+            shaky = shaky or moves or bool(outer.fragile(block, refs, plain=False))
+            found.add(inside)
+            if block.gathers == "distinct":
+                block.gathers = ""
+                query.obstacles.append("DISTINCT")
         if found.window and not query.operation and "a window function" not in query.obstacles:
             query.obstacles.append("a window function")
         if found.aggregate and not query.operation and not block.aggregated:
-            block.aggregated = True
-            query.obstacles.append("an aggregate")
+            block.aggregated, block.gathers = True, "group"
         block.sublinks += found.sublinks
+        block.listed += found.sublinks
         return shaky
 
     def _output_used(self, outputs: list[Column], place: int, use: str) -> Column:

@@ -5,7 +5,9 @@ rule       takes                                                                
 =========  ==========================================================================  =============================
 nobody     tables about nobody, or none                                                nothing to find
 statistic  aggregates about many people, under a grant that asks for statistics         nobody; a cohort query counts
-exact      select-project-join and UNION ALL; ORDER BY; LIMIT with constant OFFSET     keys in every row
+exact      select-project-join and UNION ALL; ORDER BY; LIMIT with constant OFFSET;    keys in every row
+           aggregates, DISTINCT and subqueries that rows can carry the keys of
+           (gather.py)
 upper      everything else that was read: aggregates, DISTINCT, windows, subqueries    a companion query in the same
            in expressions, LIMIT below the top, set operations, WITH RECURSIVE, outer  snapshot
            joins with a condition on the optional side
@@ -79,7 +81,7 @@ def statistic(case: Case) -> QueryPlan | None:
     query, reader, answering = case.query, case.reader, case.answering
     if answering.answers is Answers.ROWS:
         return None
-    steady = not (reader.unsteady or reader.keyless) and all(block.exact for block in reader.blocks)
+    steady = not reader.unsteady and all(block.exact and not block.lost for block in reader.blocks)
     why = statistics.why_not(query, reader.blocks, reader.catalog.aggregates)
     if not why and not steady:
         why = "it does not say whose rows take part"
@@ -108,23 +110,30 @@ def statistic(case: Case) -> QueryPlan | None:
 
 def exact(case: Case) -> QueryPlan | None:
     query = case.query
-    if query.obstacles or case.reader.unsteady or case.reader.keyless or not all(block.exact for block in query.blocks):
+    if query.obstacles or case.reader.unsteady or not all(block.exact and not block.lost for block in query.blocks):
         return None
     offset = _take_offset(query.select)
     found = carry.slots(query)
+    many = [carry.is_many(query, column) for column in found]
     carry.prepend_keys(query, found)
     sql = _printed(case)
-    keys = tuple(OutputKey(_kind(column), _shown([key for key in column if key])) for column in found)
-    return _plan(case, sql, Bound.EXACT, keys=keys, companion=companion(query, case.cap, early=False), offset=offset)
+    keys = tuple(
+        OutputKey(_kind(column), _shown([key for key in column if key]), several)
+        for column, several in zip(found, many, strict=True)
+    )
+    others = companion(query, case.cap, early=False)
+    return _plan(case, sql, Bound.EXACT, keys=keys, companion=others, offset=offset, notices=_counted(case))
 
 
 def upper(case: Case) -> QueryPlan | None:
     parts = tuple(sorted({shown for one in case.reader.relations if one.keys for shown in one.uses}))
     sql = _printed(case)
-    notices = (COUNTED,) if any(block.aggregated for block in case.reader.blocks) else ()
-    return _plan(
-        case, sql, Bound.UPPER, companion=companion(case.query, case.cap, early=True), parts=parts, notices=notices
-    )
+    others = companion(case.query, case.cap, early=True)
+    return _plan(case, sql, Bound.UPPER, companion=others, parts=parts, notices=_counted(case))
+
+
+def _counted(case: Case) -> tuple[str, ...]:
+    return (COUNTED,) if any(block.aggregated for block in case.reader.blocks) else ()
 
 
 Rule = Callable[[Case], QueryPlan | None]

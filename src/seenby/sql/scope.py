@@ -29,6 +29,7 @@ class Key:
 
     ``uses`` are the sets of that person's columns that the query looks at, one per table reference; they fill while
     the rest of the statement is read. ``same`` is a key that equals this one wherever this one is there (carry.py).
+    ``many``: it holds the keys of several people, as an array's text. ``node``: it is computed, by this expression.
     """
 
     kind: str
@@ -36,6 +37,8 @@ class Key:
     name: str
     uses: list[set[Shown]]
     same: Key | None = None
+    many: bool = False
+    node: pb.Node | None = None
 
     @property
     def root(self) -> Key:
@@ -80,6 +83,7 @@ class Column:
         shown: for a column of a view: what to record when it is used.
         possible: though fragile, its values are among those of the rows that FROM and WHERE leave today (min, max,
             what LIMIT or a window leaves of them), so that it can tell which rows of *other* relations matter.
+        grows: it counts rows: never more after some are taken away.
         origin, level: for a column that a subquery names of a SELECT around it: that column, and where it belongs.
         shadowed: likewise, and its table's alias means another table here.
     """
@@ -100,6 +104,7 @@ class Column:
     shown: Shown | None = None
     used: bool = False
     possible: bool = False
+    grows: bool = False
     origin: Column | None = None
     level: Level | None = None
     shadowed: bool = False

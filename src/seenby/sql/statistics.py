@@ -58,6 +58,8 @@ def why_not(query: Query, blocks: Sequence[Block], aggregates: Collection[str]) 
         return "a statistic has no subqueries in expressions: write them as joins"
     if not block.keys or any(relation.persons and not relation.keys for relation in block.relations):
         return "it does not say whose rows take part"
+    if any(key.many for key in block.keys):
+        return "its rows are groups already: a statistic groups tables"
     if why := _why_not_rows(blocks):
         return why
     groups = group_expressions(block)

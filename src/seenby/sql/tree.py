@@ -221,3 +221,39 @@ def has_subquery(message: Message) -> bool:
         if part.message_type is not None
         for one in (value if part.is_repeated else (value,))
     )
+
+
+def call(name: str, *arguments: pb.Node) -> pb.Node:
+    """``pg_catalog.name(arguments)``."""
+    node = pb.Node()
+    node.func_call.funcname.extend((string("pg_catalog"), string(name)))
+    node.func_call.args.extend(arguments)
+    node.func_call.funcformat = pb.COERCE_EXPLICIT_CALL
+    return node
+
+
+def cast_to_text(value: pb.Node) -> pb.Node:
+    """``value::text``."""
+    node = pb.Node()
+    node.type_cast.CopyFrom(_NULL_TEXT.type_cast)
+    node.type_cast.arg.CopyFrom(value)
+    return node
+
+
+def text(value: str) -> pb.Node:
+    """``'value'``."""
+    node = pb.Node()
+    node.a_const.sval.sval = value
+    return node
+
+
+def gathered(key: pb.Node, *, many: bool) -> pb.Node:
+    """The keys of all rows of a group, as the text of an array; of arrays' texts, one behind the other."""
+    if many:
+        return call("string_agg", key, text(""))
+    node = call("array_agg", key)
+    node.func_call.agg_distinct = True
+    there = is_null(key)
+    there.null_test.nulltesttype = pb.IS_NOT_NULL
+    node.func_call.agg_filter.CopyFrom(there)
+    return cast_to_text(node)

@@ -15,7 +15,8 @@ from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
 
 from seenby.sql import tree
-from seenby.sql.blocks import Block, Conjunct, Join
+from seenby.sql.blocks import Block, Conjunct, Join, Query
+from seenby.sql.outputs import written_out
 from seenby.sql.scope import Column, Level
 
 _NONE: frozenset[int] = frozenset()
@@ -60,9 +61,34 @@ def column_holds(column: Column, level: Level, around: Around, strict: frozenset
     if around.gone.get(id(place), 0) & bits:
         return False
     fragile = column.fragility
-    if fragile < 2:
-        return fragile == 0 or id(column) in strict
-    return column.possible and not around.focus.get(id(place), 0) & bits
+    if fragile == 1 and id(column) not in strict:
+        return False
+    if fragile == 2 and (not column.possible or around.focus.get(id(place), 0) & bits):
+        return False
+    return not (around.focus or around.gone) or _is_given(column, place, around)
+
+
+def _is_given(column: Column, place: Level, around: Around) -> bool:
+    """The subquery that ``column`` belongs to gives it there: what it is made of can be relied on too."""
+    column = column.origin or column
+    relation = column.relation
+    if relation is None:
+        return all(column_holds(one, place, around, frozenset({id(one)})) for one in column.sources)
+    if relation.query is None or relation.ordered is None:
+        return True
+    number = next(number for number, one in enumerate(relation.ordered) if one is column)
+    return gives(relation.query, number, around)
+
+
+def gives(query: Query, number: int, around: Around) -> bool:
+    """Whether an output of a subquery can be written down there."""
+    if query.recursion:
+        return True
+    if query.branches is not None:
+        return all(gives(branch, number, around) for branch in query.branches)
+    (block,) = query.blocks
+    sources = block.outputs[number].sources
+    return all(column_holds(one, block.level, around, frozenset({id(one)})) for one in sources)
 
 
 def holds(conjunct: Conjunct, block: Block, around: Around) -> bool:
@@ -84,33 +110,26 @@ def within(join: Join | None, outer: Join) -> bool:
     return join is outer or (join is not None and any(within(join, lower) for lower in outer.lower))
 
 
-def written(conjunct: Conjunct) -> pb.Node | None:
-    """The condition with every column qualified, for a FROM without USING; None if that cannot be said."""
+def written(conjunct: Conjunct) -> pb.Node:
+    """The condition with every column qualified, for a FROM without USING."""
     if conjunct.node is None:
-        left, right = (column.base for column in conjunct.refs)
-        if left is None or right is None:
-            return None
-        return tree.equality(_place(left), _place(right))
+        left, right = (written_out(column) for column in conjunct.refs)
+        return tree.operation("=", left, right)
     return qualified(conjunct.node, conjunct.names)
 
 
-def qualified(node: pb.Node, names: Mapping[str, Column]) -> pb.Node | None:
-    """A copy of an expression with every column qualified; None if that cannot be said."""
-    if any(column.base is None for column in names.values()):
-        return None
+def qualified(node: pb.Node, names: Mapping[str, Column]) -> pb.Node:
+    """A copy of an expression with every column qualified."""
     copy = pb.Node.FromString(node.SerializeToString())
     _qualify(copy, names)
     return copy
 
 
 def _qualify(message: Message, names: Mapping[str, Column]) -> None:
-    if isinstance(message, pb.ColumnRef):
-        if len(message.fields) == 1 and (column := names.get(message.fields[0].string.sval)) is not None:
-            base = column.base
-            assert base is not None
-            alias, name = _place(base)
-            message.fields[0].string.sval = alias
-            message.fields.add().string.sval = name
+    if isinstance(message, pb.Node) and message.WhichOneof("node") == "column_ref":
+        fields = message.column_ref.fields
+        if len(fields) == 1 and (column := names.get(fields[0].string.sval)) is not None:
+            message.CopyFrom(written_out(column))
         return
     for part, value in message.ListFields():
         if part.message_type is not None:
@@ -118,24 +137,16 @@ def _qualify(message: Message, names: Mapping[str, Column]) -> None:
                 _qualify(one, names)
 
 
-def _place(column: Column) -> tuple[str, str]:
-    assert column.relation is not None
-    return column.relation.alias, column.real
-
-
-def target(block: Block, place: int, name: str) -> pb.Node | None:
-    """Output ``place`` of a block as an entry of a select list; None if that cannot be said."""
+def target(block: Block, place: int, name: str) -> pb.Node:
+    """Output ``place`` of a block as an entry of a select list."""
     column = block.outputs[place]
+    made = pb.Node()
+    made.res_target.name = name
     if column.plain:
-        base = column.sources[0].base if column.sources else None
-        return None if base is None else tree.column_target(*_place(base), name)
+        made.res_target.val.CopyFrom(written_out(column.sources[0]))
+        return made
     value = block.select.target_list[place].res_target.val
     if place in block.argued:
         value = value.func_call.args[0]
-    node = qualified(value, block.names[place])
-    if node is None:
-        return None
-    made = pb.Node()
-    made.res_target.name = name
-    made.res_target.val.CopyFrom(node)
+    made.res_target.val.CopyFrom(qualified(value, block.names[place]))
     return made

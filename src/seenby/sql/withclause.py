@@ -19,8 +19,6 @@ _PLAIN = "write the recursive part as one SELECT from tables and the WITH query 
 class WithReader(FromReader):
     """Reads WITH clauses."""
 
-    keyless: bool
-
     @abstractmethod
     def query(self, select: pb.SelectStmt, ctes: Ctes, parent: Scope | None) -> Query: ...
 
@@ -89,6 +87,4 @@ class WithReader(FromReader):
         query.blocks += step.blocks
         query.outputs = [united(one, other) for one, other in zip(outputs, step.outputs, strict=True)]
         query.obstacles.append("WITH RECURSIVE")
-        if query.persons:
-            self.keyless = True
         return Cte(query, query.outputs, [])

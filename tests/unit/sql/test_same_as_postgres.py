@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from seenby.attribute.arrays import elements
 from seenby.model.plan import Bound, QueryPlan, RefusedPlan
 from seenby.sql import analyse
 from seenby.stores.cluster import Cluster
@@ -146,8 +147,14 @@ def test_names_types_and_rows_are_those_of_the_original(text: str, database: psy
         people = _run(database, plan.companion)[1]
         assert len(set(people)) == len(people)
         if plan.bound is Bound.EXACT:
-            named = {(key.kind, row[place]) for row in rows for place, key in enumerate(plan.keys)}
-            assert {one for one in named if one[1] != "None"} <= set(people)
+            named = {
+                (key.kind, name)
+                for row in rows
+                for place, key in enumerate(plan.keys)
+                if row[place] != "None"
+                for name in (elements(row[place].encode()) if key.many else [row[place]])
+            }
+            assert named <= set(people)
 
 
 def test_the_companion_stops_one_over_the_cap(database: psycopg.Connection[Any]) -> None:

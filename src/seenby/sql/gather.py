@@ -1,0 +1,139 @@
+"""Rows that stand for several: when they can carry the keys of all of these, so that nobody else need be named.
+
+    SELECT imei, count(*) FROM devices GROUP BY imei HAVING count(*) > 1
+    -> SELECT array_agg(DISTINCT "seenby$1")::text, imei, count(*) FROM v.devices GROUP BY imei HAVING count(*) > 1
+
+Whoever stands only in groups that are not shown decides about nothing, if these groups cannot be shown without
+somebody else either: the condition in HAVING must not turn true when rows are taken away, and with LIMIT no group may
+move forward. ``count(*) > 1`` and ``ORDER BY count(*) DESC`` are such; ``avg(x) > 1`` is not.
+
+A subquery of the select list says of each row whose data it looked at; one in WHERE does if rows that fail it cannot
+pass without somebody: EXISTS and IN over plain joins, not NOT EXISTS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from postgast import pg_query_pb2 as pb
+
+from seenby.sql import tree
+from seenby.sql.blocks import Block, Query, Sublink
+from seenby.sql.influence import VALUE, Influence
+from seenby.sql.scope import Key, Relation, Shown
+from seenby.sql.usable import Around, qualified
+
+_MORE, _LESS = frozenset({">", ">="}), frozenset({"<", "<="})
+_CONSTANT = frozenset({"a_const", "param_ref"})
+
+
+def only_shrinks(node: pb.Node, *, aggregate: bool) -> bool:
+    """A condition of HAVING that does not turn true when rows are taken away. ``aggregate``: it has one."""
+    if not aggregate:
+        return True
+    kind = node.WhichOneof("node")
+    if kind == "bool_expr":
+        return node.bool_expr.boolop != pb.NOT_EXPR and all(
+            only_shrinks(one, aggregate=_has_call(one)) for one in node.bool_expr.args
+        )
+    if kind != "a_expr" or node.a_expr.kind != pb.AEXPR_OP:
+        return False
+    operator, left, right = node.a_expr.name[-1].string.sval, node.a_expr.lexpr, node.a_expr.rexpr
+    if left.WhichOneof("node") in _CONSTANT:
+        operator = {">": "<", ">=": "<=", "<": ">", "<=": ">="}.get(operator, "")
+        left, right = right, left
+    if right.WhichOneof("node") not in _CONSTANT or left.WhichOneof("node") != "func_call":
+        return False
+    call = left.func_call
+    if call.HasField("over"):
+        return False
+    name = call.funcname[-1].string.sval
+    return (operator in _MORE and name in {"count", "max"}) or (operator in _LESS and name == "min")
+
+
+def grows_with_rows(node: pb.Node) -> bool:
+    """count(...): never NULL, and never more after rows are taken away."""
+    return (
+        node.WhichOneof("node") == "func_call"
+        and node.func_call.funcname[-1].string.sval == "count"
+        and not node.func_call.HasField("over")
+    )
+
+
+def _has_call(node: pb.Node) -> bool:
+    """There may be an aggregate in it."""
+    return b"pg_catalog" in node.SerializeToString()
+
+
+def settle(block: Block) -> None:
+    """Adds to the keys of a block those of its subqueries in expressions; or the block is lost."""
+    links = [link for link in block.sublinks if link.query.persons]
+    if any(relation.persons and not relation.keys for relation in block.relations):
+        block.lost = True
+    for link in links:
+        listed = link in block.listed
+        if (listed and not block.gathers) or (link.required and not listed and shrinks(link)):
+            continue
+        block.lost = True
+    if block.lost or not links:
+        return
+    for link in links:
+        block.keys += _keys(link)
+
+
+def shrinks(link: Sublink) -> bool:
+    """A subquery that gives no other rows when some are taken away."""
+    query = link.query
+    if query.limited and (link.kind != pb.EXISTS_SUBLINK or query.select.HasField("limit_offset")):
+        return False
+    if query.recursion or (query.branches is not None and query.select.op != pb.SETOP_UNION):
+        return False
+    return all(_shrinks(block) for block in query.blocks)
+
+
+def _shrinks(block: Block) -> bool:
+    if block.aggregated or block.firsts or block.lost or any(join.nullable for join in block.joins):
+        return False
+    if any("window" in one or "LIMIT" in one for one in block.obstacles):
+        return False
+    for one in block.conjuncts:
+        if any(column.fragility for column in one.refs):
+            return False
+        if any(not link.required or (link.query.persons and not shrinks(link)) for link in one.sublinks):
+            return False
+    return all(column.fragility == 0 for column in block.outputs)
+
+
+def _keys(link: Sublink) -> list[Key]:
+    """Per part and kind one column with the keys of everybody whom the subquery looked at for a row."""
+    influence = Influence()
+    compared = None
+    if link.required and link.kind == pb.ANY_SUBLINK and link.test is not None:
+        compared = qualified(link.test, link.names)
+    found = []
+    relation = Relation("", 0, pb.Node())
+    uses = list(_uses(link.query))
+    for part in influence.parts(link.query, [(0, VALUE)] if compared is not None else [], Around()):
+        gives = part.select.target_list[0].res_target.name == VALUE
+        for number, kind in enumerate(part.kinds, 1):
+            select = tree.select([], [tree.subselect(part.select, "seenby$x")])
+            key = tree.column("seenby$x", f"seenby$k{number}")
+            select.target_list.add().res_target.val.CopyFrom(tree.gathered(key, many=False))
+            if compared is not None and gives:
+                select.where_clause.CopyFrom(tree.operation(link.operator, compared, tree.column("seenby$x", VALUE)))
+            node = pb.Node()
+            node.sub_link.sub_link_type = pb.EXPR_SUBLINK
+            node.sub_link.subselect.select_stmt.CopyFrom(select)
+            found.append(Key(kind, relation, "", uses, many=True, node=node))
+    return found
+
+
+def _uses(query: Query) -> Iterable[set[Shown]]:
+    for block in query.blocks:
+        for relation in block.relations:
+            if relation.index is not None and relation.keys:
+                yield relation.uses
+            elif relation.query is not None:
+                yield from _uses(relation.query)
+        for link in block.sublinks:
+            yield from _uses(link.query)
