@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +16,8 @@ import asyncpg
 import psycopg
 import pytest
 
+from seenby.cli import command_line, report
+from seenby.errors import SeenbyError
 from seenby.model.disclosure import QueryDisclosure, RefusedAttempt
 from seenby.model.grant import Write, WriteAction
 from seenby.session.record import canonical
@@ -451,6 +453,71 @@ def test_a_preview_that_is_misspelt_is_not_for_real(served: Served, grant: str) 
     dsn = served.dsn(MODERATOR, grant).replace("seenby.grant=", "seenby.preview=yes -c seenby.grant=")
     with pytest.raises(psycopg.OperationalError, match=r"seenby\.preview is on or off"):
         psycopg.connect(dsn)
+
+
+@dataclass
+class Shown:
+    """What `seenby preview` printed, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def preview(
+    served: Served, grant: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Shown]:
+    monkeypatch.setenv("PGPASSWORD", served.world.staff[MODERATOR].password)
+
+    def run(statement: str, *more: str) -> Shown:
+        common = ("--as", MODERATOR, "--grant", grant, "--config", str(served.config.file))
+        words = ["preview", statement, *common, *more]
+        status = 0
+        try:
+            command_line(words)(words, exit_on_error=False, result_action="return_value")
+        except SeenbyError as error:
+            status = report(error)
+        said = capsys.readouterr()
+        return Shown(status, said.out, said.err)
+
+    return run
+
+
+def test_the_command_shows_what_would_change(
+    served: Served, videos: dict[int, list[int]], preview: Callable[..., Shown]
+) -> None:
+    one, two = videos[CLARA][10:12]
+    shown = preview(f"UPDATE videos SET visibility = 'hidden' WHERE id IN ({one}, {two})")
+    lines = shown.out.splitlines()
+    assert lines[0].split() == ["row", "column", "before", "after"]
+    assert sorted(line.split() for line in lines[1:3]) == [
+        ["videos", f"id={id_}", "visibility", "public", "hidden"] for id_ in (one, two)
+    ]
+    assert lines[3] == "2 rows would change. Nothing was changed; the log says that you looked."
+    assert (shown.status, shown.err) == (0, "")
+    told = json.loads(preview(f"UPDATE videos SET visibility = 'hidden' WHERE id = {one}", "--json").out)
+    assert told == [{"row": f"videos id={one}", "column": "visibility", "before": "public", "after": "hidden"}]
+    nobody = preview(f"UPDATE videos SET visibility = 'hidden' WHERE id = {videos[FRIEND][0]}")
+    assert nobody.out == "No row would change. Nothing was changed; the log says that you looked.\n"
+    assert visibility(served, one, two) == ["public", "public"]
+
+
+def test_the_command_says_what_the_gateway_refuses(preview: Callable[..., Shown], videos: dict[int, list[int]]) -> None:
+    shown = preview("UPDATE videos SET caption = 'x' WHERE id = 1")
+    assert (shown.status, shown.out) == (69, "")
+    assert "this grant does not update videos.caption" in shown.err
+    assert "it gives visibility" in shown.err
+    shown = preview("SELECT 1")
+    assert shown.status == 64
+    assert "this statement changes nothing" in shown.err
+
+
+def test_the_command_cannot_get_in(preview: Callable[..., Shown], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "wrong")
+    shown = preview("UPDATE videos SET visibility = 'hidden' WHERE id = 1")
+    assert shown.status == 69
+    assert "does not let you in" in shown.err
 
 
 # ---------------------------------------------------------------- what is refused is an attempt

@@ -28,6 +28,7 @@ COMMANDS = {
     "erase": ("seenby.cli.erase:erase", "Erase people's keys: nothing in the log leads to them any more."),
     "grant": ("seenby.cli.grant:app", "Ask for access to people's data; approve, deny, revoke."),
     "keys": ("seenby.cli.keys:app", "How people's keys are wrapped; renew what wraps them."),
+    "preview": ("seenby.cli.preview:preview", "Show what a change would do to people's rows, without doing it."),
     "receipts": ("seenby.cli.receipts:receipts", "Keep the receipts of your own queries, or the log's promises."),
     "reconcile": ("seenby.cli.reconcile:reconcile", "Who reached the data without Seenby?"),
     "regions": ("seenby.cli.regions:app", "Make and sign the organisation's list of regions."),
