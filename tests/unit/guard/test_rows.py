@@ -1,8 +1,8 @@
 """Which rows and values a view shows, against a second telling of the same rules in Python (docs/formats/datamap.md).
 
-Generated: nullable and dangling references, one to three owners, all/any, hops, people without an account, regions that
-are NULL; each map is asked fenced, listed and region-wide.
-"""
+Generated: nullable and dangling references, one to three owners, all/any, hops (also with a condition, or along two
+columns), tables without a key, people without an account, regions that are NULL; each map is asked fenced, listed and
+region-wide.
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ CREATE TABLE seenby.scope (role name, kind text, person text, PRIMARY KEY (role,
 CREATE TABLE seenby.shape_schema (nspname name PRIMARY KEY, shows_as name);
 CREATE ROLE seenby_rows_oracle;
 CREATE TABLE people (id bigint PRIMARY KEY, region text, name text);
-CREATE TABLE posts (id bigint PRIMARY KEY, a bigint, b bigint, phone text, body text, place text);
-CREATE TABLE likes (id bigint PRIMARY KEY, post_id bigint, liker bigint, mark text);
+CREATE TABLE posts (id bigint PRIMARY KEY, a bigint, b bigint, phone text, body text, place text,
+  kind text NOT NULL, UNIQUE (id, kind));
+CREATE TABLE likes (id bigint PRIMARY KEY, post_id bigint, liker bigint, mark text, what text);
 """
 
 
@@ -44,8 +45,9 @@ def column(name: str, base: str, *, not_null: bool = False) -> ColumnFact:
 
 
 def table(name: str, /, **columns: str) -> TableFact:
-    facts = {n: column(n, base, not_null=n == "id") for n, base in columns.items()}
-    return TableFact(TableName("public", name), 1, facts, frozenset({frozenset({"id"})}), frozenset({"id"}))
+    facts = {n: column(n, base, not_null=n in {"id", "kind"}) for n, base in columns.items()}
+    unique = frozenset({frozenset({"id"}), frozenset({"id", "kind"})})
+    return TableFact(TableName("public", name), 1, facts, unique, frozenset({"id"}))
 
 
 FACTS = DatabaseFacts(
@@ -54,8 +56,8 @@ FACTS = DatabaseFacts(
         fact.name: fact
         for fact in (
             table("people", id="int8", region="text", name="text"),
-            table("posts", id="int8", a="int8", b="int8", phone="text", body="text", place="text"),
-            table("likes", id="int8", post_id="int8", liker="int8", mark="text"),
+            table("posts", id="int8", a="int8", b="int8", phone="text", body="text", place="text", kind="text"),
+            table("likes", id="int8", post_id="int8", liker="int8", mark="text", what="text"),
         )
     },
 )  # fmt: skip
@@ -73,7 +75,7 @@ class World:
         someone = [*ids, *ids, 99, None]  # 99: nobody has this id
         posts = {
             n: {"id": n, "a": dice.choice(someone), "b": dice.choice(someone), "phone": dice.choice(["+1", "+2", None]),
-                "body": f"body {n}", "place": f"place {n}"}
+                "body": f"body {n}", "place": f"place {n}", "kind": dice.choice(["post", "it's an ad"])}
             for n in range(1, 25)
         }  # fmt: skip
         likes = {
@@ -82,6 +84,7 @@ class World:
                 "post_id": dice.choice([*range(1, 25), 77, None]),
                 "liker": dice.choice(someone),
                 "mark": f"mark {n}",
+                "what": dice.choice(["post", "post", "it's an ad", None]),
             }
             for n in range(1, 40)
         }
@@ -107,7 +110,14 @@ def generate_map(dice: random.Random) -> str:
     likes = [("account", ["liker"], dice.random() < 0.5)] if dice.random() < 0.7 else []
     through_posts = bool(not likes or dice.random() < 0.6)
     if through_posts:
-        likes += [(kind, ["post_id -> posts.id", *path], dice.random() < 0.5) for kind, path, _ in posts]
+        hop, never = dice.choice(
+            [
+                ("post_id -> posts.id", False),
+                ("post_id -> posts.id when what = it's an ad", True),
+                ("post_id, what -> posts.id, kind", False),
+            ]
+        )
+        likes += [(kind, [hop, *path], never or dice.random() < 0.5) for kind, path, _ in posts]
 
     def owners(paths: list[tuple[str, list[str], bool]]) -> str:
         listed = (f'{{ kind = "{k}", path = {p}, nullable = {str(n).lower()} }}' for k, p, n in paths)
@@ -128,12 +138,12 @@ key = ["id"]
 owners = [{{ kind = "account", path = "id" }}]
 columns = {{ id = "public", name = "identity" }}
 [tables.posts]
-key = ["id"]
+key = {dice.choice(['["id"]', '["id"]', "[]"])}
 scope = "{dice.choice(["all", "any"])}"
 owners = {owners(posts)}
 columns = {{ id = "content", body = "content", place = "location" }}
 [tables.likes]
-key = ["id"]
+key = {dice.choice(['["id"]', '["id"]', "[]"])}
 scope = "{dice.choice(["all", "any"])}"
 owners = {owners(likes)}
 columns = {{ id = "behaviour", mark = "behaviour" }}
@@ -158,11 +168,13 @@ class Reference:
 
     def reach(self, row: dict[str, object], owner: OwnerPath) -> Reached:
         for hop in owner.hops:
-            value = row[hop.column]
-            if value is None:
+            if hop.when and row[hop.when[0]] != hop.when[1]:
                 return Reached(None, absent=True)
-            found = self.world.posts.get(int(str(value)))
-            if found is None:
+            values = [row[column] for column in hop.columns]
+            if None in values:
+                return Reached(None, absent=True)
+            found = self.world.posts.get(int(str(values[0])))
+            if found is None or [found[target] for target in hop.targets] != values:
                 return Reached(None)
             row = found
         value = row[owner.column]
