@@ -145,7 +145,6 @@ STATEMENTS = (
     "DROP TABLE accounts",
     "GRANT SELECT ON accounts TO PUBLIC",
     "COPY accounts TO PROGRAM 'cat'",
-    "COPY accounts TO STDOUT",
     "COPY accounts FROM STDIN",
     "DO $$ BEGIN PERFORM 1; END $$",
     "CALL something()",

@@ -7,21 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from seenby import sql
-from seenby.model.plan import Bound, Plan, QueryPlan
+from seenby.model.plan import Bound, QueryPlan
 from tests.fixtures.oracles import PROPERTY
-from tests.oracles import world
-from tests.oracles.campaign import run, told
+from tests.oracles.campaign import analyse, run, told
 from tests.oracles.idioms import FEW, IDIOMS, LOOSE, idiom
 from tests.oracles.judge import Judge
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("oracles-0")]
-
-SHAPE = world.shape()
-
-
-def analyse(text: str) -> tuple[Plan, ...]:
-    return sql.analyse(text, SHAPE, world.CATALOG, cap=1000)
 
 
 @pytest.mark.parametrize("label", list(IDIOMS))

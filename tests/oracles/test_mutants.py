@@ -71,7 +71,7 @@ def without_one_person(plan: QueryPlan) -> QueryPlan:
 )
 def test_a_mutated_plan_is_found(mutate: Callable[[QueryPlan], QueryPlan], judge: Judge) -> None:
     def analyse(text: str) -> tuple[Plan, ...]:
-        plans = sql.analyse(text, world.shape(), world.CATALOG, cap=1000)
+        plans = sql.analyse(text, world.shape(), world.CATALOG, cap=1000, linking=True)
         return tuple(mutate(plan) if isinstance(plan, QueryPlan) else plan for plan in plans)
 
     generator = Generator(Random(f"{os.environ['SEENBY_SEED']}/mutants"))
@@ -89,7 +89,9 @@ def test_a_masked_column_that_may_be_used_is_found(text: str, judge: Judge) -> N
     """A shape that forgets which columns are masked, over the right views: the answer equals the copy's, and still."""
     unmasked = world.shape(masks=False)
     with pytest.raises(OracleFailure) as failure:
-        judge.judge(refused("masked", text), lambda text: sql.analyse(text, unmasked, world.CATALOG, cap=1000))
+        judge.judge(
+            refused("masked", text), lambda text: sql.analyse(text, unmasked, world.CATALOG, cap=1000, linking=True)
+        )
     assert failure.value.kind == "answered"
 
 
@@ -97,7 +99,7 @@ def test_a_filter_that_sees_through_the_mask_is_found(judge: Judge) -> None:
     leaky = world.shape("leaky", masks=False)
     block = Block(("id",), (Base("accounts", "accounts"),), ("email = 'cyd@x.us'",))
     with pytest.raises(OracleFailure) as failure:
-        judge.judge(Case(Query(block)), lambda text: sql.analyse(text, leaky, world.CATALOG, cap=1000))
+        judge.judge(Case(Query(block)), lambda text: sql.analyse(text, leaky, world.CATALOG, cap=1000, linking=True))
     assert failure.value.kind == "rows"
 
 

@@ -12,12 +12,10 @@ from typing import Any
 import pytest
 from postgast import pg_query_pb2 as pb
 
-from seenby import sql
-from seenby.model.plan import Plan
 from seenby.sql import influence, tree, usable
 from seenby.sql.blocks import Block, Query
 from seenby.sql.influence import Influence
-from tests.oracles import world
+from tests.oracles.campaign import analyse
 from tests.oracles.idioms import IDIOMS, idiom
 from tests.oracles.judge import Judge, OracleFailure
 from tests.oracles.query import Case
@@ -26,13 +24,8 @@ from tests.oracles.wide import Wide
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("oracles-1")]
 
 PATIENCE = 1500
-SHAPE = world.shape()
 
 Patch = pytest.MonkeyPatch
-
-
-def analyse(text: str) -> tuple[Plan, ...]:
-    return sql.analyse(text, SHAPE, world.CATALOG, cap=1000)
 
 
 # --- mutants: each is one line of a rule left out or turned around ------------------------------------------------

@@ -9,11 +9,9 @@ from random import Random
 
 import pytest
 
-from seenby import sql
-from seenby.model.plan import Bound, Plan, QueryPlan
+from seenby.model.plan import Bound, QueryPlan
 from tests.fixtures.oracles import PROPERTY
-from tests.oracles import world
-from tests.oracles.campaign import run, told
+from tests.oracles.campaign import analyse, run, told
 from tests.oracles.generate import Generator
 from tests.oracles.judge import Judge
 from tests.oracles.query import Case
@@ -24,12 +22,6 @@ LONG = os.environ.get("SEENBY_CAMPAIGN") == "long"
 CHUNKS = 40 if LONG else 6
 ANSWERED, UNANSWERED, REFUSED = 600, 60, 60
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("oracles")]
-
-SHAPE = world.shape()
-
-
-def analyse(text: str) -> tuple[Plan, ...]:
-    return sql.analyse(text, SHAPE, world.CATALOG, cap=1000)
 
 
 def cases(seed: str) -> Iterator[Case]:
@@ -69,7 +61,7 @@ def test_a_capped_companion_names_more_people_than_the_cap_allows(judge: Judge) 
     checked = 0
     while checked < 100:
         case = generator.case()
-        whole, capped = (sql.analyse(case.text, SHAPE, world.CATALOG, cap=cap)[0] for cap in (1000, 2))
+        whole, capped = (analyse(case.text, cap)[0] for cap in (1000, 2))
         if not isinstance(whole, QueryPlan) or whole.bound is not Bound.UPPER:
             continue
         assert isinstance(capped, QueryPlan)

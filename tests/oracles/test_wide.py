@@ -9,11 +9,8 @@ from random import Random
 
 import pytest
 
-from seenby import sql
-from seenby.model.plan import Plan
 from tests.fixtures.oracles import PROPERTY
-from tests.oracles import world
-from tests.oracles.campaign import run, told
+from tests.oracles.campaign import analyse, run, told
 from tests.oracles.judge import Judge
 from tests.oracles.wide import Wide
 
@@ -24,12 +21,6 @@ WORKERS = 2
 """Each has its own server and databases."""
 
 pytestmark = pytest.mark.postgres
-
-SHAPE = world.shape()
-
-
-def analyse(text: str) -> tuple[Plan, ...]:
-    return sql.analyse(text, SHAPE, world.CATALOG, cap=1000)
 
 
 @pytest.mark.parametrize(
