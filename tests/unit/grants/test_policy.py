@@ -10,7 +10,7 @@ from seenby.errors import NotFound, UnknownColumn, UsageError
 from seenby.grants.facts import PersonFact
 from seenby.grants.policy import Allowed, Denied, Verdict
 from seenby.model.classes import ABOVE_CONTENT, DataClass
-from seenby.model.grant import Cell, GrantTerms, Write, WriteAction
+from seenby.model.grant import Answers, Cell, GrantTerms, Write, WriteAction
 from seenby.model.people import Person
 from seenby.model.principal import Principal
 from seenby.stores.policies import load_policies
@@ -31,6 +31,7 @@ from tests.fixtures.grants import (
     ROOT,
     SAM,
     UNA,
+    emergency,
     staff,
     wish,
 )
@@ -219,3 +220,43 @@ def test_changes_need_two_approvers_whatever_they_show(write: Write) -> None:
     assert (verdict.approvals, [rule.id for rule in verdict.because]) == (2, ["two-approvers-for-changes"])
     assert rules(decide(wish(SAM, "public", writes=(write,), reference=" "))) == ["changes-need-a-reference"]
     assert rules(decide(wish(AUDREY, "public", writes=(write,)), AUDREY)) == ["auditors-change-nothing"]
+
+
+@pytest.mark.parametrize("data_class", sorted(ABOVE_CONTENT - {DataClass.CREDENTIAL}))
+def test_statistics_about_everybody_need_one_approver(data_class: DataClass) -> None:
+    everybody = wish(SAM, data_class, people=None, answers=Answers.STATISTICS)
+    verdict = decide(everybody)
+    assert isinstance(verdict, Allowed)
+    assert (verdict.approvals, [rule.id for rule in verdict.because]) == (1, ["statistics-need-one-approver"])
+    both = decide(replace(everybody, answers=Answers.BOTH))
+    if data_class in FORBIDDEN_OF_PROTECTED:
+        assert rules(both) == ["protected-people-could-be-among-them"], "whoever sees rows names the people"
+    else:
+        assert isinstance(both, Allowed)
+        assert both.approvals == 2
+    assert decide(wish(SAM, "public", people=None, answers=Answers.STATISTICS)) == Allowed(0)
+    assert rules(decide(wish(SAM, "credential", people=None, answers=Answers.STATISTICS))) == [
+        "credentials-stay-secret"
+    ]
+
+
+def glass(by: Principal = SAM, *what: str, people: tuple[Person, ...] = (EVE,), **changes: object) -> Verdict:
+    return POLICIES.decide_break_glass(emergency(by, *what, people=people, **changes), by, FACTS)
+
+
+def test_break_glass_needs_two_reviews_and_no_reference() -> None:
+    for data_class in ("public", "content", "contact", "location", "communication"):
+        verdict = glass(SAM, data_class)
+        assert isinstance(verdict, Allowed)
+        assert (verdict.approvals, [rule.id for rule in verdict.because]) == (2, ["two-reviewers"])
+
+
+def test_break_glass_softens_nothing_but_approvals() -> None:
+    assert rules(glass(ROOT)) == ["operators-see-nothing", "who-breaks-glass"]
+    assert rules(glass(AUDREY)) == ["who-breaks-glass"]
+    assert rules(glass(SAM, "device")) == ["break-glass-classes"]
+    assert "protected-people" in rules(glass(SAM, "location", people=(JO,)))
+    assert {"country-outside-region", "entity-outside-region", "who-breaks-glass"} <= set(rules(glass(LI)))
+    assert rules(glass(SAM, purpose="fun")) == ["purpose-not-listed"]
+    with pytest.raises(NotFound):
+        glass(people=(Person("account", "404"),))
