@@ -137,7 +137,36 @@ SPELLINGS = {
         JOIN logins m ON m.ip = l.ip JOIN devices e ON e.id = m.device_id
         WHERE d.account_id = {JOURNALIST} AND (d.account_id = e.account_id OR e.account_id > 0)
         AND e.account_id <> d.account_id""",
+    "an equality that a join may miss": f"""SELECT e.account_id FROM logins l JOIN devices d ON d.id = l.device_id
+        JOIN logins m ON m.ip = l.ip JOIN devices e ON e.id = m.device_id
+        LEFT JOIN accounts z ON d.account_id = e.account_id AND z.id = 0
+        WHERE d.account_id = {JOURNALIST} AND e.account_id <> d.account_id""",
+    "GROUP BY a person who may be missing": """SELECT l.ip FROM logins l
+        LEFT JOIN devices d ON d.id = l.device_id AND d.model = 'none'
+        GROUP BY d.account_id, l.ip HAVING count(DISTINCT l.device_id) > 1""",
+    "a window that another adds to": f"""SELECT id FROM (SELECT x.id, x.is_employee, lag(x.id) OVER w AS before
+        FROM ({SEEN}) x WHERE x.is_employee OR x.id = {JOURNALIST}
+        WINDOW v AS (PARTITION BY x.ip), w AS (v ORDER BY x.id)) w WHERE before = {JOURNALIST} AND is_employee""",
+    "one list, taken apart twice": f"""SELECT q->>'who' FROM (SELECT jsonb_agg(jsonb_build_object('who', x.id,
+        'ip', x.ip)) AS j
+        FROM ({SEEN}) x WHERE x.is_employee OR x.id = {JOURNALIST}) b, jsonb_array_elements(b.j) p,
+        jsonb_array_elements(b.j) q WHERE p->>'ip' = q->>'ip' AND p->>'who' = '{JOURNALIST}' AND q->>'who' <>
+        '{JOURNALIST}'""",
+    "keys of an object": f"""SELECT 1 FROM (SELECT jsonb_object_agg(host(x.ip), x.id) AS o FROM ({SEEN}) x
+        WHERE x.ip = {PLACE}) b WHERE b.o <> '{{}}'""",
+    "halves of a UNION ALL": f"""SELECT b.who FROM (SELECT {JOURNALIST} AS who, ip FROM ({MINE}) m UNION ALL
+        SELECT id, ip FROM ({SEEN}) x WHERE is_employee) a JOIN (SELECT {JOURNALIST} AS who, ip FROM ({MINE}) m
+        UNION ALL
+        SELECT id, ip FROM ({SEEN}) x WHERE is_employee) b ON a.ip = b.ip AND a.who < b.who""",
 }  # fmt: skip
+
+AROUND = {
+    "COPY": "COPY ({}) TO STDOUT",
+    "PREPARE": "PREPARE met AS {}",
+    "DECLARE": "DECLARE met CURSOR FOR {}",
+    "WITH": "WITH met AS ({}) SELECT 1",
+    "behind another statement": "SELECT 1; {}",
+}
 
 ONE_PERSONS = {
     "addresses": f"""SELECT l.ip, min(l.at), count(*) FROM logins l JOIN devices d ON d.id = l.device_id
@@ -213,6 +242,14 @@ def test_people_are_not_compared_by_where_they_are(
     assert refused.value.diag.message_primary is not None
     assert "links people" in refused.value.diag.message_primary
     assert LINKING in (refused.value.diag.message_hint or "")
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_nor_inside_of_another_statement(connections: dict[str, psycopg.Connection[Any]], around: str) -> None:
+    connection = connections["wide"]
+    text = AROUND[around].format(SPELLINGS["JOIN"]).encode()
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="links people"):
+        connection.execute(text)
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
