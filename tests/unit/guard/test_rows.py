@@ -3,6 +3,7 @@
 Generated: nullable and dangling references, one to three owners, all/any, hops (also with a condition, or along two
 columns), tables without a key, people without an account, regions that are NULL; each map is asked fenced, listed and
 region-wide.
+"""
 
 from __future__ import annotations
 
