@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from seenby.attach.classify import by_name, by_values
 from seenby.attach.inspection import Inspection, listing
@@ -10,11 +11,11 @@ from seenby.attach.ownership import People
 from seenby.attach.people import Candidate
 from seenby.attach.proposal import Answer, Choice, ProposedTable, Question
 from seenby.attach.references import SURE, Reference
-from seenby.attach.words import stem, word_set
+from seenby.attach.words import stem, tokens, word_set
 from seenby.datamap import TableName
 from seenby.model.classes import DataClass
 
-BOOKS = word_set("contact addressbook phonebook address book invite invitation waitlist lead referral kontakt contato")
+BOOKS = word_set("contact addressbook phonebook invite invitation waitlist lead referral kontakt contato")
 SHOWN = 15
 """Questions that one review asks."""
 
@@ -200,13 +201,7 @@ def _mentioned(
     persons = {kind.table for kind in people}
     for name, table in sorted(tables.items()):
         subject = f"tables.{name}"
-        if (
-            not table.owners
-            or table.refused
-            or subject in answers
-            or name in persons
-            or not BOOKS & set(stem(name.name))
-        ):
+        if not table.owners or table.refused or subject in answers or name in persons or not _is_book(name):
             continue
         named = [one for one in table.columns if _names_somebody(table, one)]
         if named:
@@ -219,16 +214,24 @@ def _mentioned(
             yield Question(subject, text, (f"it holds {listing(named)}",), tuple(choices), 3.0)
 
 
+def _is_book(name: TableName) -> bool:
+    parts = stem(name.name)
+    return bool(BOOKS & {*parts, *("".join(pair) for pair in pairwise(parts))})
+
+
 def _names_somebody(table: ProposedTable, column: str) -> bool:
     """E-mail addresses and the like, of a type that can be a key: a person without an account goes by them."""
     found = table.found.columns[column]
     if not found.is_key or found.family == "int":
         return False
     named, seen = by_name(column), by_values(found)
-    return bool(
-        (named and not named[2] and named[0] is DataClass.CONTACT and named[1] not in {"zip", "street", "address"})
-        or (seen and seen[0] is DataClass.CONTACT)
-    )
+    if seen and seen[1] in {"e-mail addresses", "phone numbers"}:
+        return True
+    joined = "".join(tokens(column))
+    return bool(named and not named[2] and named[0] is DataClass.CONTACT) and any(word in joined for word in _REACHES)
+
+
+_REACHES = ("mail", "phone", "mobile", "msisdn", "tel", "courriel", "correo", "whatsapp", "jabber", "xmpp", "cell")
 
 
 def words(question: Question) -> str:

@@ -43,7 +43,7 @@ _COUNT_WORDS = word_set("""
     count counter total size width height length duration bytes position weight num number
 """)
 _WEAK = word_set("""
-    title name body mailbody messages msg text raw cooked html markdown subject value values field fields tag
+    title agent name body mailbody messages msg text raw cooked html markdown subject value values field fields tag
     tags topic file image photo video url uri host state number nummer note notes reason message model language
     settings options city place region score rate level history link platform client screen card post comment
     content description summary page path position location point product key code option choices slug caption
@@ -180,7 +180,9 @@ def classify(table: FoundTable, column: FoundColumn, *, owned: bool, about: Data
     if values.prose(column.samples):
         data_class = min((_C.CONTENT, about), key=SENSITIVE.index)
         return Verdict(data_class, 0.7, ("text that people wrote",))
-    if column.base_name in NUMBERS and not column.is_integer:
+    if column.is_integer:
+        return Verdict(about, 0.6, ("a number", f"the table is about {about.value}"))
+    if column.base_name in NUMBERS:
         return Verdict(None, 0.2, ("a number that the name does not explain",))
     return Verdict(None, 0.2, ("neither its name nor its values say what it holds",))
 
@@ -216,6 +218,8 @@ def _carrier(table: FoundTable, column: FoundColumn, reference: str) -> str:
         return f"refers to {reference}"
     if table.primary == (column.name,) and (surrogate or column.identity):
         return "its own key"
+    if column.name in table.key and words == ("id",):
+        return "its own key"
     if column.base_name == "bool":
         return "a flag"
     if column.base_name in TIMES:
@@ -230,8 +234,10 @@ def _carrier(table: FoundTable, column: FoundColumn, reference: str) -> str:
         return "a counter"
     if column.is_integer and words and words[0] in _FLAG_PREFIXES:
         return "a flag"
-    if column.is_integer and words[-1] in {"type", "kind", "status", "state", "version", "level", "mode", "order"}:
-        return "a code"
+    if words[-1] in {"type", "kind", "status", "state", "version", "level", "mode", "order"}:
+        code = column.is_text and len(words) > 1 and words[-1] in {"type", "kind"}
+        if column.is_integer or (code and all(" " not in value and len(value) <= 60 for value in column.samples)):
+            return "a code"
     return ""
 
 

@@ -22,7 +22,7 @@ from stdnum.us import ssn
 from seenby.model.classes import DataClass
 
 ENOUGH = 3
-"""Fewer distinct values than this say nothing."""
+"""Fewer distinct values than this say nothing, unless all of them are of one kind."""
 MOST = 0.6
 """Share of the values that must be of one kind. A personal kind is also reported from FEW on, as a doubt."""
 FEW = 0.05
@@ -133,9 +133,9 @@ def shares(samples: Iterable[str]) -> dict[str, float]:
 
 def main_kind(samples: Sequence[str]) -> tuple[str, float]:
     """The kind that most values are of, and its share; ("", 0) if there is none or too few values to say."""
-    if len(samples) < ENOUGH:
-        return "", 0.0
     found = shares(samples)
+    if len(samples) < ENOUGH and set(found.values()) != {1.0}:
+        return "", 0.0
     name = max(found, key=lambda one: found[one], default="")
     return (name, found[name]) if name else ("", 0.0)
 

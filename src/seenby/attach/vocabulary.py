@@ -82,7 +82,7 @@ COLUMNS: dict[DataClass, str] = {
         tile homelat homelon home wifi ssid bssid cellid celltower accuracy track trackpoint route homezoom
     """,
     _C.DEVICE: """
-        useragent ua browser browsername device devicename deviceid devicetype devicemodel devicetoken pushtoken
+        useragent agent ua browser browsername device devicename deviceid devicetype devicemodel devicetoken pushtoken
         pushkey fcmtoken apnstoken registrationid imei imsi iccid meid serial serialnumber macaddress mac idfa gaid
         adid advertisingid idfv androidid fingerprint browserfingerprint devicefingerprint hardwareid installationid
         installid clientid os osname osversion platform platformversion appversion clientversion screen screenwidth

@@ -1,0 +1,30 @@
+-- A marketplace: owners that are people or shops (owner_type, owner_id), orders in partitions, keys of two columns. Everything is fictitious.
+CREATE TYPE subject AS ENUM ('Listing', 'Shop');
+CREATE TABLE customers (id uuid PRIMARY KEY, email text NOT NULL, phone text, full_name text, country text NOT NULL, password_digest text);
+CREATE TABLE shops (id uuid PRIMARY KEY, keeper_id uuid NOT NULL REFERENCES customers, name text NOT NULL, iban text);
+CREATE INDEX ON shops (keeper_id);
+CREATE TABLE listings (id bigint PRIMARY KEY, shop_id uuid NOT NULL REFERENCES shops, title text NOT NULL, price numeric(10,2) NOT NULL);
+CREATE INDEX ON listings (shop_id);
+CREATE TABLE addresses (id bigint PRIMARY KEY, owner_type text NOT NULL, owner_id uuid NOT NULL, street text, city text, postcode text);
+CREATE INDEX ON addresses (owner_id);
+CREATE TABLE orders (id bigint NOT NULL, placed_on date NOT NULL, customer_id uuid NOT NULL REFERENCES customers, status text NOT NULL, PRIMARY KEY (id, placed_on)) PARTITION BY RANGE (placed_on);
+CREATE TABLE orders_2025 PARTITION OF orders FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE TABLE orders_2026 PARTITION OF orders FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE INDEX ON orders (customer_id);
+CREATE TABLE order_items (order_id bigint NOT NULL, placed_on date NOT NULL, line int NOT NULL, listing_id bigint NOT NULL REFERENCES listings, pieces int NOT NULL,
+  PRIMARY KEY (order_id, placed_on, line), FOREIGN KEY (order_id, placed_on) REFERENCES orders (id, placed_on));
+CREATE TABLE ratings (id bigint PRIMARY KEY, writer_id uuid NOT NULL REFERENCES customers, subject_type subject NOT NULL, subject_id text NOT NULL, stars int NOT NULL, words text);
+CREATE INDEX ON ratings (writer_id);
+CREATE TABLE notices (id bigint PRIMARY KEY, recipient_type text NOT NULL, recipient_id uuid NOT NULL, text text NOT NULL);
+CREATE INDEX ON notices (recipient_id);
+CREATE TABLE currencies (code text PRIMARY KEY, name text NOT NULL, rate numeric NOT NULL);
+CREATE VIEW open_orders AS SELECT id, customer_id FROM orders WHERE status = 'open';
+INSERT INTO customers SELECT md5('c' || n)::uuid, 'c' || n || '@example.com', '+3319900' || lpad(n::text, 4, '0'), 'Customer ' || n, (ARRAY['FR', 'DE', 'PL'])[1 + n % 3], '$argon2id$v=19$' || md5(n::text) FROM generate_series(1, 150) n;
+INSERT INTO shops SELECT md5('s' || n)::uuid, md5('c' || 3 * n)::uuid, 'Shop ' || n, NULL FROM generate_series(1, 40) n;
+INSERT INTO listings SELECT n, md5('s' || 1 + n % 40)::uuid, 'A thing of kind ' || n, n * 1.5 FROM generate_series(1, 200) n;
+INSERT INTO addresses SELECT n, CASE WHEN n % 3 = 0 THEN 'Shop' ELSE 'Customer' END, CASE WHEN n % 3 = 0 THEN md5('s' || n / 3) ELSE md5('c' || n) END::uuid, n || ' Long Road', 'Lyon', '690' || n % 10 FROM generate_series(1, 120) n;
+INSERT INTO orders SELECT n, date '2025-03-01' + n, md5('c' || 1 + n % 150)::uuid, (ARRAY['open', 'sent', 'done'])[1 + n % 3] FROM generate_series(1, 600) n;
+INSERT INTO order_items SELECT o.id, o.placed_on, line, 1 + (o.id * 7 + line) % 200, 1 + line FROM orders o, generate_series(1, 2) line;
+INSERT INTO ratings SELECT n, md5('c' || 1 + 5 * n % 150)::uuid, CASE WHEN n % 2 = 0 THEN 'Shop' ELSE 'Listing' END::subject, n::text, 1 + n % 5, 'It came in ' || n || ' days and was good' FROM generate_series(1, 200) n;
+INSERT INTO notices SELECT n, CASE WHEN n % 4 = 0 THEN 'Shop' ELSE 'Customer' END, CASE WHEN n % 4 = 0 THEN md5('s' || n / 4) ELSE md5('c' || n) END::uuid, 'Your parcel number ' || n || ' is on its way' FROM generate_series(1, 120) n;
+INSERT INTO currencies VALUES ('EUR', 'Euro', 1), ('PLN', 'Zloty', 4.3);
