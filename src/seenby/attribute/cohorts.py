@@ -106,7 +106,7 @@ class Groups:
     def cohorts(self) -> Iterator[Cohort]:
         """Those that figures are told about, and all of them together."""
         for group, cohorts in self._groups.items():
-            if group == 0 or self._is_large(group):
+            if self._is_large(group):
                 yield from (cohort for cohort in cohorts if cohort.sums)
 
 
