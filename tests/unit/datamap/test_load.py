@@ -8,7 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from seenby.datamap import SCHEMA, DataMap, Hop, Mask, MaskKind, OwnerPath, RowScope, TableName, nearest, parse
+from seenby.datamap import (
+    SCHEMA,
+    DataMap,
+    Hop,
+    Mask,
+    MaskKind,
+    OwnerPath,
+    RowScope,
+    TableName,
+    named_rows,
+    nearest,
+    parse,
+)
 from seenby.errors import ConfigError
 from seenby.model.classes import DataClass
 
@@ -51,6 +63,36 @@ def test_masks_of_columns() -> None:
     messages = load().tables[TableName("public", "messages")].columns
     assert messages["body"].mask == Mask(MaskKind.CONSTANT, "[hidden]"), "a mask of its own, its class has none"
     assert messages["sent_at"].mask is None
+
+
+def test_columns_that_link_nobody() -> None:
+    columns = load(changed('at = "behaviour"', 'at = "behaviour"\nos = { class = "device", shared = true }'))
+    logins = columns.tables[TableName("public", "logins")].columns
+    assert (logins["os"].shared, logins["os"].mask) == (True, None)
+    assert not logins["ip"].shared
+    with pytest.raises(ConfigError, match="column at is behaviour data, which links nobody anyway"):
+        load(changed('at = "behaviour"', 'at = { class = "behaviour", shared = true }'))
+    with pytest.raises(ConfigError, match=r"tables\.logins\.columns\.at"):
+        load(changed('at = "behaviour"', 'at = { class = "device", shared = false }'))
+
+
+def test_purposes_that_link() -> None:
+    assert load().linking == ()
+    assert load(changed("mask =", 'linking = ["security-investigation"]\nmask =')).linking == (
+        "security-investigation",
+    )
+
+
+def test_columns_that_name_a_row_of_one_person() -> None:
+    made = load()
+
+    def rows(name: str) -> dict[str, str]:
+        return named_rows(made.tables[TableName("public", name)], made)
+
+    assert rows("devices") == {"id": "public.devices.id"}
+    assert rows("logins") == {"id": "public.logins.id", "device_id": "public.devices.id"}
+    assert rows("messages") == {}, "two people own each row"
+    assert rows("sounds") == {}
 
 
 def test_another_schema() -> None:
