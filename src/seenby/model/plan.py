@@ -71,6 +71,7 @@ class QueryPlan:
         pinned: a person key column is fixed by a constant or parameter.
         parameters: the highest $n.
         tag: what CommandComplete says; "" for SELECT and the number of rows.
+        changes: the setting that it changes (set_config), in lower case.
         cohort: for STATISTIC: who stands behind it.
         conditions: for STATISTIC: the columns that choose its people and make its groups.
         instead: for STATISTIC: how the same text is answered when it is none after all (too few people); None: refused.
@@ -91,6 +92,7 @@ class QueryPlan:
     pinned: bool = False
     parameters: int = 0
     tag: str = ""
+    changes: str = ""
     cohort: CohortQuery | None = None
     conditions: tuple[str, ...] = ()
     instead: QueryPlan | None = None
@@ -110,6 +112,7 @@ class ControlPlan:
     sql: str = ""
     name: str = ""  # the setting, savepoint or prepared statement
     value: str = ""
+    notice: str = ""  # for the user
 
 
 class Constant(NamedTuple):
