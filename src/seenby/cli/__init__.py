@@ -21,6 +21,7 @@ COMMANDS = {
     "bundle": ("seenby.cli.bundle:bundle", "A person's file: who saw their data, with the proof that all is there."),
     "datamap": ("seenby.cli.datamap:app", "Does the data map still fit the database, and what does it say?"),
     "demo": ("seenby.cli.demo:demo", "An embedded world with two regions, and a guided tour. Start here."),
+    "detach": ("seenby.cli.detach:detach", "Print the SQL that takes Seenby out of a database again."),
     "enrol": (
         "seenby.cli.enrol:enrol",
         "Give everybody in the platform's database a key; the log commits to it.",
