@@ -391,7 +391,7 @@ def hide(connection: psycopg.Connection[Any], video: int) -> Future[str]:
         except psycopg.Error as error:
             told.set_result(error.sqlstate or "lost")
 
-    threading.Thread(target=run).start()
+    threading.Thread(target=run, daemon=True).start()
     return told
 
 
