@@ -72,9 +72,13 @@ _REWRITTEN = """
     pg_database_size pg_indexes_size pg_relation_size pg_table_size pg_tablespace_location pg_tablespace_size
     pg_total_relation_size
     to_regclass to_regnamespace to_regtype ts_token_type
+"""
+_REG_TYPES = """
     regclass regcollation regconfig regdictionary regnamespace regoper regoperator regproc regprocedure regrole regtype
 """
-REWRITTEN_FUNCTIONS: frozenset[str] = frozenset(_REWRITTEN.split())
+REG_ARRAYS: frozenset[str] = frozenset(f"{name}[]" for name in _REG_TYPES.split())
+"""Names of functions that a cast to an array of such a type goes to."""
+REWRITTEN_FUNCTIONS: frozenset[str] = frozenset((_REWRITTEN + _REG_TYPES).split()) | REG_ARRAYS
 """A call of, and a cast to, a name listed here goes to the function of that name in ``seenby_catalog``."""
 
 _HARMLESS = """

@@ -236,6 +236,14 @@ BEGIN
                 RAISE undefined_object USING MESSAGE = 'nothing shown has that name';
             END $body$ $sql$, kind);
     END LOOP;
+    -- x::regtype[] comes here as "regtype[]"(x): an oid[] or oidvector, element by element
+    FOREACH kind IN ARRAY ARRAY['regclass', 'regcollation', 'regconfig', 'regdictionary', 'regnamespace', 'regoper',
+        'regoperator', 'regproc', 'regprocedure', 'regrole', 'regtype']
+    LOOP
+        EXECUTE format('CREATE FUNCTION seenby_catalog.%1$I(oid[]) RETURNS text[] STABLE
+            RETURN CASE WHEN $1 IS NOT NULL THEN ARRAY(SELECT seenby_catalog.%2$I(u.o)::text
+                FROM unnest($1) WITH ORDINALITY u(o, i) ORDER BY u.i) END', kind || '[]', kind);
+    END LOOP;
     FOREACH signature IN ARRAY ARRAY['pg_get_function_arguments', 'pg_get_function_identity_arguments',
         'pg_get_function_result']
     LOOP

@@ -271,5 +271,5 @@ class _Rewriter:
         if name not in self._catalog.rewritten_functions:
             return
         if node.type_cast.type_name.array_bounds:
-            raise Unsupported(f"casts to {name}[] are not used here", hint=f"cast the elements to {name}")
+            name += "[]"
         node.func_call.CopyFrom(functions.served_call(name, node.type_cast.arg))
