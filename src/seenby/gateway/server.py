@@ -33,7 +33,7 @@ from seenby.session.handshake import Admitted, Handshake
 from seenby.session.outcome import Attribution
 from seenby.session.session import Session
 from seenby.sql import analyse
-from seenby.sql.settings import FREE, identifier, literal
+from seenby.sql.settings import FREE, LIMITS, identifier, literal
 from seenby.stores.config import Config
 from seenby.stores.ledger import Ledger
 from seenby.wire import backend, frontend, startup
@@ -223,6 +223,8 @@ class Gateway:
                 raise plan.error
             if isinstance(plan, ControlPlan) and plan.name in FREE:  # the rest is what it says already
                 settings[FREE[plan.name]] = value
+            elif isinstance(plan, ControlPlan) and plan.name in LIMITS:
+                settings[plan.name] = plan.value
         return settings
 
     def _choose(self, admitted: Admitted) -> tuple[Access | None, SeenbyError]:

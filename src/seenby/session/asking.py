@@ -70,7 +70,12 @@ def new_result(session: Session, plan: QueryPlan, server: ServerStatement, text:
 
 def control(session: Session, plan: ControlPlan, *, extended: bool) -> None:
     """A statement without rows: answered here, or sent to Postgres as Parse, Bind, Execute."""
-    if plan.kind is ControlKind.EMPTY:
+    if plan.notice:
+        session.pending.append(Local(backend.notice_response(plan.notice)))
+    if plan.tag == "DISCARD ALL" and session.block:
+        inside = ServerError("DISCARD ALL cannot run inside a transaction block", code="25001", hint="end it first")
+        session.refuse(failed_block(session) or inside, plan.tag, attempt=False, extended=extended)
+    elif plan.kind is ControlKind.EMPTY:
         session.pending.append(Local(backend.EMPTY_DONE))
     elif plan.kind is ControlKind.DEALLOCATE:
         _deallocate(session, plan, extended=extended)
@@ -80,11 +85,13 @@ def control(session: Session, plan: ControlPlan, *, extended: bool) -> None:
     elif plan.sql and session.access is not None:
         if plan.kind is ControlKind.BEGIN:
             session.begun()
-        if session.meaning.changed_by(plan):
-            _close(session, session.names.take_all())
+        if plan.kind is ControlKind.DISCARD:
+            session.names.statements.clear()
+            session.names.portals.clear()
         session.names.take_unnamed_portal()
         session.send(frontend.parse(b"", plan.sql) + frontend.bind(b"", b"") + frontend.execute(b""))
         session.pending.append(Command(plan))
+        session.in_step(plan)
     elif failed := failed_block(session):
         session.refuse(failed, plan.tag, attempt=False, extended=extended)
     else:

@@ -163,9 +163,8 @@ class Command(Item):
         if kind != backend.COMMAND_COMPLETE:
             return super().on(session, kind, body)
         # COMMIT of a failed transaction answers ROLLBACK, so the tag is Postgres's own, but for
-        # START TRANSACTION, which went as BEGIN.
-        own = self.plan.kind is not ControlKind.BEGIN
-        session.meaning.done(self.plan)
+        # START TRANSACTION, which went as BEGIN, and DISCARD ALL, which went as RESET ALL.
+        own = self.plan.kind not in {ControlKind.BEGIN, ControlKind.DISCARD}
         session.emit(backend.message(b"C", body) if own else backend.command_complete(self.plan.tag))
         return True
 

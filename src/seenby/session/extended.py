@@ -156,6 +156,9 @@ def execute(session: Session, body: bytes) -> None:
     if result is None:
         _run(session, portal, limit, body)
         return
+    if result.plan.changes and session.must_wait(result.plan):
+        session.wait((frontend.EXECUTE, body))
+        return
     heading = asking.notices(result.plan) if result.plan.notices and not result.started else b""
     result.started = True
     if limit > 0:
@@ -164,12 +167,17 @@ def execute(session: Session, body: bytes) -> None:
         result.unasked = 0
     session.send(frontend.execute(name, max(limit, 0)))
     session.pending.append(Results(result, heading))
+    if result.plan.changes:
+        session.in_step(result.plan)
 
 
 def _run(session: Session, portal: Portal, limit: int, body: bytes) -> None:
     """Execute of a portal that is ours alone."""
     statement = portal.statement
     plan, text, server = statement.plan, statement.text, statement.server
+    if session.must_wait(plan):
+        session.wait((frontend.EXECUTE, body))
+        return
     if not session.may_run(plan, text, extended=True):
         return
     match plan:

@@ -3,21 +3,28 @@
 Two things of ours depend on them. A statement that Postgres has prepared keeps what its constants meant then, so all
 are prepared anew after a change. And the companion of a run-time error runs on a connection of its own: without the
 client's settings it would look for other people than the statement did. So at every error it must be known which
-settings were in force; a rollback would take them back without a word. Therefore such a SET stands alone: outside of
-transaction blocks, and with nothing else between two Syncs.
+settings were in force.
+
+Nobody can say that from the texts alone (SET LOCAL, savepoints, a rollback takes values back without a word). So
+Postgres is asked: after every change, and when a transaction ends that had one. Meanwhile one thing is done at a time:
+a change waits until everything before it is answered, and everything behind it waits for the answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from seenby.errors import ParameterFixed
-from seenby.model.plan import ControlKind, ControlPlan, Plan
-from seenby.sql.settings import FREE
+from seenby.model.plan import ControlKind, ControlPlan, Plan, QueryPlan
+from seenby.session.expect import Item
+from seenby.sql.settings import EVERYTHING, FREE
+from seenby.wire import backend, frontend
 
-TOLD = frozenset({"DateStyle", "IntervalStyle", "TimeZone"})
-"""Postgres reports their new values (ParameterStatus, 54.2.7)."""
-_ALL = TOLD | {"bytea_output", "extra_float_digits"}
+if TYPE_CHECKING:
+    from seenby.session.session import Session
+
+NAMES = ("bytea_output", "DateStyle", "extra_float_digits", "IntervalStyle", "TimeZone")
+ASK = "SELECT " + ", ".join(f"pg_catalog.current_setting('{name}')" for name in NAMES)
 
 
 class Meaning:
@@ -28,52 +35,49 @@ class Meaning:
 
     Attributes:
         now: those that are not as every link has them.
+        unsure: a transaction has changed some, so they may change again when it ends.
     """
 
-    __slots__ = ("_batch", "_first", "_set", "now")
+    __slots__ = ("now", "unsure")
 
     def __init__(self, settings: Mapping[str, str]) -> None:
-        self._first = {name: value for name, value in settings.items() if name in _ALL}
-        self.now = dict(self._first)
-        self._batch = -1  # the last one that did anything
-        self._set = False  # what it did was such a SET
+        self.now = {name: value for name, value in settings.items() if name in NAMES}
+        self.unsure = False
 
     @staticmethod
-    def changed_by(plan: Plan) -> str:
-        """The setting that ``plan`` changes, in Postgres's spelling, or ""."""
-        if not isinstance(plan, ControlPlan) or plan.kind is not ControlKind.SET or not plan.sql:
-            return ""
-        name = FREE.get(plan.name, "")
-        return name if name in _ALL else ""
+    def changed_by(plan: Plan) -> bool:
+        """Whether ``plan`` changes such a setting."""
+        if isinstance(plan, QueryPlan):
+            return bool(plan.changes) and FREE.get(plan.changes, "") in NAMES
+        if not isinstance(plan, ControlPlan) or plan.kind not in {ControlKind.SET, ControlKind.DISCARD} or not plan.sql:
+            return False
+        return plan.name == EVERYTHING or FREE.get(plan.name, "") in NAMES
 
-    def refusal(self, plan: Plan, batch: int, *, block: bool) -> ParameterFixed | None:
-        """Why ``plan`` may not run in this batch (what stands between two Syncs); None: it runs.
+    def learned(self, values: Sequence[bytes | None]) -> bool:
+        """Postgres's answer to ASK. True if any is another one than was known."""
+        now = {name: (value or b"").decode() for name, value in zip(NAMES, values, strict=True)}
+        changed, self.now = now != self.now, now
+        return changed
 
-        Args:
-            block: BEGIN was sent, and its end not yet seen.
-        """
-        name = self.changed_by(plan)
-        first, behind_set = batch != self._batch, self._set and batch == self._batch
-        self._batch, self._set = batch, bool(name) or behind_set
-        if behind_set:
-            return ParameterFixed("nothing can follow this SET in one message", hint="send it as a message of its own")
-        if name and (block or not first):
-            return ParameterFixed(
-                f"{name} can be changed outside of transactions only, in a message of its own",
-                hint=f"do it before BEGIN (psycopg: autocommit), or sign in with options='-c {name}=...'",
-            )
-        return None
 
-    def done(self, plan: ControlPlan) -> None:
-        """Postgres has carried out ``plan``."""
-        name = self.changed_by(plan)
-        if name and name not in TOLD:
-            value = plan.value or self._first.get(name, "")
-            self.now.pop(name, None)
-            if value:
-                self.now[name] = value
+class Learned(Item):
+    """The answer to ASK: ``1``, ``2``, ``D``, ``C``."""
 
-    def told(self, name: str, value: str) -> None:
-        """A ParameterStatus."""
-        if name in TOLD:
-            self.now[name] = value
+    __slots__ = ()
+
+    def on(self, session: Session, kind: int, body: bytes) -> bool:
+        if kind in {backend.PARSE_COMPLETE, backend.BIND_COMPLETE}:
+            return False
+        if kind == backend.DATA_ROW:
+            if session.meaning.learned(backend.read_values(body)):
+                session.names.outdate()
+            return False
+        if kind != backend.COMMAND_COMPLETE:
+            return super().on(session, kind, body)
+        return True
+
+
+def ask(session: Session) -> None:
+    """Asks Postgres which settings are in force."""
+    session.send(frontend.parse(b"", ASK) + frontend.bind(b"", b"") + frontend.execute(b""))
+    session.pending.append(Learned())

@@ -18,12 +18,13 @@ class Names:
     Several names of a client may stand for one statement of Postgres, which is prepared once a session.
     """
 
-    __slots__ = ("_made", "_server", "portals", "statements")
+    __slots__ = ("_made", "_outdated", "_server", "portals", "statements")
 
     def __init__(self) -> None:
         self.statements: dict[bytes, ClientStatement] = {}
         self.portals: dict[bytes, Portal] = {}
         self._server: dict[tuple[str, tuple[int, ...]], ServerStatement] = {}
+        self._outdated: list[ServerStatement] = []
         self._made = 0
 
     # Postgres's statements
@@ -43,25 +44,25 @@ class Names:
         return statement
 
     def evict(self) -> list[ServerStatement]:
-        """When there are too many: takes out the oldest without a name of the client, for the caller to close."""
+        """For the caller to close: what is outdated; of too many, the oldest without a name of the client too."""
+        outdated, self._outdated = self._outdated, []
         if len(self._server) < MAX_SERVER_STATEMENTS:
-            return []
+            return outdated
         used = {id(one.server) for one in self.statements.values()}
         oldest = list(self._server.values())[: MAX_SERVER_STATEMENTS // 4]
         unused = [one for one in oldest if id(one) not in used]
         for one in unused:
             del self._server[one.key]
-        return unused
+        return outdated + unused
 
     def is_current(self, statement: ServerStatement) -> bool:
         """Postgres still has it, with constants that mean what they mean now."""
         return self._server.get(statement.key) is statement
 
-    def take_all(self) -> list[ServerStatement]:
-        """Takes out all statements of Postgres, for the caller to close; the client's names stay."""
-        taken = list(self._server.values())
+    def outdate(self) -> None:
+        """Constants mean something else now: all statements are prepared anew when they are used next."""
+        self._outdated += self._server.values()
         self._server.clear()
-        return taken
 
     def forget_server(self, statement: ServerStatement) -> None:
         """Postgres refused to prepare it, or skipped it."""

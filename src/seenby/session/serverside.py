@@ -87,7 +87,6 @@ def _anytime(session: Session, kind: int, body: bytes) -> None:
         return  # a notice of the server may hold values, and nobody asked for one
     elif kind == backend.PARAMETER_STATUS:
         name, value = backend.read_parameter_status(body)
-        session.meaning.told(name, value)
         if name in REPORTED:
             session.emit(backend.parameter_status(name, value))
     else:

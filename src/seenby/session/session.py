@@ -13,11 +13,11 @@ from itertools import islice, takewhile
 
 from seenby.errors import Internal, LimitReached, ProtocolError, SeenbyError, ServerError, SyntaxFailed, Unavailable
 from seenby.model.disclosure import Shown
-from seenby.model.plan import Plan, RefusedPlan, WritePlan
+from seenby.model.plan import ControlKind, ControlPlan, Plan, RefusedPlan, WritePlan
 from seenby.session import extended, simple
 from seenby.session.access import Access
 from seenby.session.expect import Item, Local, Poison, Ready
-from seenby.session.meaning import Meaning
+from seenby.session.meaning import Meaning, ask
 from seenby.session.names import Names
 from seenby.session.outcome import Outcome
 from seenby.session.record import RecordFacts
@@ -203,6 +203,13 @@ class Session(Telling):
                 self.pending.append(Poison(b""))
                 self.pending.append(Ready(batch))
                 return
+        if self.meaning.unsure and status == "I":
+            # Nothing is behind this: while it is unsure, everything waits. What the end took back is asked first.
+            self.meaning.unsure = False
+            ask(self)
+            self.send(frontend.sync())
+            self.pending.append(Ready(batch))
+            return
         self.outbox.muted = False
         self.status = status
         self.answered = batch
@@ -318,13 +325,13 @@ class Session(Telling):
             self.send(frontend.sync())
             self.pending.append(Ready(self.batch))
             self.batch += 1
+            if self.meaning.unsure:
+                self._full = True
 
     def may_run(self, plan: Plan, text: str, *, extended: bool) -> bool:
-        """False: refused, because of a SET that must stand alone (meaning.py)."""
-        error: SeenbyError | None = self.meaning.refusal(plan, self.batch, block=self._block)
+        """False: refused, because a change stands alone (writes.py)."""
         if self._wrote == self.batch:
             error = ServerError("nothing can follow a change in one message", code="25001", hint="send it afterwards")
-        if error is not None:
             self.refuse(error, text, attempt=False, extended=extended)
             return False
         self._ran = self.batch
@@ -341,6 +348,29 @@ class Session(Telling):
         """An error was told: what the client sent behind it is passed over, up to its Sync."""
         self._skipping = True
 
+    def must_wait(self, plan: Plan) -> bool:
+        """Whether ``plan`` waits until everything before it is answered (meaning.py)."""
+        return bool(self.pending) and self.meaning.changed_by(plan)
+
+    def in_step(self, plan: Plan) -> None:
+        """``plan`` was sent. If it could change what texts mean, all that follows waits (meaning.py)."""
+        if self.meaning.changed_by(plan):
+            self.meaning.unsure = True
+            ask(self)
+            self.wait()
+        elif self.meaning.unsure and isinstance(plan, ControlPlan):
+            if plan.kind is ControlKind.ROLLBACK_TO:
+                ask(self)
+            self.wait()
+
+    def wait(self, message: Message | None = None) -> None:
+        """Whatever the client sent behind this (and ``message`` first) waits until all before it is answered."""
+        if self.pending:
+            self.send(frontend.flush())
+            self._full = True
+        if message is not None:
+            self._held.appendleft(message)
+
     def begun(self) -> None:
         """BEGIN is about to be sent."""
         self._block = True
@@ -352,16 +382,24 @@ class Session(Telling):
         self._stalled = statement
         self._held.appendleft(message)
 
-    def pause(self, rest: simple.Rest, statement: ServerStatement) -> None:
-        """The rest of a Query message waits until Postgres has described ``statement``."""
+    def pause(self, rest: simple.Rest, statement: ServerStatement | None = None) -> None:
+        """The rest of a Query message waits: until Postgres has described ``statement``, or for all before it."""
         self._rest = rest
-        self.stall(statement, (simple.REST, b""))
+        if statement is not None:
+            self.stall(statement, (simple.REST, b""))
+        else:
+            self.wait((simple.REST, b""))
 
     def take_rest(self) -> simple.Rest | None:
         """What waited; None: a statement in front of it has failed."""
         rest, self._rest = self._rest, None
         failed, self._skipping = self._skipping, False
         return None if failed else rest
+
+    @property
+    def waits(self) -> bool:
+        """What follows in a Query message has to wait."""
+        return self._full
 
     @property
     def block(self) -> bool:

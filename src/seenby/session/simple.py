@@ -61,6 +61,9 @@ def rest(session: Session, body: bytes) -> None:  # noqa: ARG001 - a step takes 
 
 def _go_on(session: Session, message: Rest) -> None:
     for place, plan in enumerate(message.plans):
+        if session.must_wait(plan):
+            session.pause(Rest(message.plans[place:], message.text, message.several))
+            return
         if isinstance(plan, ExecutePlan):
             wanted = around.executed(session, plan)
             server = getattr(wanted, "server", None)
@@ -69,6 +72,9 @@ def _go_on(session: Session, message: Rest) -> None:
                 return
         if not _run(session, plan, message):
             break
+        if session.waits:
+            session.pause(Rest(message.plans[place + 1 :], message.text, message.several))
+            return
     session.sync()
 
 
@@ -82,6 +88,7 @@ def _run(session: Session, plan: Plan, message: Rest) -> bool:
         return False
     if (query := asking.as_query(plan)) is not None:
         _read(session, query, asking.prepare(session, query, ()), text)
+        session.in_step(query)
         return True
     match plan:
         case ControlPlan():

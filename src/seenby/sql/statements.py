@@ -9,13 +9,11 @@ from collections.abc import Sequence
 
 from postgast import pg_query_pb2 as pb
 
-from seenby.errors import ParameterFixed, Refused, SeenbyError, Unsupported
-from seenby.model.plan import ControlKind, ControlPlan, ExecutePlan, FetchPlan
+from seenby.errors import Refused, SeenbyError, Unsupported
+from seenby.model.plan import ControlKind, ControlPlan, ExecutePlan, FetchPlan, Runnable
 from seenby.sql import functions, settings
 from seenby.sql.constants import constants
 from seenby.sql.scope import own_name
-
-BEGIN_SQL = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 ABOUT_THE_SESSION = functions.words("""
     transaction_stmt variable_set_stmt variable_show_stmt deallocate_stmt discard_stmt execute_stmt fetch_stmt
@@ -25,7 +23,6 @@ ABOUT_THE_SESSION = functions.words("""
 
 _NOT_YET = {
     "explain_stmt": ("EXPLAIN", "run the query itself; plans and estimates tell of rows outside the grant"),
-    "discard_stmt": ("DISCARD", "open a new connection instead"),
     "return_stmt": ("RETURN", "use SELECT"),
     "plassign_stmt": ("an assignment", "use SELECT"),
     "set_operation_stmt": ("a set operation", "use SELECT"),
@@ -40,7 +37,7 @@ _WRITES = {
 }  # fmt: skip
 
 _FORBIDDEN = {
-    "listen_stmt": "LISTEN", "notify_stmt": "NOTIFY", "unlisten_stmt": "UNLISTEN", "do_stmt": "DO", "call_stmt": "CALL",
+    "listen_stmt": "LISTEN", "notify_stmt": "NOTIFY", "do_stmt": "DO", "call_stmt": "CALL",
     "lock_stmt": "LOCK", "load_stmt": "LOAD", "vacuum_stmt": "VACUUM and ANALYZE", "cluster_stmt": "CLUSTER",
     "reindex_stmt": "REINDEX", "check_point_stmt": "CHECKPOINT", "grant_stmt": "GRANT and REVOKE",
     "grant_role_stmt": "GRANT and REVOKE", "constraints_set_stmt": "SET CONSTRAINTS",
@@ -56,7 +53,7 @@ def kind(node: pb.Node) -> str:
     return node.WhichOneof("node") or "nothing"
 
 
-def decide(node: pb.Node, kind: str, search_path: Sequence[str]) -> ControlPlan | ExecutePlan | FetchPlan:
+def decide(node: pb.Node, kind: str, search_path: Sequence[str]) -> Runnable:
     """The plan of anything that holds no SELECT. Raises for everything that is not on the list."""
     if kind == "transaction_stmt":
         return _transaction(node.transaction_stmt)
@@ -67,6 +64,10 @@ def decide(node: pb.Node, kind: str, search_path: Sequence[str]) -> ControlPlan 
     if kind == "deallocate_stmt":
         name = node.deallocate_stmt.name
         return ControlPlan(ControlKind.DEALLOCATE, "DEALLOCATE" if name else "DEALLOCATE ALL", name=name)
+    if kind == "discard_stmt":
+        return _discard(node.discard_stmt)
+    if kind == "unlisten_stmt":
+        return ControlPlan(ControlKind.DISCARD, "UNLISTEN")  # nobody listens
     if kind == "execute_stmt":
         return ExecutePlan(node.execute_stmt.name, constants(node.execute_stmt.params))
     if kind == "fetch_stmt":
@@ -88,6 +89,16 @@ def _refusal(kind: str) -> SeenbyError:
     return Refused(f"{name} is not on the list of statements that a grant may run", hint=_ONLY)
 
 
+def _discard(statement: pb.DiscardStmt) -> ControlPlan:
+    """DISCARD ALL forgets statements, cursors and settings; there are no sequences and temporary tables to forget."""
+    if statement.target == pb.DISCARD_ALL:
+        return ControlPlan(ControlKind.DISCARD, "DISCARD ALL", "RESET ALL", settings.EVERYTHING)
+    names = {pb.DISCARD_PLANS: "PLANS", pb.DISCARD_SEQUENCES: "SEQUENCES", pb.DISCARD_TEMP: "TEMP"}
+    if statement.target not in names:
+        raise Unsupported("this DISCARD is not answered here", hint="use DISCARD ALL")
+    return ControlPlan(ControlKind.DISCARD, f"DISCARD {names[statement.target]}")
+
+
 def _fetch(statement: pb.FetchStmt) -> FetchPlan:
     verb = "MOVE" if statement.ismove else "FETCH"
     count = statement.how_many
@@ -101,17 +112,15 @@ def _fetch(statement: pb.FetchStmt) -> FetchPlan:
 def _transaction(statement: pb.TransactionStmt) -> ControlPlan:
     name = own_name(statement.savepoint_name)
     quoted = settings.identifier(name)
-    if statement.chain:
-        raise Unsupported("AND CHAIN is not used here", hint="end the transaction, then begin a new one")
+    chain = " AND CHAIN" if statement.chain else ""
     match statement.kind:
         case pb.TRANS_STMT_BEGIN | pb.TRANS_STMT_START:
-            _check_modes(statement.options)
             tag = "BEGIN" if statement.kind == pb.TRANS_STMT_BEGIN else "START TRANSACTION"
-            return ControlPlan(ControlKind.BEGIN, tag, BEGIN_SQL)
+            return ControlPlan(ControlKind.BEGIN, tag, settings.begin(statement.options))
         case pb.TRANS_STMT_COMMIT:
-            return ControlPlan(ControlKind.COMMIT, "COMMIT", "COMMIT")
+            return ControlPlan(ControlKind.COMMIT, "COMMIT", f"COMMIT{chain}")
         case pb.TRANS_STMT_ROLLBACK:
-            return ControlPlan(ControlKind.ROLLBACK, "ROLLBACK", "ROLLBACK")
+            return ControlPlan(ControlKind.ROLLBACK, "ROLLBACK", f"ROLLBACK{chain}")
         case pb.TRANS_STMT_SAVEPOINT:
             return ControlPlan(ControlKind.SAVEPOINT, "SAVEPOINT", f"SAVEPOINT {quoted}", name)
         case pb.TRANS_STMT_RELEASE:
@@ -119,15 +128,3 @@ def _transaction(statement: pb.TransactionStmt) -> ControlPlan:
         case pb.TRANS_STMT_ROLLBACK_TO:
             return ControlPlan(ControlKind.ROLLBACK_TO, "ROLLBACK", f"ROLLBACK TO SAVEPOINT {quoted}", name)
     raise Refused("prepared transactions are not used here", hint="use BEGIN and COMMIT")
-
-
-def _check_modes(options: Sequence[pb.Node]) -> None:
-    """BEGIN may say what it gets anyway, and nothing else."""
-    for mode, value in settings.modes(options):
-        if mode == "transaction_read_only" and value != "1":
-            raise ParameterFixed("a grant only reads: READ WRITE is not possible", hint="leave READ WRITE out")
-        if mode == "transaction_isolation" and value != "repeatable read":
-            raise ParameterFixed(
-                f"transactions here are REPEATABLE READ, {value.upper()} is not possible",
-                hint="leave the isolation level out",
-            )

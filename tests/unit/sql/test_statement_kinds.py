@@ -17,7 +17,7 @@ KINDS = [field.name for field in pb.Node.DESCRIPTOR.oneofs_by_name["node"].field
 AROUND_A_SELECT = {"prepare_stmt", "declare_cursor_stmt", "copy_stmt"}
 ANSWERED = {
     "transaction_stmt", "variable_show_stmt", "variable_set_stmt", "deallocate_stmt", "execute_stmt", "fetch_stmt",
-    "close_portal_stmt",
+    "close_portal_stmt", "discard_stmt", "unlisten_stmt",
 }  # fmt: skip
 EXPRESSIONS = set(
     """
