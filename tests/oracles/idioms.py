@@ -57,6 +57,36 @@ IDIOMS: dict[str, tuple[str, ...]] = {
         " (SELECT count(*) AS n FROM @messages k GROUP BY k.sender) c)",
         "SELECT 1 FROM @videos! HAVING sum(views) > 20",
     ),
+    "groups that come and go": (
+        "SELECT a.home FROM @accounts a LEFT JOIN @videos v ON v.author = a.id GROUP BY a.home"
+        " HAVING count(*) FILTER (WHERE v.id IS NULL) > 1",
+        "SELECT a.home FROM @accounts a LEFT JOIN @videos v ON v.author = a.id GROUP BY a.home"
+        " HAVING count(CASE WHEN v.id IS NULL THEN 1 END) >= 2",
+        "SELECT coalesce(v.title, 'none'), count(*) FROM @accounts a LEFT JOIN @videos v ON v.author = a.id"
+        " GROUP BY 1 HAVING count(*) > 1",
+        "SELECT a.id, max(coalesce(v.views, 99)) FROM @accounts a LEFT JOIN @videos v ON v.author = a.id GROUP BY a.id"
+        " HAVING max(coalesce(v.views, 99)) > 50",
+        "SELECT title FROM @videos! GROUP BY title HAVING avg(views) > 8",
+        "SELECT title FROM @videos! GROUP BY title HAVING min(views) > 8",
+        "SELECT home FROM @accounts! GROUP BY home HAVING count(*) < 3",
+        "SELECT home FROM @accounts! GROUP BY home HAVING count(*) > 2 AND count(coins) < 3",
+        "SELECT home FROM @accounts! GROUP BY home HAVING NOT count(*) > 2",
+        "SELECT home FROM @accounts! GROUP BY home HAVING count(*) > 2 OR home = 'us'",
+        "SELECT home, count(*) FROM @accounts! GROUP BY home ORDER BY 2 LIMIT 1",
+        "SELECT home, count(*) FROM @accounts! GROUP BY home ORDER BY 2 DESC LIMIT 1",
+        "SELECT title, count(*) FROM @videos! GROUP BY title ORDER BY 2 DESC FETCH FIRST 1 ROWS WITH TIES",
+        "SELECT title, sum(views) FROM @videos! GROUP BY title ORDER BY 2 DESC LIMIT 1",
+        "SELECT sender, -count(*) FROM @messages! GROUP BY sender ORDER BY 2 LIMIT 2",
+        "SELECT a.handle FROM @accounts a WHERE EXISTS (SELECT 1 FROM @videos v LEFT JOIN @posts p"
+        " ON p.author = v.author WHERE v.author = a.id AND p.id IS NULL)",
+        "SELECT a.handle FROM @accounts a WHERE a.id IN (SELECT v.author FROM @videos v WHERE NOT EXISTS"
+        " (SELECT 1 FROM @messages m WHERE m.recipient = v.author))",
+        "SELECT a.handle FROM @accounts a WHERE a.coins IN (SELECT count(*) FROM @videos v GROUP BY v.title)",
+        "SELECT DISTINCT a.home FROM @accounts a WHERE EXISTS (SELECT 1 FROM @messages m WHERE m.sender = a.id)",
+        "SELECT DISTINCT a.home, (SELECT count(*) FROM @devices d WHERE d.account_id = a.id) FROM @accounts a",
+        "SELECT DISTINCT title FROM @videos! ORDER BY 1 DESC LIMIT 1",
+        "SELECT count(DISTINCT v.title) FROM @accounts a LEFT JOIN @videos v ON v.author = a.id AND v.open",
+    ),
     "distinct": (
         "SELECT DISTINCT home, coins FROM @accounts! ORDER BY 1, 2 LIMIT 2",
         "SELECT count(DISTINCT number) FROM @contacts!",

@@ -22,20 +22,26 @@ class Links(Ranges):
         linking: how often a condition is a subquery.
         deep: how many subqueries may stand in each other from here on.
         below: the depth of FROM in a subquery.
+        simple: subqueries are plain joins, or one aggregate of these.
+        keyed: the next subquery gives ids, where it gives numbers.
     """
 
     links: list[Query] = field(default_factory=list)
     linking: float = 0.0
     deep: int = 0
     below: int = 0
+    simple: bool = False
+    keyed: bool = False
     known: dict[str, list[Out]] = field(default_factory=dict)
 
     def inner(self, scope: Scope, types: tuple[str, ...], maker: str = "") -> Query:
         """A query of those types that may name the columns of ``scope``."""
         before = self.outer, self.deep
         self.outer, self.deep = beside(Scope(scope.relations, []), self.outer), self.deep - 1
+        maker = maker or ("plain" if self.simple else "")
         query, _ = self.query(self.below, self.known, types=types) if not maker else self.made(maker, types)
         self.outer, self.deep = before
+        self.keyed = False
         return query
 
     def made(self, maker: str, types: tuple[str, ...]) -> tuple[Query, list[Out]]:
@@ -93,10 +99,12 @@ class Links(Ranges):
 
     def link(self, how: str, scope: Scope) -> str:
         """A condition with a subquery."""
-        kind = self.random.choice(
-            [kind for kind in ("int", "int", "text", "date") if scope.references(kind)] or ["int"]
-        )
+        kinds = [kind for kind in ("int", "int", "int", "text", "date") if scope.references(kind)]
+        kind = self.random.choice(kinds or ["int"])
         value = self.value(scope, kind)
+        ids = self.ids(scope)
+        if kind == "int" and ids and self.chance(0.7):  # ids are compared with ids: other numbers are seldom equal
+            value, self.keyed = self.random.choice(ids), True
         match how:
             case "exists" | "not exists":
                 return f"{how.upper()} {self.linked(self.inner(scope, ('int',)))}"
@@ -117,9 +125,13 @@ class Links(Ranges):
                 )
         return f"{value} {self.random.choice(COMPARISONS)} {self.scalar(scope, kind)}"
 
+    def ids(self, scope: Scope) -> list[str]:
+        return [text for text, _ in scope.references("int") if text.rpartition(".")[2] in KEYS]
+
     def scalar(self, scope: Scope, kind: str) -> str:
         """At most one row, whatever the data: an aggregate, or the first of a total order."""
-        return self.linked(self.inner(scope, (kind,), self.random.choice(("single", "single", "first"))))
+        maker = "single" if self.simple or self.chance(0.6) else "first"
+        return self.linked(self.inner(scope, (kind,), maker))
 
     def of_json(self, scope: Scope, kind: str) -> str:
         """A value of ``kind`` out of an array or JSON column, "" if there is none. None of them can fail."""

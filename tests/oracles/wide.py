@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tests.oracles.expressions import Out, Scope
 from tests.oracles.links import resolved
-from tests.oracles.makers import Made, Makers, scope_of
+from tests.oracles.makers import Made, Makers, lone_row, scope_of
 from tests.oracles.query import Block, Case, Count, Cte, Expect, Join, Named, Node, Query, Sort
 from tests.oracles.ranges import NOTHING
 from tests.oracles.trees import compact, work
@@ -46,7 +46,7 @@ class Wide(Makers):
             label = shape or self.random.choices(list(SHAPES), [weight for weight, _ in SHAPES.values()])[0]
             self.params, self.links, self.forced = [], [], []
             self.outer, self.known, self.strict_output = NOTHING, {}, False
-            self.linking, self.deep, self.below, self.usual = 0.0, 0, 0, 1.0
+            self.linking, self.deep, self.below, self.usual, self.simple = 0.0, 0, 0, 1.0, False
             query, columns = SHAPES[label][1](self)
             if self.forced:
                 continue
@@ -69,7 +69,7 @@ class Wide(Makers):
         if self.chance(0.22):
             value = self.random.choice((1, 1, 2, 3))
             limit = Count(f"LIMIT {value}", value)
-            if order and self.chance(0.3):
+            if order and self.chance(0.3) and not lone_row(query):
                 limit = Count(f"FETCH FIRST {value} ROWS WITH TIES", value, ties=True)
             elif self.chance(0.25):
                 offset = Count("OFFSET 1", 1)
@@ -88,7 +88,7 @@ class Wide(Makers):
 
     def conditioned(self, how: str, deep: int = 1, linking: float = 0.0) -> Made:
         """A plain query with a subquery in its WHERE."""
-        self.deep, self.linking = deep, linking
+        self.deep, self.linking, self.simple = deep, linking, bool(how)
         query, columns, scope = self.base()
         assert isinstance(query.body, Block)
         link = self.link(how or self.random.choice(list(CONDITIONS.values())), scope)
