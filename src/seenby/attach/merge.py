@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from seenby.attach.write import blocks
@@ -12,20 +12,20 @@ from seenby.attach.write import blocks
 _MASK = re.compile(r"^mask = .*?\]$", re.MULTILINE | re.DOTALL)
 
 
-def merge(old: str, before: str, after: str, *, decided: Collection[str] = ()) -> tuple[str, list[str]]:
+def merge(old: str, before: Sequence[str], after: str, *, decided: Collection[str] = ()) -> tuple[str, list[str]]:
     """The new text, and the names of the blocks that were kept from ``old``.
 
     Args:
-        old: the file as it is; ``before``: what a proposal with its own answers would write now.
-        after: the new proposal, with more answers. A block that says something else in ``old`` than in ``before``
-            was changed by a person (or the database changed since): it is kept.
+        old: the file as it is; ``before``: what proposals would write now, with its own answers and without any.
+        after: the new proposal, with more answers. A block of ``old`` that says something else than all of
+            ``before`` was changed by a person (or the database changed since): it is kept.
         decided: tables about which an answer was just given: the answer wins.
     """
-    theirs, known = blocks(old), blocks(before)
+    theirs, known = blocks(old), [blocks(one) for one in before]
     kept: list[str] = []
     text = after
     for name, block in theirs.items():
-        if name in known and _same(block, known[name]):
+        if any(name in one and _same(block, one[name]) for one in known):
             continue
         if name.removeprefix("tables.").strip('"') in decided:
             continue
@@ -35,7 +35,7 @@ def merge(old: str, before: str, after: str, *, decided: Collection[str] = ()) -
         kept.append(name)
         text = text.replace(mine, block) if mine is not None else _inserted(text, block)
     masks = _MASK.search(old)
-    if masks and not _same(masks[0], _mask_of(before)):
+    if masks and not any(_same(masks[0], _mask_of(one)) for one in before):
         text = _MASK.sub(lambda _: masks[0], text, count=1)
     return text, kept
 

@@ -81,13 +81,65 @@ class Ownership:
             if name not in self.found:
                 for back in self._backwards(name).get(name, []):
                     self._follow(self._inspection.tables[name], back)
-        people = frozenset(self._kinds) | frozenset(name for name in self._beside if name in self.found)
-        for name, table in sorted(self._inspection.base.items()):
-            if name not in self._kinds and name not in self._beside:
-                self._direct(table, people)
-        while self._wave():
-            pass
-        return self.found
+        settled = {name for name in [*self._kinds, *self._beside] if name in self.found}
+        people = frozenset(settled)
+        waiting = {name for name in self._inspection.base if name not in settled}
+        while True:
+            # A table waits until all those are settled to which it leads, so that none of its people is missed.
+            while ready := self._ready(waiting, settled, people):
+                for name in ready:
+                    self._settle(name, people, settled)
+                waiting -= set(ready)
+                settled |= {name for name in ready if name in self.found}
+            backs = self._backwards()
+            if not backs:
+                return self.found
+            for name, found in sorted(backs.items()):
+                for one in found:
+                    self._follow(self._inspection.tables[name], one)
+            settled |= set(backs)
+            waiting -= set(backs)
+
+    def _ready(self, waiting: set[TableName], settled: set[TableName], people: frozenset[TableName]) -> list[TableName]:
+        """Tables whose owners can be told now. In a circle: those of it that lead out to somebody."""
+        coming = self._reachable(waiting, settled)
+        ready, some = [], []
+        for name in sorted(waiting):
+            mine = self._references.get(name, [])
+            targets = {one.table for one in mine if one.table != name}
+            direct = any(one.table in people and one.when is None for one in mine)
+            open_ends = {one.table for one in mine if one.when is not None} if direct else targets
+            if not targets & settled:
+                continue
+            some.append(name)
+            if not open_ends & coming - {name}:
+                ready.append(name)
+        return ready or some
+
+    def _reachable(self, waiting: set[TableName], settled: set[TableName]) -> set[TableName]:
+        """Those that wait and will lead to somebody."""
+        known = set(settled)
+        grown = True
+        while grown:
+            more = {
+                name
+                for name in waiting - known
+                if any(one.table in known and one.table != name for one in self._references.get(name, []))
+            }
+            known |= more
+            grown = bool(more)
+        return known - settled
+
+    def _settle(self, name: TableName, people: frozenset[TableName], settled: set[TableName]) -> None:
+        """The owners of one table: by its references to people, else by those to tables that have owners."""
+        table = self._inspection.tables[name]
+        mine = [one for one in self._references.get(name, []) if one.table in settled and one.table != name]
+        mine = [one for one in mine if self._depth(one) <= DEEPEST]
+        direct = [one for one in mine if one.table in people and one.when is None]
+        other = [one for one in mine if one.when is None]
+        chosen = direct or (self._chosen(table, other) if other else [])
+        for one in [*chosen, *(one for one in mine if one.when is not None)]:
+            self._follow(table, one)
 
     def _mentioned(self, kind: People) -> None:
         nullable = not self._inspection.tables[kind.table].columns[kind.key].not_null
@@ -125,23 +177,6 @@ class Ownership:
         for owner in reached.owners:
             through = OwnerPath(owner.kind, (hop, *owner.hops), owner.column, nullable or owner.nullable)
             owned.add(through, [one, *reached.used])
-
-    def _wave(self) -> bool:
-        """One round: every table without owners that refers to one with owners. True if something was found."""
-        reachable: dict[TableName, list[Reference]] = {}
-        for name in self._inspection.base:
-            if name in self.found:
-                continue
-            parents = [one for one in self._references.get(name, []) if one.table in self.found and one.table != name]
-            parents = [one for one in parents if self._depth(one) <= DEEPEST]
-            if parents:
-                reachable[name] = self._chosen(self._inspection.tables[name], parents)
-        if not reachable:
-            reachable = self._backwards()
-        for name, parents in sorted(reachable.items()):
-            for one in parents:
-                self._follow(self._inspection.tables[name], one)
-        return bool(reachable)
 
     def _depth(self, one: Reference) -> int:
         return 1 + max((len(owner.hops) for owner in self.found[one.table].owners), default=0)

@@ -110,7 +110,8 @@ def _propose(dsn: str, out: Path | None, review: bool, by: str) -> None:
             text = to_toml(proposal)
     kept: list[str] = []
     if old:
-        text, kept = merge(old, before, text, decided=decided)
+        without = to_toml(propose(inspection, contained, {}))
+        text, kept = merge(old, (before, without), text, decided=decided)
     if out:
         out.write_text(text, encoding="utf-8")
     else:
