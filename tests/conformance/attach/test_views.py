@@ -1,4 +1,4 @@
-"""A proposed map is one that Seenby runs on: it fits the live catalogue, and all views of a grant can be made and read."""
+"""A proposed map is one that Seenby runs on: it fits the live catalogue, and views can be made and read."""
 
 from __future__ import annotations
 
