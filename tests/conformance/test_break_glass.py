@@ -31,8 +31,9 @@ def sign(served: Served, reviewer: str, grant: str, verb: Verb) -> None:
 def glass(served: Served) -> Iterator[str]:
     """Broken by USER, about one person; settled afterwards, whatever the test made of it."""
     person = f"account:{served.world.cast.customer.person.key}"
-    more = {"emergency": True, "reason": "she says goodbye in a live video"}
-    grant = served.grant(USER, ("contact", ["eu"]), ("location", ["eu"]), people=[person], seconds=1200, **more)
+    why = "she says goodbye in a live video"
+    cells = ("contact", ["eu"]), ("location", ["eu"])
+    grant = served.grant(USER, *cells, people=[person], seconds=1200, emergency=True, reason=why)
     yield grant
     view = served.client("ines.moreau").read(f"/grants/{grant}")
     if "ines.moreau" not in {signed["name"] for signed in view["signatures"]}:

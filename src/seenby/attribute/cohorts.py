@@ -33,12 +33,17 @@ Sums = dict[int, tuple[int, int]]
 
 @dataclass(slots=True)
 class Cohort:
-    """The people of one kind behind one group under one key column; ``tables``: those with people that were read."""
+    """The people of one kind behind one group under one key column.
+
+    ``tables``: those with people that were read. ``asked``: what chose the people; equal for two cohorts between which
+    only the data can have changed. None: nobody knows.
+    """
 
     kind: str
     tables: frozenset[str] = frozenset()
     people: int = 0
     sums: Sums = field(default_factory=dict)
+    asked: object = None
 
 
 class Row(NamedTuple):
@@ -59,9 +64,13 @@ class Groups:
         kinds: of the key columns.
         least: people that a group needs under each of them.
         tables: those with people.
+
+    Attributes:
+        asked: as of each cohort.
     """
 
-    def __init__(self, kinds: tuple[str, ...], least: int, tables: frozenset[str] = frozenset({""})) -> None:
+    def __init__(self, kinds: tuple[str, ...], least: int, tables: frozenset[str] = frozenset()) -> None:
+        self.asked: object = None
         self._kinds = kinds
         self._tables = tables
         self._least = least
@@ -106,8 +115,9 @@ class Groups:
     def cohorts(self) -> Iterator[Cohort]:
         """Those that figures are told about, and all of them together."""
         for group, cohorts in self._groups.items():
-            if self._is_large(group):
-                yield from (cohort for cohort in cohorts if cohort.sums)
+            for cohort in cohorts if self._is_large(group) else ():
+                cohort.asked = self.asked
+                yield cohort
 
 
 class Memory:
@@ -121,12 +131,15 @@ class Memory:
         self._next = 0
 
     def close(self, new: Iterable[Cohort], least: int) -> bool:
-        """Does one of ``new`` differ from an earlier one by fewer than ``least`` people, but not by nobody?"""
+        """Does one of ``new`` differ from an earlier one by fewer than ``least`` people, but not by nobody?
+
+        The same question asked again may: what came in between was not chosen by whoever asks.
+        """
         return any(
             0 < _difference(cohort, self._kept[one]) < least
             for cohort in new
             for one in self._candidates(cohort)
-            if cohort.tables & self._kept[one].tables
+            if cohort.tables & self._kept[one].tables and not _only_data(cohort, self._kept[one])
         )
 
     def add(self, new: Iterable[Cohort]) -> None:
@@ -159,6 +172,10 @@ class Memory:
         for bucket, (keys, _) in cohort.sums.items():
             found.update(self._where.get((cohort.kind, bucket, keys), ()))
         return found
+
+
+def _only_data(one: Cohort, other: Cohort) -> bool:
+    return one.asked is not None and one.asked == other.asked
 
 
 def _difference(one: Cohort, other: Cohort) -> int:

@@ -63,6 +63,7 @@ class CohortQuery:
         least: people that each group needs under each key column.
         kinds: of the key columns 1, 2, ...
         tables: those with people, sorted.
+        steady: the same text, parameters and settings choose the same people, as long as the data is the same.
         grouped: it has GROUP BY; small groups are left out by the statistic itself unless the grant gives rows too.
     """
 
@@ -71,3 +72,12 @@ class CohortQuery:
     kinds: tuple[str, ...]
     grouped: bool
     tables: tuple[str, ...]
+    steady: bool
+
+
+_MOMENTS = ("now", "today", "tomorrow", "yesterday")
+
+
+def names_a_moment(text: str) -> bool:
+    """As a date it may mean another day tomorrow (PostgreSQL documentation, 8.5.1.4)."""
+    return any(one in text.lower() for one in _MOMENTS)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from seenby.attribute.cohorts import Groups, Row
 from seenby.errors import Internal, LimitReached, ProtocolError
 from seenby.model.plan import QueryPlan
+from seenby.model.statistic import names_a_moment
 from seenby.session.expect import Item
 from seenby.wire import backend
 
@@ -25,11 +26,12 @@ class CohortRows(Item):
     __slots__ = ("_bound", "_groups", "_plan", "_results")
 
     def __init__(self, results: Results, plan: QueryPlan) -> None:
-        if plan.cohort is None:
+        cohort = plan.cohort
+        if cohort is None:
             raise Internal("a statistic without a cohort query")
         self._results = results
         self._plan = plan
-        self._groups = Groups(plan.cohort.kinds, plan.cohort.least, frozenset(plan.cohort.tables))
+        self._groups = Groups(cohort.kinds, cohort.least, frozenset(cohort.tables))
         self._bound = False
 
     def on(self, session: Session, kind: int, body: bytes) -> bool:
@@ -56,6 +58,10 @@ class CohortRows(Item):
         cohort = plan.cohort
         assert access is not None
         assert cohort is not None
+        values = tuple(result.parameters)
+        if cohort.steady and not any(names_a_moment(value or "") for value in values):
+            # Settings as of now: every SET before this query has been answered, and none behind it.
+            groups.asked = (cohort.sql, values, tuple(sorted(session.meaning.now.items())))
         cohorts = list(groups.cohorts())
         enough = groups.all_large if plan.instead else groups.shown or cohort.grouped
         close = enough and access.cohorts.close(cohorts, cohort.least)

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Sequence
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
 
-from seenby.model.statistic import BUCKETS, MAX_GROUPS, CohortQuery
+from seenby.model.statistic import BUCKETS, MAX_GROUPS, CohortQuery, names_a_moment
 from seenby.sql import carry
 from seenby.sql.blocks import Block, Query
 from seenby.sql.functions import DATE_FIELDS
@@ -33,6 +33,16 @@ are bool_and and bool_or, which say something of every person, or of one."""
 
 PLAIN = names("length char_length character_length octet_length lower upper abs")
 """Functions of one column that may stand inside of a figure. None of them lets a constant pick a person."""
+
+STEADY = (
+    FIGURES
+    | PLAIN
+    | names("""
+    date_trunc date_part extract timezone round floor ceil trunc left right substring substr btrim ltrim rtrim trim
+    concat strpos position starts_with split_part replace md5 cardinality array_length host family make_interval
+    """)
+)
+"""Functions that give the same for the same arguments, under the same settings."""
 
 OF_FIELD = names("date_trunc date_part extract")
 
@@ -54,7 +64,7 @@ def why_not(query: Query, blocks: Sequence[Block], aggregates: Collection[str]) 
         return "DISTINCT and window functions are not part of a statistic"
     if select.group_clause and not block.plain_group:
         return "GROUPING SETS, ROLLUP and CUBE are not part of a statistic: run one query per grouping"
-    if block.sublinks:
+    if any(one.sublinks for one in blocks):
         return "a statistic has no subqueries in expressions: write them as joins"
     if not block.keys or any(relation.persons and not relation.keys for relation in block.relations):
         return "it does not say whose rows take part"
@@ -329,4 +339,18 @@ def cohort_query(query: Query, blocks: Sequence[Block], least: int, seed: int) -
     )
     relations = (relation for one in blocks for relation in one.relations)
     tables = {relation.index.label for relation in relations if relation.index and relation.keys}
-    return CohortQuery(sql, least, tuple(key.kind for key in block.keys), bool(groups), tuple(sorted(tables)))
+    return CohortQuery(
+        sql, least, tuple(key.kind for key in block.keys), bool(groups), tuple(sorted(tables)), _steady(inner)
+    )
+
+
+def _steady(message: Message) -> bool:
+    """Nothing in it depends on when, or by whom, it is asked."""
+    if isinstance(message, pb.FuncCall) and _name(message) not in STEADY:
+        return False
+    if isinstance(message, pb.SQLValueFunction) or (isinstance(message, pb.String) and names_a_moment(message.sval)):
+        return False
+    for part, value in message.ListFields():
+        if part.message_type is not None and not all(map(_steady, value if part.is_repeated else (value,))):
+            return False
+    return True

@@ -73,6 +73,16 @@ def test_of_another_kind_or_from_other_tables() -> None:
     assert not close(cohort(range(50), "account"), cohort(few, "contact"))
 
 
+def test_the_same_question_later_is_about_what_happened_since() -> None:
+    then, now = cohort(range(50)), cohort(range(53))
+    then.asked = now.asked = ("SELECT ...", (), ())
+    assert not close(then, now)
+    now.asked = ("SELECT ... WHERE ...", (), ())
+    assert close(then, now)
+    then.asked = now.asked = None
+    assert close(then, now)
+
+
 @pytest.mark.parametrize("least", [3, 10, 100])
 def test_every_threshold(least: int) -> None:
     everybody = range(2000)
