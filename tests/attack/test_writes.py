@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -149,9 +151,10 @@ class Writable:
 
 
 @pytest.fixture(scope="module")
-def writable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Writable]:
-    directory: Path = tmp_path_factory.mktemp("writes") / "c"
-    cluster = Cluster.create(directory, durable=False)
+def writable() -> Iterator[Writable]:
+    # Not below pytest's own temporary folder, which another pytest closes to the server's user (fixtures/cluster.py).
+    folder = Path(tempfile.mkdtemp(prefix="seenby-writes-"))
+    cluster = Cluster.create(folder / "c", durable=False)
     try:
         with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
             connection.execute("CREATE ROLE platform_owner LOGIN PASSWORD 'x'")
@@ -171,6 +174,7 @@ def writable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Writable]:
         yield Writable(cluster, asyncio.run(prepare()))
     finally:
         cluster.remove()
+        shutil.rmtree(folder)
 
 
 TABLES = ("accounts", "videos", "tickets", "notes", "decisions", "links", "follows", "seen")

@@ -105,6 +105,14 @@ class OwnerPath:
     nullable: bool = False
 
     @property
+    def starts(self) -> tuple[str, ...]:
+        """The columns of the row itself that lead to the owner, or decide whether they do."""
+        if not self.hops:
+            return (self.column,)
+        first = self.hops[0]
+        return first.columns if first.when is None else (*first.columns, first.when[0])
+
+    @property
     def path(self) -> tuple[str, ...]:
         return (*(str(hop) for hop in self.hops), self.column)
 

@@ -33,6 +33,8 @@ def _check(source: str, table: MappedTable, staff: StaffWrites, deciding: set[tu
             'a row with scope = "any" may also belong to people outside of a grant',
             'staff can change tables of scope "all" only',
         )
+    if not table.key:
+        fail("the table has no key by which a row could be found again", "give it one, or remove staff_writable")
     if not (staff.update or staff.delete or staff.insert):
         fail("it lets staff change nothing", "give update = [...], insert = [...] or delete = true")
     for column in (*table.key, *staff.update, *staff.insert, *staff.forced):
@@ -50,10 +52,11 @@ def _check(source: str, table: MappedTable, staff: StaffWrites, deciding: set[tu
     if staff.author and staff.author == staff.at:
         fail("author and at are one column", "name two")
     if staff.insert:
+        # A default of a column that decides could make the row somebody else's.
         for owner in table.owners:
-            first = owner.hops[0].column if owner.hops else owner.column
-            if first not in staff.insert and not owner.nullable:
-                fail(f"a new row would have no {owner.kind}", f"add {first} to insert")
+            for column in owner.starts:
+                if column not in staff.insert:
+                    fail(f"a new row does not say which {owner.kind} it belongs to", f"add {column} to insert")
 
 
 def _deciding(datamap: DataMap) -> set[tuple[TableName, str]]:

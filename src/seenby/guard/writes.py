@@ -203,7 +203,7 @@ NOT_IN_GRANT = "44000"
 
 def _looked_at(table: MappedTable) -> list[str]:
     """The columns of a row from which its owners are found."""
-    return sorted({owner.hops[0].column if owner.hops else owner.column for owner in table.owners})
+    return sorted({column for owner in table.owners for column in owner.starts})
 
 
 def function_sql(function: str, body: str) -> tuple[str, ...]:
