@@ -17,7 +17,7 @@ CREATE TABLE seenby_catalog.kept_class (
 );
 CREATE TABLE seenby_catalog.kept_attribute (
     shape text, attrelid oid, attnum int2, attname name NOT NULL, attnotnull boolean NOT NULL, base_attnum int2,
-    PRIMARY KEY (shape, attrelid, attnum)
+    attndims int2 NOT NULL DEFAULT 0, PRIMARY KEY (shape, attrelid, attnum)
 );
 CREATE TABLE seenby_catalog.kept_type (shape text, oid oid, typnamespace oid NOT NULL, PRIMARY KEY (shape, oid));
 CREATE TABLE seenby_catalog.kept_index (

@@ -83,11 +83,9 @@ _FILLED: dict[str, Relation] = {
     ),
     "pg_attribute": Relation(
         _kept("pg_attribute", "kept_attribute", "s.attrelid = r.attrelid AND s.attnum = r.attnum"),
-        _taken(
-            "attrelid", "atttypid", "attlen", "attnum", "atttypmod", "attndims", "attbyval", "attalign", "attstorage"
-        )
+        _taken("attrelid", "atttypid", "attlen", "attnum", "atttypmod", "attbyval", "attalign", "attstorage")
         | _taken("attcollation", attcompression="''", attidentity="''", attgenerated="''", attislocal="true")
-        | _shown("attname", "attnotnull", attcacheoff="-1", attstattarget="NULL"),
+        | _shown("attname", "attnotnull", "attndims", attcacheoff="-1", attstattarget="NULL"),
     ),
     "pg_type": Relation(
         _kept("pg_type", "kept_type", "s.oid = r.oid"),
@@ -172,6 +170,10 @@ _FILLED: dict[str, Relation] = {
             "backend_type": "'client backend'",
         },
     ),
+    "pg_stat_gssapi": Relation(
+        "pg_catalog.pg_database d WHERE d.datname = current_database()",
+        {"pid": "COALESCE(NULLIF(current_setting('seenby.pid', true), '')::integer, 0)"},
+    ),
     "pg_timezone_names": Relation("pg_catalog.pg_timezone_names r", rest=True),
     "pg_timezone_abbrevs": Relation("pg_catalog.pg_timezone_abbrevs r", rest=True),
     "pg_tables": Relation(
@@ -196,7 +198,7 @@ _EMPTY = (
     "pg_publication_rel", "pg_publication_tables", "pg_replication_slots", "pg_rewrite", "pg_rules", "pg_seclabel",
     "pg_seclabels", "pg_sequence", "pg_sequences", "pg_shdepend", "pg_shdescription", "pg_shseclabel",
     "pg_stat_all_indexes", "pg_stat_all_tables", "pg_stat_archiver", "pg_stat_bgwriter", "pg_stat_checkpointer",
-    "pg_stat_database", "pg_stat_database_conflicts", "pg_stat_gssapi", "pg_stat_progress_analyze",
+    "pg_stat_database", "pg_stat_database_conflicts", "pg_stat_progress_analyze",
     "pg_stat_progress_cluster", "pg_stat_progress_copy", "pg_stat_progress_create_index", "pg_stat_progress_vacuum",
     "pg_stat_replication", "pg_stat_ssl", "pg_stat_subscription", "pg_stat_sys_indexes", "pg_stat_sys_tables",
     "pg_stat_user_functions", "pg_stat_user_indexes", "pg_stat_user_tables", "pg_stat_wal_receiver",

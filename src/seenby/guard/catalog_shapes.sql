@@ -23,7 +23,8 @@ BEGIN
 
     -- The hidden person keys ("seenby$1") are the last columns of a view. NOT NULL is the table's.
     INSERT INTO seenby_catalog.kept_attribute
-        SELECT wanted, c.oid, a.attnum, a.attname, COALESCE(b.attnotnull, false), b.attnum
+        SELECT wanted, c.oid, a.attnum, a.attname, COALESCE(b.attnotnull, false), b.attnum,
+            COALESCE(b.attndims, a.attndims)
         FROM seenby_catalog.kept_class c
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
             AND NOT starts_with(a.attname::text, 'seenby$')
@@ -79,7 +80,7 @@ BEGIN
         JOIN pg_class c ON c.oid = t.typrelid AND c.relkind = 'c'
         WHERE k.shape = wanted;
     INSERT INTO seenby_catalog.kept_attribute
-        SELECT wanted, a.attrelid, a.attnum, a.attname, a.attnotnull
+        SELECT wanted, a.attrelid, a.attnum, a.attname, a.attnotnull, NULL, a.attndims
         FROM seenby_catalog.kept_class c
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         WHERE c.shape = wanted AND c.relkind = 'c';
@@ -223,7 +224,7 @@ INSERT INTO seenby_catalog.kept_class
         AND served.relname = CASE WHEN n.nspname = 'pg_catalog' THEN '' ELSE 'information_schema.' END || c.relname
     WHERE c.oid < 16384;
 INSERT INTO seenby_catalog.kept_attribute
-    SELECT '', a.attrelid, a.attnum, a.attname, a.attnotnull
+    SELECT '', a.attrelid, a.attnum, a.attname, a.attnotnull, NULL, a.attndims
     FROM seenby_catalog.kept_class c
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0;
 -- Not the row types of relations that are not served, which would name them.
