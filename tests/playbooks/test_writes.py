@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from seenby.model.disclosure import QueryDisclosure
 from seenby.model.people import Person
 from seenby.model.plan import OutputKey, Plan, WriteAction, WritePlan
 from seenby.session.outcome import Outcome
-from seenby.session.record import RecordFacts
+from seenby.session.record import RecordFacts, canonical
 from seenby.session.session import Session
 from seenby.session.writes import READ_WRITE, UNDO
 from tests.playbooks.playbook import (
@@ -44,21 +46,22 @@ from tests.playbooks.playbook import (
     text_values,
 )
 
+DOCUMENT = (Path(__file__).parents[2] / "docs/formats/records.md").read_text()
 HIDE = WritePlan(
     action=WriteAction.UPDATE,
     sql="rewritten hide",
     keys=(OutputKey("account", (("videos.id", DataClass.PUBLIC),)),),
-    row=(("id", DataClass.PUBLIC), ("seen", DataClass.PUBLIC)),
+    row=(("id", DataClass.PUBLIC), ("visibility", DataClass.PUBLIC)),
     identity=("id",),
     visible=1,
     table="videos",
-    changed=("videos.seen",),
+    changed=("videos.visibility",),
     tables=("videos",),
-    columns=("videos.id", "videos.seen"),
+    columns=("videos.id", "videos.visibility"),
     classes=(DataClass.PUBLIC,),
     parameters=1,
 )
-COLUMNS = ("k", "id", "seen", "id", "seen", "caption")
+COLUMNS = ("k", "id", "visibility", "id", "visibility", "caption")
 BEFORE_AND_AFTER = row("42", "7", "yes", "7", "no", "cats")
 PREPARED = prepared(*COLUMNS, oids=(20,))
 OPENED = PARSED + BOUND + complete("SET")
@@ -120,8 +123,12 @@ def test_recorded_then_committed_then_told(play: Writing) -> None:
     seen = begun(play)
     item, record = disclosure(seen)
     assert item.grant == bytes.fromhex(GRANT)
-    assert record["change"] == {"action": "update", "columns": ["videos.seen"], "state": "attempted"}
+    assert record["change"] == {"action": "update", "columns": ["videos.visibility"], "state": "attempted"}
     assert json.loads(item.people[0].part)["changes"][0]["salt"] == "07" * 32
+    for member, value in (("change", record["change"]), *json.loads(item.withheld).items()):
+        if member in {"change", "changes", "settings"}:  # byte for byte as docs/formats/records.md shows them
+            shown = re.sub(r"[0-9a-f]{64}", "<64 hex digits>", canonical({member: value}).decode())[1:-1]
+            assert f"    {shown}\n" in DOCUMENT
     seen.ledger(1, "account:42", rows=1)
     play.recorded(1).server(sync())
     play.postgres(ready("I")).server(sync()).client_sees(heading("caption"), row("cats"), complete("UPDATE 1"))
@@ -225,7 +232,7 @@ def test_a_preview_is_recorded_and_taken_back() -> None:
     play.recorded(1).server(parse(b"", UNDO), sync())
     play.postgres(failure("42601"))
     play.postgres(ready("I")).server(sync()).client_sees(
-        heading("row", "column", "before", "after"), row("videos id=7", "seen", "yes", "no"), complete("SELECT 1")
+        heading("row", "column", "before", "after"), row("videos id=7", "visibility", "yes", "no"), complete("SELECT 1")
     )
     play.postgres(ready("I")).client_sees(ready("I"))
     play.over()
