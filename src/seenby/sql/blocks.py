@@ -79,6 +79,7 @@ class Conjunct:
         equal: both columns, if it is ``a.x = b.y``.
         pins: the person key that it fixes, if it is ``key = constant`` or ``key = $1``.
         names: what its unqualified names mean.
+        shrinks: it is ``count > 3`` or the like, which does not turn true when rows go away.
         sublinks: the subqueries in it.
     """
 
@@ -91,6 +92,7 @@ class Conjunct:
     equal: tuple[Column, Column] | None = None
     pins: Key | None = None
     names: dict[str, Column] = field(default_factory=dict)
+    shrinks: bool = False
     sublinks: tuple[Sublink, ...] = ()
 
     @property

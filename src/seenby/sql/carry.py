@@ -150,6 +150,49 @@ def _group_instead(query: Query, shift: int) -> None:
                 block.select.group_clause.add().a_const.ival.ival = number + shift
 
 
+def unite_by_groups(query: Query, found: Slots) -> pb.SelectStmt:
+    """``A UNION B`` -> ``SELECT x, y FROM (A UNION ALL B) u (x, y) GROUP BY x, y``, with the keys of both gathered."""
+    many = [is_many(query, column) for column in found]
+    _group_instead(query, 0)
+    for number, column in enumerate(found, 1):
+        for place, (block, key) in enumerate(zip(query.blocks, column, strict=True)):
+            _append(block, key, f"seenby$k{number}" if place == 0 else "")
+    inner = pb.SelectStmt.FromString(query.select.SerializeToString())
+    for name in ("sort_clause", "limit_count", "limit_offset", "with_clause"):
+        inner.ClearField(name)
+    inner.limit_option = pb.LIMIT_OPTION_DEFAULT
+    _keep_all(inner)
+    names = [f"c{number}" for number in range(1, len(query.outputs) + 1)]
+    keys = [f"k{number}" for number in range(1, len(found) + 1)]
+    entry = tree.subselect(inner, "seenby$u")
+    entry.range_subselect.alias.colnames.extend(tree.string(name) for name in names + keys)
+    outer = tree.select([], [entry])
+    for name, several in zip(keys, many, strict=True):
+        key = tree.column("seenby$u", name)
+        outer.target_list.add().res_target.val.CopyFrom(tree.gathered(key, many=several))
+    for number, (name, output) in enumerate(zip(names, query.outputs, strict=True), 1):
+        outer.target_list.append(tree.column_target("seenby$u", name, output.name))
+        outer.group_clause.add().a_const.ival.ival = number + len(found)
+    for name in ("sort_clause", "limit_count", "limit_option", "with_clause"):
+        if name == "limit_option":
+            outer.limit_option = query.select.limit_option
+        elif name == "sort_clause":
+            outer.sort_clause.extend(query.select.sort_clause)
+        elif query.select.HasField(name):
+            getattr(outer, name).CopyFrom(getattr(query.select, name))
+    for item in outer.sort_clause:
+        if item.sort_by.node.WhichOneof("node") == "a_const":
+            item.sort_by.node.a_const.ival.ival += len(found)
+    return outer
+
+
+def _keep_all(select: pb.SelectStmt) -> None:
+    if select.op == pb.SETOP_UNION:
+        select.all = True
+        _keep_all(select.larg)
+        _keep_all(select.rarg)
+
+
 def prepend_keys(query: Query, found: Slots) -> None:
     """Makes the outermost query give its keys first; positions in ORDER BY and GROUP BY move."""
     _group_instead(query, len(found))

@@ -294,6 +294,7 @@ def _copied(
                 pin=places.get(id(output.pin)),
                 total=output.total,
                 fragile=2 if unsure else output.fragile,
+                grows=output.grows and not unsure,
                 possible=output.possible or (unsure and output.fragile == 0),
                 sources=(output,),
             )

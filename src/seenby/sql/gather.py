@@ -13,14 +13,14 @@ pass without somebody: EXISTS and IN over plain joins, not NOT EXISTS.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from postgast import pg_query_pb2 as pb
 
 from seenby.sql import tree
 from seenby.sql.blocks import Block, Query, Sublink
 from seenby.sql.influence import VALUE, Influence
-from seenby.sql.scope import Key, Relation, Shown
+from seenby.sql.scope import Column, Key, Relation, Shown
 from seenby.sql.usable import Around, qualified
 
 _MORE, _LESS = frozenset({">", ">="}), frozenset({"<", "<="})
@@ -58,6 +58,35 @@ def grows_with_rows(node: pb.Node) -> bool:
         and node.func_call.funcname[-1].string.sval == "count"
         and not node.func_call.HasField("over")
     )
+
+
+def is_more_than(node: pb.Node, refs: Sequence[Column]) -> bool:
+    """``n.comments >= 5``, where the column counts rows."""
+    if node.WhichOneof("node") != "a_expr" or node.a_expr.kind != pb.AEXPR_OP or len(refs) != 1 or not refs[0].grows:
+        return False
+    left, right = (side.WhichOneof("node") for side in (node.a_expr.lexpr, node.a_expr.rexpr))
+    operator = node.a_expr.name[-1].string.sval
+    return (left == "column_ref" and right in _CONSTANT and operator in _MORE) or (
+        right == "column_ref" and left in _CONSTANT and operator in _LESS
+    )
+
+
+def ask_for_equal(node: pb.Node, links: Sequence[Sublink], refs: Sequence[Column]) -> None:
+    """``x = (SELECT y ...)`` is read as ``x IN (SELECT y ...)``: where it gives one row they say the same."""
+    if node.WhichOneof("node") != "a_expr" or node.a_expr.kind != pb.AEXPR_OP or len(links) != 1:
+        return
+    expr, (link,) = node.a_expr, links
+    if expr.name[-1].string.sval != "=" or link.kind != pb.EXPR_SUBLINK or len(link.query.outputs) != 1:
+        return
+    for side, other in ((expr.lexpr, expr.rexpr), (expr.rexpr, expr.lexpr)):
+        if side.WhichOneof("node") == "sub_link" and other.WhichOneof("node") in {"column_ref", *_CONSTANT}:
+            link.kind, link.test, link.required = pb.ANY_SUBLINK, other, True
+            link.test_refs, link.test_total = tuple(refs), all(column.total for column in refs)
+
+
+def stays_behind(column: Column, *, down: bool, last: bool) -> bool:
+    """Sorted by this output, no row moves forward when others go away. ``down``: DESC; ``last``: NULLS LAST."""
+    return not column.fragile or (column.grows and down) or (column.fragile == 1 and last)
 
 
 def _has_call(node: pb.Node) -> bool:

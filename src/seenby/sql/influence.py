@@ -268,7 +268,7 @@ class Influence:
 
     def _needed(self, block: Block, link: Sublink, around: Around) -> pb.Node | None:
         """The condition that the subquery could give a row at all."""
-        if link.query.lone_row or block.level.nullable & _touched(link):
+        if block.level.nullable & _touched(link):
             return None
         node = pb.Node()
         made = node.sub_link
@@ -287,6 +287,8 @@ class Influence:
                 made.oper_name.extend(link.node.oper_name)
                 made.subselect.select_stmt.CopyFrom(self.rows(link.query, [(0, VALUE)], around))
                 return node
+        if link.query.lone_row:
+            return None
         made.subselect.select_stmt.CopyFrom(self.rows(link.query, (), around))
         return node
 

@@ -73,6 +73,7 @@ def looks_inside(block: Block) -> bool:
     return any(
         column.fragility and not (column.fragility == 1 and id(column) in conjunct.strict)
         for conjunct in block.conjuncts
+        if not conjunct.shrinks
         for column in conjunct.refs
     )
 

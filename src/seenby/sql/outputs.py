@@ -18,6 +18,7 @@ def output(name: str, column: Column) -> Column:
         type_oid=column.type_oid,
         pin=column.pin,
         total=column.total,
+        grows=column.grows,
         sources=(column,),
     )
 

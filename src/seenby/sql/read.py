@@ -265,7 +265,9 @@ class Reader(WithReader):
         one = output(name, column)
         if block.delicate:
             one.fragile = outer.fragile(block, (column,), plain=True)
-            one.possible = one.fragile == 2 and column.possible and not column.bits & block.level.nullable
+            settled = not column.bits & block.level.nullable
+            one.possible = one.fragile == 2 and column.possible and settled
+            one.grows = column.grows and settled
         block.outputs.append(one)
         block.names.append({})
 
@@ -296,7 +298,7 @@ class Reader(WithReader):
             target.name = name
         one = Column(name, name, total=expressions.total, plain=False, sources=tuple(refs))
         expressions.readings[-1].output = one
-        one.grows = gather.grows_with_rows(target.val)
+        one.grows = block.steady and gather.grows_with_rows(target.val)
         if expressions.found.computed:
             one.fragile = 2
             one.possible = self._one_of_them(target.val, refs, block)
@@ -356,7 +358,9 @@ class Reader(WithReader):
             bits |= link.needs
         conjunct = Conjunct(node, refs, bits, self.expressions.total, join, names=self.expressions.names)
         conjunct.sublinks = tuple(found.sublinks)
+        conjunct.shrinks = gather.is_more_than(node, refs)
         block.sublinks += found.sublinks
+        gather.ask_for_equal(node, found.sublinks, refs)
         if node.WhichOneof("node") == "sub_link" and node.sub_link.sub_link_type in {pb.EXISTS_SUBLINK, pb.ANY_SUBLINK}:
             found.sublinks[-1].required = True
         if join is not None or block.delicate:
@@ -430,16 +434,26 @@ class Reader(WithReader):
                 # SQL's rule: a name of the output first, then a column of FROM.
                 outputs = named(query.outputs, node.column_ref.fields[0].string.sval, "ORDER BY")
             down = sort.sortby_dir == pb.SORTBY_DESC
+            last = sort.sortby_nulls == pb.SORTBY_NULLS_LAST or (
+                sort.sortby_nulls == pb.SORTBY_NULLS_DEFAULT and not down
+            )
             if outputs:
-                shaky = shaky or any(column.fragile and not (column.grows and down) for column in outputs)
+                shaky = shaky or any(not gather.stays_behind(column, down=down, last=last) for column in outputs)
                 continue
             inside = Found()
             refs = self._look(node, scope, "ORDER BY", inside)
-            counts = down and gather.grows_with_rows(node)
-            moves = inside.computed and not counts
-            shaky = shaky or moves or bool(outer.fragile(block, refs, plain=False))
+            plain = node.WhichOneof("node") == "column_ref"
+            if plain:
+                counts = down and refs[0].grows and not refs[0].bits & block.level.nullable
+            else:
+                counts = down and block.steady and gather.grows_with_rows(node)
+            fragile = outer.fragile(block, refs, plain=plain)
+            moves = inside.computed or fragile == 2 or (fragile == 1 and not last)
+            shaky = shaky or (moves and not counts)
             found.add(inside)
-            if block.gathers == "distinct":
+            if block.gathers == "distinct" and not any(
+                refs == [source] for one in block.outputs if one.plain for source in one.sources
+            ):
                 block.gathers = ""
                 query.obstacles.append("DISTINCT")
         if found.window and not query.operation and "a window function" not in query.obstacles:

@@ -7,7 +7,9 @@ nobody     tables about nobody, or none                                         
 statistic  aggregates about many people, under a grant that asks for statistics         nobody; a cohort query counts
 exact      select-project-join and UNION ALL; ORDER BY; LIMIT with constant OFFSET;    keys in every row
            aggregates, DISTINCT and subqueries that rows can carry the keys of
-           (gather.py)
+           (gather.py); UNION of such
+whole      windows and DISTINCT ON at the top, without LIMIT: every row of FROM         a companion query in the same
+           decides                                                                     snapshot, before the first row
 upper      everything else that was read: aggregates, DISTINCT, windows, subqueries    a companion query in the same
            in expressions, LIMIT below the top, set operations, WITH RECURSIVE, outer  snapshot
            joins with a condition on the optional side
@@ -110,19 +112,42 @@ def statistic(case: Case) -> QueryPlan | None:
 
 def exact(case: Case) -> QueryPlan | None:
     query = case.query
-    if query.obstacles or case.reader.unsteady or not all(block.exact and not block.lost for block in query.blocks):
+    united = query.select.op == pb.SETOP_UNION and not query.select.all
+    if set(query.obstacles) - ({"UNION"} if united else set()) or not _steady(case):
         return None
     offset = _take_offset(query.select)
     found = carry.slots(query)
-    many = [carry.is_many(query, column) for column in found]
-    carry.prepend_keys(query, found)
-    sql = _printed(case)
+    many = [united or carry.is_many(query, column) for column in found]
+    if united:
+        instead = carry.unite_by_groups(query, found)
+        sql = deparse(instead)
+        if case.reader.expressions.doubtful:
+            check_printed(sql, instead)
+    else:
+        carry.prepend_keys(query, found)
+        sql = _printed(case)
     keys = tuple(
         OutputKey(_kind(column), _shown([key for key in column if key]), several)
         for column, several in zip(found, many, strict=True)
     )
     others = companion(query, case.cap, early=False)
     return _plan(case, sql, Bound.EXACT, keys=keys, companion=others, offset=offset, notices=_counted(case))
+
+
+def _steady(case: Case) -> bool:
+    return not case.reader.unsteady and all(block.exact and not block.lost for block in case.query.blocks)
+
+
+def whole(case: Case) -> QueryPlan | None:
+    query = case.query
+    if query.branches is not None or query.limited or query.blocks[0].gathers or not _steady(case):
+        return None
+    if not query.obstacles or set(query.obstacles) - {"a window function", "DISTINCT ON"}:
+        return None
+    if not all(one.total for block in case.reader.blocks for one in block.conjuncts):
+        return None  # the companion leaves some of them out
+    plan = upper(case)
+    return None if plan is None else replace(plan, bound=Bound.EXACT)
 
 
 def upper(case: Case) -> QueryPlan | None:
@@ -137,7 +162,7 @@ def _counted(case: Case) -> tuple[str, ...]:
 
 
 Rule = Callable[[Case], QueryPlan | None]
-RULES: tuple[Rule, ...] = (nobody, statistic, exact, upper)
+RULES: tuple[Rule, ...] = (nobody, statistic, exact, whole, upper)
 
 
 def _plan(

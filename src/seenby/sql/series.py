@@ -58,7 +58,8 @@ def read(node: pb.Node, place: int, beside: Scope, expressions: Expressions) -> 
     names[: len(given)] = given
     relation = Relation(alias, 1 << place, node)
     constant = not refs and not expressions.parameters
-    relation.total = constant or (expressions.total and name in TOTAL)
+    simple = all(one.WhichOneof("node") in {"column_ref", "a_const", "param_ref"} for one in call.func_call.args)
+    relation.total = constant or (name in TOTAL and simple and all(column.total for column in refs))
     sure = relation.total and all(column.fragility < 2 for column in refs)
     possible = relation.total and all(column.fragility < 2 or column.possible for column in refs)
     relation.ordered = [
