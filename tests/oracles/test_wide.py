@@ -11,27 +11,45 @@ import pytest
 
 from tests.fixtures.oracles import PROPERTY
 from tests.oracles.campaign import analyse, run, told
+from tests.oracles.floors import FLOORS
 from tests.oracles.judge import Judge
-from tests.oracles.wide import Wide
+from tests.oracles.wide import SHAPES, Wide
 
 LONG = os.environ.get("SEENBY_CAMPAIGN") == "long"
-CHUNKS = 100 if LONG else 20
-QUERIES = 800
+CHUNKS = 100 if LONG else 14
+QUERIES, OF_A_SHAPE = 800, 90
 WORKERS = 2
 """Each has its own server and databases."""
 
 pytestmark = pytest.mark.postgres
 
+Record = Callable[[str, object], None]
 
-@pytest.mark.parametrize(
-    "chunk", [pytest.param(n, marks=pytest.mark.xdist_group(f"oracles-{n % WORKERS}")) for n in range(CHUNKS)]
-)
-def test_nobody_is_missing_and_nothing_is_silently_wrong(
-    chunk: int, judge: Judge, record_property: Callable[[str, object], None]
-) -> None:
+
+def halved(number: int) -> pytest.MarkDecorator:
+    return pytest.mark.xdist_group(f"oracles-{number % WORKERS}")
+
+
+@pytest.mark.parametrize("chunk", [pytest.param(n, marks=halved(n)) for n in range(CHUNKS)])
+def test_nobody_is_missing_and_nothing_is_silently_wrong(chunk: int, judge: Judge, record_property: Record) -> None:
     seed = f"{os.environ['SEENBY_SEED']}/wide/{chunk}"
     generator = Wide(Random(seed))
     counts, failures = run(judge, (generator.case() for _ in range(QUERIES)), analyse)
     record_property(PROPERTY, json.dumps(counts))
     if failures:
         pytest.fail(told(judge, seed, analyse, failures), pytrace=False)
+
+
+@pytest.mark.parametrize("shape", [pytest.param(shape, marks=halved(n)) for n, shape in enumerate(SHAPES)])
+def test_a_shape_is_answered_and_names_few_others(shape: str, judge: Judge, record_property: Record) -> None:
+    """The same queries each time, so that what names more people than before is seen."""
+    generator = Wide(Random(shape))
+    counts, failures = run(judge, (generator.case(shape) for _ in range(OF_A_SHAPE)), analyse)
+    record_property(PROPERTY, json.dumps(counts))
+    if failures:
+        pytest.fail(told(judge, shape, analyse, failures), pytrace=False)
+    row = counts.get(shape)
+    if row is not None and shape in FLOORS:
+        assert row["disclosed"] / row["attributed"] >= FLOORS[shape]
+    refused = sum(row["refused"] for row in counts.values())
+    assert refused <= OF_A_SHAPE * (0.25 if "recursion" in shape else 0.1)
