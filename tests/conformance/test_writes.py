@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -216,6 +219,29 @@ def test_an_error_of_the_change_is_recorded_about_everybody_it_could_be_about(
     assert sorted(one.person for one in entry.people) == [f"account:{CLARA}", f"account:{OTHER}"]
     assert visibility(served, videos[CLARA][2]) == ["public"]
     assert moderator.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_the_person_sees_that_it_was_changed(
+    served: Served, moderator: psycopg.Connection[Any], videos: dict[int, list[int]]
+) -> None:
+    def who_saw(*more: str) -> str:  # a process of its own: this one has the ledger open
+        run = [sys.executable, "-c", "from seenby.cli import main; main()", "who-saw", f"account:{OTHER}"]
+        run += ["--config", str(served.config.file), *more]
+        return subprocess.run(run, check=True, capture_output=True, text=True).stdout
+
+    with written(served) as found:
+        moderator.execute("UPDATE videos SET visibility = 'limited' WHERE id = %s", (videos[OTHER][1],))
+    (entry,) = found.items
+    assert isinstance(entry, QueryDisclosure)
+    deadline = time.monotonic() + 20
+    while True:  # a checkpoint a second
+        rows = json.loads(who_saw("--json"))["seen"]
+        mine = [row for row in rows if row.get("changes") == json.loads(entry.people[0].part)["changes"]]
+        if mine or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    assert [row["columns"] for row in mine] == [["videos.id", "videos.visibility"]]
+    assert any("changed" in line and "videos.visibility" in line for line in who_saw().splitlines())
 
 
 # ---------------------------------------------------------------- INSERT and DELETE

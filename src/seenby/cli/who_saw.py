@@ -113,7 +113,7 @@ def _table(name: str, rows: list[dict[str, Any]], auditor: bool) -> Table:
         table.add_column("who", overflow="fold")
         table.add_column("statement", overflow="fold")
     for row in rows:
-        how = row["how"] + (" (at most)" if row["bound"] == "upper" else "")
+        how = ("changed" if "changes" in row else row["how"]) + (" (at most)" if row["bound"] == "upper" else "")
         when = str(row["when"]).replace("T", " ")[:19]
         # A count shows no column of theirs, and still tells that they are there.
         columns = " ".join(row["columns"]) or "(only that they are there)"
@@ -138,6 +138,8 @@ def as_row(seen: Seen, auditor: bool) -> dict[str, Any]:
         "how": str(part.get("how", "disclosed")),
         "bound": seen.bound,
     }
+    if part.get("changes"):
+        row["changes"] = part["changes"]
     if auditor:
         withheld = seen.withheld or {}
         none: dict[str, Any] = {}

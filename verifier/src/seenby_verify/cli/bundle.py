@@ -89,6 +89,8 @@ def _say_table(rows: Sequence[dict[str, Any]]) -> None:
         table.add_column(heading, overflow="fold")
     for row in sorted(rows, key=lambda row: row["when"]):
         how = _HOW.get(row["how"], row["how"]) + (" (at most)" if row["bound"] in ("upper", 2) else "")
+        if row["part"].get("changes"):
+            how += ", and changed"
         when = str(row["when"]).replace("T", " ")[:19]
         own = row["how"] in ("enrolled", "erased")
         columns = " ".join(row["columns"]) or ("" if own else "(only that they are there)")
