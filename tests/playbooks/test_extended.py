@@ -6,7 +6,7 @@ import pytest
 
 from seenby.errors import Refused
 from seenby.model.plan import ControlKind, RefusedPlan
-from seenby.session import extended, names
+from seenby.session import names
 from seenby.session import session as session_module
 from seenby.wire import backend, frontend
 from tests.playbooks.playbook import (

@@ -69,6 +69,8 @@ class QueryPlan:
         catalog_only: reads only Seenby's catalog views.
         notices: sentences for the user (as in: rows limited by the grant's scope).
         pinned: a person key column is fixed by a constant or parameter.
+        examined: asked when the result names nobody though it is pinned: rows as the companion's, of those whom it
+            was about. Takes the same $n parameters as ``sql``.
         parameters: the highest $n.
         tag: what CommandComplete says; "" for SELECT and the number of rows.
         changes: the setting that it changes (set_config), in lower case.
@@ -90,6 +92,7 @@ class QueryPlan:
     catalog_only: bool = False
     notices: tuple[str, ...] = ()
     pinned: bool = False
+    examined: str | None = None
     parameters: int = 0
     tag: str = ""
     changes: str = ""

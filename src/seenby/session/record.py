@@ -134,6 +134,12 @@ class RecordTemplate:
             part = self._parts[bits] = person_part(columns or self._plan.parts)
         return part
 
+    @property
+    def examined(self) -> bytes:
+        """The per-person record of somebody whom the statement was about, and whose data it does not show."""
+        columns = [pair for key in self._plan.keys for pair in key.columns]
+        return person_part(columns or self._plan.parts, "examined")
+
 
 def person_part(columns: Sequence[tuple[str, DataClass]], how: str = "disclosed") -> bytes:
     """What the record says of one person: which of their classes and columns, disclosed or examined."""

@@ -92,20 +92,22 @@ class Results(Item):
             session.limit_reached(error, result, people)
             return
         self._shown += rows
-        session.record(
-            QueryDisclosure(
-                *template.fill(session.clock(), result.parameters, rows),
-                people,
-                result.part,
-                final,
-                template.bound,
-                session.grant_id,
-                rows,
-                session.principal,
-                result.cohort,
-            ),
-            self._head() + self._written(out),
+        item = QueryDisclosure(
+            *template.fill(session.clock(), result.parameters, rows),
+            people,
+            result.part,
+            final,
+            template.bound,
+            session.grant_id,
+            rows,
+            session.principal,
+            result.cohort,
         )
+        tell = self._head() + self._written(out)
+        if final and not people and result.part == 0 and result.plan.examined is not None:
+            session.examine(result, item, tell)
+        else:
+            session.record(item, tell)
         result.part += 1
 
     def failed(self, session: Session, fields: dict[str, str]) -> None:

@@ -102,7 +102,7 @@ class Session(Telling):
 
     def attributed(self, ticket: int, people: list[str] | None) -> Outcome:
         """The answer to an Attribution. None: the companion failed too."""
-        return self._guarded(self._tell_failure, ticket, people)
+        return self._guarded(self._attributed, ticket, people)
 
     def end(self, error: SeenbyError) -> Outcome:
         """Cuts the session now: grant ended, ledger failed, server lost, shutdown. Nothing unreleased is shown.
@@ -206,7 +206,7 @@ class Session(Telling):
         if self.meaning.unsure and status == "I":
             # Nothing is behind this: while it is unsure, everything waits. What the end took back is asked first.
             self.meaning.unsure = False
-            ask(self)
+            ask(self, ended=True)
             self.send(frontend.sync())
             self.pending.append(Ready(batch))
             return

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from seenby.errors import LimitReached, SeenbyError, ServerError
-from seenby.model.disclosure import QueryDisclosure, RefusedAttempt
+from seenby.errors import LimitReached, SeenbyError, ServerError, Unavailable
+from seenby.model.disclosure import QueryDisclosure, RefusedAttempt, Shown
 from seenby.model.plan import QueryPlan
 from seenby.session.access import Access
 from seenby.session.expect import Item
@@ -38,6 +38,7 @@ class Telling:
         self.emit = self.outbox.emit
         self.pending: deque[Item] = deque()
         self._failed_results: dict[int, tuple[Result, ServerError]] = {}
+        self._lookups: dict[int, tuple[Result, QueryDisclosure]] = {}
         self._templates: dict[tuple[int, str], RecordTemplate] = {}
         self._skipping = False  # extended protocol: an error, so everything up to Sync is skipped
         self._fail_block = False
@@ -79,6 +80,34 @@ class Telling:
                     ticket, result.plan.companion, result.server.parameters, result.values, dict(self.meaning.now)
                 )
             )
+
+    def examine(self, result: Result, item: QueryDisclosure, data: bytes) -> None:
+        """A lookup by key that names nobody waits until those whom it was about are recorded as examined."""
+        examined = result.plan.examined
+        assert examined is not None
+        ticket = self.outbox.ticket()
+        self._lookups[ticket] = (result, item)
+        self.outbox.hold(ticket, data)
+        asked = Attribution(ticket, examined, result.server.parameters, result.values, dict(self.meaning.now))
+        self._out.attributions.append(asked)
+
+    def _attributed(self, ticket: int, people: list[str] | None) -> None:
+        if ticket not in self._lookups:
+            self._tell_failure(ticket, people)
+            return
+        result, item = self._lookups.pop(ticket)
+        access = self.access
+        assert access is not None
+        if people is None:
+            raise Unavailable("who was looked up could not be recorded, so the answer is not shown", hint="try again")
+        part = result.template.examined
+        named = tuple(Shown(person, part) for person in dict.fromkeys(people))
+        try:
+            access.usage.charge(access.terms, people, 0)
+        except LimitReached:
+            self._out.records.append((ticket, item._replace(people=named, grant=NO_GRANT)))
+            raise
+        self._out.records.append((ticket, item._replace(people=named)))
 
     def _tell_failure(self, ticket: int, people: list[str] | None) -> None:
         result, error = self._failed_results.pop(ticket)

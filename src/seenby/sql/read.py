@@ -485,7 +485,13 @@ class Reader(WithReader):
 
 
 def _note_equality(conjunct: Conjunct, expr: pb.A_Expr) -> None:
-    if expr.kind != pb.AEXPR_OP or expr.name[-1].string.sval != "=":
+    if expr.name[-1].string.sval != "=":
+        return
+    if expr.kind in {pb.AEXPR_IN, pb.AEXPR_OP_ANY} and len(conjunct.refs) == 1:
+        listed = expr.rexpr.list.items if expr.kind == pb.AEXPR_IN else [expr.rexpr]
+        if expr.lexpr.WhichOneof("node") == "column_ref" and all(_is_constant(one) for one in listed):
+            conjunct.pins = conjunct.refs[0].pin
+    if expr.kind != pb.AEXPR_OP:
         return
     left, right = expr.lexpr, expr.rexpr
     kinds = {left.WhichOneof("node"), right.WhichOneof("node")}
@@ -493,7 +499,13 @@ def _note_equality(conjunct: Conjunct, expr: pb.A_Expr) -> None:
         conjunct.equal = (conjunct.refs[0], conjunct.refs[1])
     elif "column_ref" in kinds and len(conjunct.refs) == 1:
         other = right if left.WhichOneof("node") == "column_ref" else left
-        while other.WhichOneof("node") == "type_cast":
-            other = other.type_cast.arg
-        if other.WhichOneof("node") in _CONSTANTS:
+        if _is_constant(other):
             conjunct.pins = conjunct.refs[0].pin
+
+
+def _is_constant(node: pb.Node) -> bool:
+    while node.WhichOneof("node") == "type_cast":
+        node = node.type_cast.arg
+    if node.WhichOneof("node") == "a_array_expr":
+        return all(_is_constant(one) for one in node.a_array_expr.elements)
+    return node.WhichOneof("node") in _CONSTANTS

@@ -32,6 +32,7 @@ from seenby.model.statistic import ROWS, Answering
 from seenby.sql import carry, statistics
 from seenby.sql.blocks import Query
 from seenby.sql.companion import companion
+from seenby.sql.examined import examined
 from seenby.sql.parse import check_printed, deparse
 from seenby.sql.read import Reader
 from seenby.sql.scope import Key, Shown
@@ -191,6 +192,7 @@ def _plan(
         offset=offset,
         notices=notices,
         pinned=any(one.pins for block in case.reader.blocks for one in block.conjuncts),
+        examined=examined(case.reader.blocks, case.cap),
         parameters=case.reader.expressions.parameters,
     )
 

@@ -121,3 +121,27 @@ def test_whatever_stands_in_a_text_there_is_a_plan(chunk: int) -> None:
                 assert "\n" not in plan.error.message, text
             parsed += not (isinstance(plan, RefusedPlan) and plan.error.state == "42601")
     assert parsed > rounds / 20
+
+
+@pytest.mark.parametrize(
+    ("text", "people"),
+    [
+        (
+            "SELECT id FROM devices d WHERE account_id = 5 AND model LIKE 'A%'",
+            """SELECT 'account'::text, d."seenby$1" FROM seenby_v.devices d WHERE d.account_id = 5""",
+        ),
+        (
+            "SELECT count(*) FROM accounts WHERE id IN (5, 6) AND home = $1",
+            """SELECT 'account'::text, accounts."seenby$1" FROM seenby_v.accounts accounts"""
+            " WHERE accounts.id IN (5, 6)",
+        ),
+        ("SELECT id FROM devices WHERE account_id > 5", ""),
+        ("SELECT id FROM devices WHERE account_id = id", ""),
+    ],
+)
+def test_a_lookup_by_key_says_whom_it_examines(text: str, people: str) -> None:
+    """Whatever else it asks of them: that decides whether they are shown, not whether they were looked up."""
+    (plan,) = analyse(text, SHAPE, CATALOG, cap=10)
+    assert isinstance(plan, QueryPlan)
+    wanted = f"SELECT DISTINCT kind, key FROM ({people}) AS c (kind, key) WHERE key IS NOT NULL LIMIT 11"
+    assert plan.examined == (wanted if people else None)
