@@ -118,6 +118,7 @@ class Block:
         items: FROM.
         firsts: for DISTINCT ON its columns, by identity ({0} if there are only expressions).
         argued: outputs whose value is that of one of the rows: min(x), max(x).
+        values: the lists of VALUES, if it is that.
         names: per output, what its unqualified names mean.
         sublinks: the subqueries in its expressions, wherever they stand.
         listed: those of the select list and of ORDER BY.
@@ -143,6 +144,7 @@ class Block:
     names: list[dict[str, Column]] = field(default_factory=list)
     sublinks: list[Sublink] = field(default_factory=list)
     firsts: frozenset[int] = frozenset()
+    values: pb.SelectStmt | None = None
     argued: set[int] = field(default_factory=set)
     sets: bool = False
     plain_group: bool = False

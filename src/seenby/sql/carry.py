@@ -88,6 +88,7 @@ def is_many(query: Query, column: list[Key | None]) -> bool:
 def append_keys(query: Query) -> list[Key]:
     """Makes ``query`` give its keys as its last columns. Returns them; the relation over it makes its own of them."""
     found = slots(query)
+    _select_from_values(query.blocks[0])
     _group_instead(query, 0)
     keys = []
     for number, column in enumerate(found, 1):
@@ -134,8 +135,10 @@ def _target(block: Block, key: Key | None, name: str = "") -> pb.Node:
 
 
 def _select_from_values(block: Block) -> None:
-    """``VALUES (1)`` -> ``SELECT v.column1 FROM (VALUES (1)) AS v``: keys in front would rename its columns."""
+    """``VALUES (1)`` -> ``SELECT v.column1 FROM (VALUES (1)) AS v``: beside keys its columns keep their names."""
     whole = block.select
+    if not whole.values_lists:
+        return
     targets = [tree.column_target("v", column.name, column.name) for column in block.outputs]
     made = tree.select(targets, [tree.subselect(pb.SelectStmt.FromString(whole.SerializeToString()), "v")])
     whole.CopyFrom(made)
@@ -153,6 +156,7 @@ def _group_instead(query: Query, shift: int) -> None:
 def unite_by_groups(query: Query, found: Slots) -> pb.SelectStmt:
     """``A UNION B`` -> ``SELECT x, y FROM (A UNION ALL B) u (x, y) GROUP BY x, y``, with the keys of both gathered."""
     many = [is_many(query, column) for column in found]
+    _select_from_values(query.blocks[0])
     _group_instead(query, 0)
     for number, column in enumerate(found, 1):
         for place, (block, key) in enumerate(zip(query.blocks, column, strict=True)):
@@ -196,8 +200,7 @@ def _keep_all(select: pb.SelectStmt) -> None:
 def prepend_keys(query: Query, found: Slots) -> None:
     """Makes the outermost query give its keys first; positions in ORDER BY and GROUP BY move."""
     _group_instead(query, len(found))
-    if query.blocks[0].select.values_lists:
-        _select_from_values(query.blocks[0])
+    _select_from_values(query.blocks[0])
     for block, keys in zip(query.blocks, zip(*found, strict=True), strict=True):
         if block.select.values_lists:
             for row in block.select.values_lists:

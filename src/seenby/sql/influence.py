@@ -108,8 +108,8 @@ class Influence:
             meet = op == pb.SETOP_INTERSECT and places
             return tree.united(left, right, pb.SETOP_INTERSECT if meet else pb.SETOP_UNION, keep=not meet)
         (block,) = query.blocks
-        if block.select.values_lists:
-            return _values(block, places)
+        if block.values is not None:
+            return _values(block.values, places)
         selects = []
         for kinds in _variants(block):
             core = self._core(block, around, kinds, None, None)
@@ -442,20 +442,15 @@ def _variants(block: Block) -> Iterator[dict[int, int]]:
 
 
 def _targets(block: Block, places: Places) -> list[pb.Node]:
-    if block.select.values_lists:
+    if block.values is not None:
         return [tree.null_output(name) for _, name in places]
     return [target(block, place, name) for place, name in places]
 
 
-def _values(block: Block, places: Places) -> pb.SelectStmt:
+def _values(lists: pb.SelectStmt, places: Places) -> pb.SelectStmt:
     """SELECT v.column1 AS x FROM (VALUES ...) AS v."""
-    inner = pb.SelectStmt(op=pb.SETOP_NONE, limit_option=pb.LIMIT_OPTION_DEFAULT)
-    for row in block.select.values_lists:
-        inner.values_lists.add().list.items.extend(row.list.items[: len(block.outputs)])
     targets = [tree.column_target("v", f"column{place + 1}", name) for place, name in places]
-    select = tree.select(targets or [tree.one_target()], [])
-    select.from_clause.append(tree.subselect(inner, "v"))
-    return select
+    return tree.select(targets or [tree.one_target()], [tree.subselect(lists, "v")])
 
 
 def _select(targets: list[pb.Node], pieces: Sequence[_Piece], conditions: Sequence[_Condition]) -> pb.SelectStmt:

@@ -88,7 +88,7 @@ class _Linkage:
         self._copies: dict[Relation, dict[tuple[_Owner | None, ...], _Owner]] = {}
         self._edges: dict[Level, dict[_Node, list[_Node]]] = {}
         for block in blocks:
-            if block.select.values_lists:
+            if block.values is not None:
                 self._values(block)
 
     def compared(self) -> None:

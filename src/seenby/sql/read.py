@@ -142,7 +142,7 @@ class Reader(WithReader):
     # one block
 
     def _values(self, select: pb.SelectStmt, ctes: Ctes, parent: Scope | None) -> Block:
-        block = Block(select, Scope(parent=parent, ctes=ctes))
+        block = Block(select, Scope(parent=parent, ctes=ctes), values=pb.SelectStmt())
         width = len(select.values_lists[0].list.items)
         sure = True
         for row in select.values_lists:
@@ -154,6 +154,9 @@ class Reader(WithReader):
         block.outputs = [
             Column(f"column{place + 1}", f"column{place + 1}", fragile=0 if sure else 2) for place in range(width)
         ]
+        assert block.values is not None
+        block.values.values_lists.extend(select.values_lists)
+        block.values.op, block.values.limit_option = pb.SETOP_NONE, pb.LIMIT_OPTION_DEFAULT
         self.blocks.append(block)
         return block
 

@@ -98,7 +98,7 @@ def _why_not_rows(blocks: Sequence[Block]) -> Why:
         if relation.query is not None and relation.query.branches:
             return "UNION in FROM could count single people several times"
     for block in blocks:
-        if block.select.values_lists:
+        if block.values is not None:
             return "VALUES in FROM could count single people several times"
         if any(join.nullable for join in block.joins):
             return "an outer join could pick single people: write JOIN"
@@ -321,22 +321,31 @@ def cohort_query(query: Query, blocks: Sequence[Block], least: int, seed: int) -
     inner.target_list.extend(targets)
     groups = [f"g{number}" for number in range(1, len(targets) - len(block.keys) + 1)]
     keys = [f"k{number}" for number in range(1, len(block.keys) + 1)]
-    pairs = ", ".join(f"({number}, {name})" for number, name in enumerate(keys, 1))
+    rows = f"({deparse(inner)}) AS c ({', '.join(groups + keys)})"
     each = "".join(f"{name}, " for name in groups)
-    number = f"dense_rank() OVER (ORDER BY {', '.join(groups)})" if groups else "1::bigint"
-    everybody = (
-        "UNION ALL SELECT 0, j, key, sum(m)::bigint FROM q WHERE g IN (SELECT g FROM (SELECT g, count(key) AS n FROM q "
-        f"GROUP BY g, j) AS l GROUP BY g HAVING min(n) >= {least}) GROUP BY j, key "
-    )
-    sql = (
-        f"WITH q AS MATERIALIZED (SELECT {number} AS g, j, key, count(*) AS m FROM ({deparse(inner)}) "
-        f"AS c ({', '.join(groups + keys)}) CROSS JOIN LATERAL (VALUES {pairs}) AS v (j, key) GROUP BY {each}j, key), "
-        f"a AS (SELECT g, j, key, m FROM q {everybody if groups else ''}) "
-        f"SELECT g, j, pg_catalog.hashtextextended(key, {seed}) & {BUCKETS - 1} AS b, count(key), "
+    if len(keys) == 1:
+        people = f"{each}1 AS j, k1 AS key, count(*) AS m FROM {rows} GROUP BY {each}k1"
+    else:
+        pairs = ", ".join(f"({number}, {name})" for number, name in enumerate(keys, 1))
+        beside = f"CROSS JOIN LATERAL (VALUES {pairs}) AS v (j, key)"
+        people = f"{each}j, key, count(*) AS m FROM {rows} {beside} GROUP BY {each}j, key"
+    if groups:
+        # As many ranks as groups; and everybody in a group that is large enough, as group 0.
+        source = (
+            f"WITH q AS MATERIALIZED (SELECT dense_rank() OVER (ORDER BY {', '.join(groups)}) AS g, {people}) "
+            "SELECT {} FROM (SELECT g, j, key, m FROM q UNION ALL SELECT 0, j, key, sum(m)::bigint FROM q WHERE g IN "
+            "(SELECT g FROM (SELECT g, count(key) AS n FROM q GROUP BY g, j) AS l GROUP BY g "
+            f"HAVING min(n) >= {least}) GROUP BY j, key) AS a"
+        )
+    else:
+        source = f"SELECT {{}} FROM (SELECT 1 AS g, {people}) AS a"
+    sums = (
+        f"g, j, pg_catalog.hashtextextended(key, {seed}) & {BUCKETS - 1} AS b, count(key), "
         f"coalesce(sum(pg_catalog.hashtextextended(key, {seed + 1})), 0), "
-        f"coalesce(sum(pg_catalog.hashtextextended(key || ':' || m, {seed + 2})), 0) "
-        f"FROM a WHERE g <= {MAX_GROUPS + 1} GROUP BY g, j, b"
+        f"coalesce(sum(pg_catalog.hashtextextended(key || ':' || m, {seed + 2})), 0)"
     )
+    start, end = source.split("{}")
+    sql = f"{start}{sums}{end} WHERE g <= {MAX_GROUPS + 1} GROUP BY g, j, b"
     relations = (relation for one in blocks for relation in one.relations)
     tables = {relation.index.label for relation in relations if relation.index and relation.keys}
     return CohortQuery(
