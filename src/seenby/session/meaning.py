@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from seenby.errors import Unavailable
 from seenby.model.plan import ControlKind, ControlPlan, Plan, QueryPlan
 from seenby.session.expect import Item
 from seenby.sql.settings import EVERYTHING, FREE
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 NAMES = ("bytea_output", "DateStyle", "extra_float_digits", "IntervalStyle", "TimeZone")
 ASK = "SELECT " + ", ".join(f"pg_catalog.current_setting('{name}')" for name in NAMES)
 
+TRIES = 3
+
 
 class Meaning:
     """The settings in force on a session's link.
@@ -36,13 +39,15 @@ class Meaning:
     Attributes:
         now: those that are not as every link has them.
         unsure: a transaction has changed some, so they may change again when it ends.
+        failures: so often Postgres did not say which are in force, one time after the other.
     """
 
-    __slots__ = ("now", "unsure")
+    __slots__ = ("failures", "now", "unsure")
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self.now = {name: value for name, value in settings.items() if name in NAMES}
         self.unsure = False
+        self.failures = 0
 
     @staticmethod
     def changed_by(plan: Plan) -> bool:
@@ -61,14 +66,18 @@ class Meaning:
 
 
 class Learned(Item):
-    """The answer to ASK: ``1``, ``2``, ``D``, ``C``."""
+    """The answer to ASK: ``1``, ``2``, ``D``, ``C``. ``ended``: asked by ourselves, when a transaction had ended."""
 
-    __slots__ = ()
+    __slots__ = ("ended",)
+
+    def __init__(self, *, ended: bool) -> None:
+        self.ended = ended
 
     def on(self, session: Session, kind: int, body: bytes) -> bool:
         if kind in {backend.PARSE_COMPLETE, backend.BIND_COMPLETE}:
             return False
         if kind == backend.DATA_ROW:
+            session.meaning.failures = 0
             if session.meaning.learned(backend.read_values(body)):
                 session.names.outdate()
             return False
@@ -76,8 +85,19 @@ class Learned(Item):
             return super().on(session, kind, body)
         return True
 
+    def failed(self, session: Session, fields: dict[str, str]) -> None:
+        """A cancel that comes late, a timeout. The client did not ask for this, so it is asked again."""
+        if not self.ended:
+            super().failed(session, fields)  # as if the change itself had failed; its transaction has
+            return
+        meaning = session.meaning
+        meaning.unsure = True
+        meaning.failures += 1
+        if meaning.failures >= TRIES:
+            raise Unavailable("the database does not say which settings are in force", hint="connect again")
 
-def ask(session: Session) -> None:
+
+def ask(session: Session, *, ended: bool = False) -> None:
     """Asks Postgres which settings are in force."""
     session.send(frontend.parse(b"", ASK) + frontend.bind(b"", b"") + frontend.execute(b""))
-    session.pending.append(Learned())
+    session.pending.append(Learned(ended=ended))
