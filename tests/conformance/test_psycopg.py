@@ -395,29 +395,12 @@ def test_every_part_of_a_large_result(both: Both) -> None:
     assert sum(len(row[-1] or b"") for row in told[3]) > 3 * 128 * 1024
 
 
-def test_a_server_side_cursor_is_refused_in_words(through: Connection) -> None:
-    cursor = through.cursor("mine")
-    with pytest.raises(psycopg.errors.FeatureNotSupported, match="DECLARE CURSOR") as refusal, through.transaction():
-        cursor.execute("SELECT id FROM accounts")
-    cursor.close()
-    assert "stream" in (refusal.value.diag.message_hint or "")
+def test_copy_from_is_refused_in_words(through: Connection) -> None:
+    with pytest.raises(psycopg.Error) as refusal, through.cursor().copy("COPY accounts FROM STDIN") as copy:
+        list(copy)
+    assert refusal.value.sqlstate == "42501"
+    assert refusal.value.diag.message_hint
     assert through.execute("SELECT 1").fetchone() == (1,)
-
-
-def test_copy_is_refused_in_words(through: Connection) -> None:
-    for statement in (
-        "COPY accounts TO STDOUT",
-        "COPY (SELECT id FROM accounts) TO STDOUT",
-        "COPY accounts FROM STDIN",
-    ):
-        with (
-            pytest.raises(psycopg.Error) as refusal,
-            through.cursor().copy(statement.encode()) as copy,
-        ):
-            list(copy)
-        assert refusal.value.sqlstate in {"0A000", "42501"}
-        assert refusal.value.diag.message_hint
-        assert through.execute("SELECT 1").fetchone() == (1,)
 
 
 @pytest.mark.parametrize("tcp", [False, True])
@@ -534,9 +517,9 @@ DOORS: tuple[tuple[dict[str, str], str, str], ...] = (
     ({"options": "-c role=postgres"}, "role cannot be set here", "a session may set"),
     ({"options": "-c session_authorization=postgres"}, "session_authorization cannot be set", "a session may set"),
     ({"options": "-c SEARCH_PATH=public"}, "search_path is fixed by the grant", "schema.table"),
-    ({"options": "-c statement_timeout=0"}, "statement_timeout cannot be set", "a session may set"),
-    ({"options": "-c default_transaction_read_only=off"}, "default_transaction_read_only is fixed", "it is on"),
-    ({"options": "-c client_min_messages=debug5"}, "client_min_messages cannot be set", "a session may set"),
+    ({"options": "-c statement_timeout=x"}, 'invalid value for parameter "statement_timeout"', "as in"),
+    ({"options": "-c standard_conforming_strings=off"}, "standard_conforming_strings is fixed", "it is on"),
+    ({"options": "-c work_mem=1GB"}, "work_mem cannot be set", "a session may set"),
     ({"options": '-c x"=1'}, "cannot be set here", "a session may set"),
     ({"options": "-B 5"}, "the startup option '-B' is not accepted", "seenby.grant"),
     ({"client_encoding": "latin1"}, "client_encoding is fixed", "it is UTF8"),
