@@ -549,6 +549,21 @@ def test_the_command_cannot_get_in(preview: Callable[..., Shown], monkeypatch: p
 # ---------------------------------------------------------------- what is refused is an attempt
 
 
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (Write("accounts", WriteAction.UPDATE, ("email",)), "the data map lets nobody change email of accounts"),
+        (Write("payments", WriteAction.DELETE), "the data map lets nobody delete rows of payments"),
+        (Write("nope", WriteAction.INSERT), "the data map has no table nope"),
+        (Write("ticket_notes", WriteAction.INSERT), r"must reveal ticket_notes\.id"),
+    ],
+    ids=lambda one: one.table if isinstance(one, Write) else "",
+)
+def test_nobody_is_asked_to_approve_what_cannot_be(served: Served, write: Write, words: str) -> None:
+    with pytest.raises(SeenbyError, match=words):
+        served.grant(MODERATOR, ("content", ["eu"]), people=[f"account:{CLARA}"], writes=[write])
+
+
 def test_a_change_that_the_grant_does_not_have_is_recorded_as_an_attempt(
     served: Served, moderator: psycopg.Connection[Any]
 ) -> None:

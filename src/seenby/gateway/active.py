@@ -117,5 +117,8 @@ class PeopleFacts(Protocol):
     async def lookup(self, people: Sequence[Person]) -> Mapping[Person, PersonFact]:
         """The facts of those who exist; the others are left out. Raises Unavailable."""
 
+    def check_writes(self, terms: GrantTerms) -> None:
+        """Can the database let the grant change what it asks for? Raises UsageError, UnknownTable."""
+
     def classes_of(self, columns: Iterable[str]) -> Mapping[str, DataClass]:
         """``accounts.phone`` -> its data class; columns that nobody classified are left out."""

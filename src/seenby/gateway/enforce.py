@@ -66,6 +66,10 @@ class MappedPeople:
         found = await self._database.person_facts(people)
         return {person: PersonFact(facts.region or "", facts.protected) for person, facts in found.items()}
 
+    def check_writes(self, terms: GrantTerms) -> None:
+        if terms.writes:
+            self._database.design(terms)
+
     def classes_of(self, columns: Iterable[str]) -> Mapping[str, DataClass]:
         return {column: self._classes[column] for column in columns if column in self._classes}
 

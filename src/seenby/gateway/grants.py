@@ -114,6 +114,7 @@ class GrantService:
             **wish,
         )
         encode_terms(terms)
+        self.judge.check_writes(terms)
         count = self.policies.reviews_for if terms.emergency else self.policies.approvals_for
         needed = count(terms, who, self.judge.facts(terms, {}))
         if isinstance(needed, Denied):

@@ -53,6 +53,10 @@ class Judge:
         columns = [cell.what for cell in terms.cells if "." in cell.what]
         return Facts(current.regions, frozenset(current.purposes), people, self._people.classes_of(columns))
 
+    def check_writes(self, terms: GrantTerms) -> None:
+        """Is what it would change writable at all? Nobody should approve what cannot be. Raises UsageError."""
+        self._people.check_writes(terms)
+
     async def check_request(self, terms: GrantTerms, principal: Principal) -> None:
         """Does the request fit this gateway, this moment and this principal? Raises UsageError, Refused."""
         now = self._clock()
@@ -63,6 +67,7 @@ class Judge:
         said = (terms.country, terms.entity, terms.unit, terms.role)
         if said != (principal.country, principal.entity, principal.unit, principal.role):
             raise UsageError("the terms say something else about you than the directory", hint="make a new request")
+        self.check_writes(terms)
         if abs(terms.requested_at - now) > SKEW_SECONDS or terms.not_before < now - SKEW_SECONDS:
             raise UsageError("the request is too old, or its window begins in the past", hint="make a new request")
         if now >= terms.not_after:
