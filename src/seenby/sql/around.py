@@ -12,7 +12,7 @@ from postgast import pg_query_pb2 as pb
 from seenby.errors import Refused, ServerError, Unsupported, UsageError
 from seenby.model.plan import CopyForm, CopyPlan, DeclarePlan, Plan, PreparePlan, QueryPlan
 from seenby.sql.constants import type_oid
-from seenby.sql.scope import own_name
+from seenby.sql.named import own_name
 
 _BINARY, _SCROLL, _HOLD = 0x1, 0x2, 0x20  # parsenodes.h: CURSOR_OPT_...
 _NO_DELIMITER = set(b"\\.abcdefghijklmnopqrstuvwxyz0123456789")

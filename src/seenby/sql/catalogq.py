@@ -21,11 +21,11 @@ from seenby.errors import NoGrant, Refused, SyntaxFailed, Unsupported
 from seenby.model.plan import Bound, QueryPlan
 from seenby.model.shape import Catalog
 from seenby.sql import functions
-from seenby.sql.expressions import enclose
 from seenby.sql.figure import output_name
+from seenby.sql.found import enclose
 from seenby.sql.functions import SERVED
+from seenby.sql.named import own_name
 from seenby.sql.parse import check_printed, deparse
-from seenby.sql.scope import own_name
 from seenby.sql.tree import table_references
 
 _NODES = functions.words("""
@@ -190,6 +190,8 @@ class _Rewriter:
                 own_name(message.ctename)
                 if message.ctequery.WhichOneof("node") != "select_stmt":
                     raise Refused("WITH may only hold SELECT; a grant only reads", hint="leave the change out")
+        if isinstance(message, pb.A_Expr):
+            self._compare(message)
         for field, value in message.ListFields():
             if field.message_type is None:
                 continue
@@ -265,6 +267,21 @@ class _Rewriter:
         name = functions.check_function(call, catalog.functions, catalog.catalog_functions)
         if name in catalog.rewritten_functions:
             call.funcname[0].string.sval = SERVED
+
+    def _compare(self, expression: pb.A_Expr) -> None:
+        """``x::regtype = 'trigger'::regtype``: the first would become text, the other one not. So: ``x = ...``."""
+        sides = (expression.lexpr, expression.rexpr)
+        casts = [side.type_cast for side in sides if side.WhichOneof("node") == "type_cast"]
+        names = {one.type_name.names[-1].string.sval for one in casts}
+        if len(casts) < 2 or len(names) > 1 or not names <= functions.REG_TYPES & self._catalog.rewritten_functions:
+            return
+        if any(one.type_name.array_bounds for one in casts):
+            return
+        for side in sides:
+            if side.type_cast.arg.WhichOneof("node") != "a_const":
+                inner = pb.Node()
+                inner.CopyFrom(side.type_cast.arg)
+                side.CopyFrom(inner)
 
     def _cast(self, node: pb.Node) -> None:
         name = node.type_cast.type_name.names[-1].string.sval

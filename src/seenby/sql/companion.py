@@ -17,8 +17,9 @@ from postgast import pg_query_pb2 as pb
 from seenby.errors import TooComplex
 from seenby.sql import tree
 from seenby.sql.blocks import Query
-from seenby.sql.influence import Influence, Part
+from seenby.sql.influence import Influence
 from seenby.sql.parse import SPLIT_HINT, deparse
+from seenby.sql.pieces import Part
 from seenby.sql.usable import Around
 
 _ROWS_PER_PERSON = 20

@@ -7,7 +7,6 @@ mean something else against the shape's views.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
@@ -16,51 +15,20 @@ from seenby.errors import Unsupported
 from seenby.model.shape import Catalog
 from seenby.sql import functions
 from seenby.sql.blocks import Query, Sublink
+from seenby.sql.found import TRUTH_VALUES, Found, enclose, pattern_cannot_fail
 from seenby.sql.functions import SERVED
+from seenby.sql.named import masked_use, whole_row
 from seenby.sql.readings import Item, Mixed, Reading, Window
-from seenby.sql.scope import EMPTY, Column, Scope, masked_use, whole_row
+from seenby.sql.scope import EMPTY, Column, Scope
 
 _COUNT = [pb.Node(string=pb.String(sval="count"))]
-_TRUTH_VALUES = frozenset({"bool_expr", "null_test", "boolean_test"})
-_OPERATORS = _TRUTH_VALUES | {"a_expr", "collate_clause", "a_indirection"}
+_OPERATORS = TRUTH_VALUES | {"a_expr", "collate_clause", "a_indirection"}
 _BETWEEN = frozenset({pb.AEXPR_BETWEEN, pb.AEXPR_NOT_BETWEEN, pb.AEXPR_BETWEEN_SYM, pb.AEXPR_NOT_BETWEEN_SYM})
 _PRINTED_BARE = {"t": "true", "f": "false"}  # 't'::bool is printed as true, which has another column name
 _TIMESTAMPS = frozenset({1082, 1114, 1184})  # date, timestamp, timestamptz (pg_type.dat)
 
 
 _SUBLINKS = frozenset({pb.EXISTS_SUBLINK, pb.ANY_SUBLINK, pb.ALL_SUBLINK, pb.EXPR_SUBLINK, pb.ARRAY_SUBLINK})
-
-
-@dataclass(slots=True)
-class Found:
-    """What expressions of one SELECT hold besides columns; it gathers until somebody takes it.
-
-    Attributes:
-        aggregate, window: there is one.
-        series: the name of a function that returns a set, or "".
-        partitions: per window function the name of its window, or the columns of its PARTITION BY by identity.
-        sublinks: subqueries, in the order of their ends.
-        mixed: the aggregates and window functions of one expression.
-    """
-
-    aggregate: bool = False
-    window: bool = False
-    series: str = ""
-    partitions: list[str | frozenset[int]] = field(default_factory=list)
-    sublinks: list[Sublink] = field(default_factory=list)
-    mixed: list[Mixed] = field(default_factory=list)
-
-    def add(self, other: Found) -> None:
-        self.aggregate |= other.aggregate
-        self.window |= other.window
-        self.series = self.series or other.series
-        self.partitions += other.partitions
-        self.sublinks += other.sublinks
-
-    @property
-    def computed(self) -> bool:
-        """The value is not a function of the columns that are named."""
-        return bool(self.aggregate or self.window or self.series or self.sublinks)
 
 
 class Expressions:
@@ -187,12 +155,12 @@ class Expressions:
         if not self.total:
             return
         if kind in {pb.AEXPR_LIKE, pb.AEXPR_ILIKE}:
-            self.total = _pattern_cannot_fail(expr.rexpr)
+            self.total = pattern_cannot_fail(expr.rexpr)
         elif kind in {pb.AEXPR_OP, pb.AEXPR_OP_ANY, pb.AEXPR_OP_ALL}:
             # Without columns and parameters the planner computes it, whatever the data: all or no rows fail.
             self.total = name in functions.TOTAL_OPERATORS or (len(self.refs) == known and self._named == named)
             if name in {"~~", "!~~", "~~*", "!~~*"}:
-                self.total = self.total and _pattern_cannot_fail(expr.rexpr)
+                self.total = self.total and pattern_cannot_fail(expr.rexpr)
         elif kind == pb.AEXPR_SIMILAR:
             self.total = False
 
@@ -374,29 +342,6 @@ class Expressions:
         self._scope, self._use, self.refs, self.found = scope, "a window function", [], Found()
         self._note(window=self.window_parts(window))
         return self.refs
-
-
-def enclose(node: pb.Node) -> bool:
-    """Puts an operand that is a truth value into COALESCE(...), and says whether it did."""
-    kind = node.WhichOneof("node")
-    if kind == "a_expr":
-        expr = node.a_expr
-        comparison = expr.kind == pb.AEXPR_OP and expr.name[-1].string.sval in functions.COMPARISONS
-        enclosed = comparison or expr.kind not in {pb.AEXPR_OP, pb.AEXPR_NULLIF}
-    else:
-        enclosed = kind in _TRUTH_VALUES
-    if enclosed:
-        inner = pb.Node.FromString(node.SerializeToString())
-        node.coalesce_expr.args.append(inner)
-    return enclosed
-
-
-def _pattern_cannot_fail(pattern: pb.Node) -> bool:
-    """LIKE fails when it meets a pattern's lone backslash at the end."""
-    if pattern.WhichOneof("node") != "a_const":
-        return False
-    text = pattern.a_const.sval.sval
-    return (len(text) - len(text.rstrip("\\"))) % 2 == 0
 
 
 _METHODS: dict[str, Callable[[Expressions, Message], None]] = {

@@ -12,7 +12,8 @@ from seenby.errors import NoGrant, Refused, SyntaxFailed, UnknownColumn, Unsuppo
 from seenby.sql import outer, series
 from seenby.sql.blocks import Block, Conjunct, Item, Join, Query
 from seenby.sql.expressions import Expressions
-from seenby.sql.scope import Column, Key, Merged, Relation, Scope, doubled, masked_use, own_name
+from seenby.sql.named import masked_use, own_name
+from seenby.sql.scope import Column, Key, Merged, Relation, Scope, doubled
 from seenby.sql.views import Views
 
 _JOIN_KINDS = frozenset({pb.JOIN_INNER, pb.JOIN_LEFT, pb.JOIN_RIGHT, pb.JOIN_FULL})

@@ -34,6 +34,7 @@ from postgast import pg_query_pb2 as pb
 from seenby.errors import Unsupported
 from seenby.sql import tree
 from seenby.sql.blocks import Block, Item, Join, Query, Sublink
+from seenby.sql.pieces import Condition, Part, Piece, finished, select_of
 from seenby.sql.scope import Relation
 from seenby.sql.usable import Around, column_holds, gives, holds, qualified, target, written
 
@@ -45,33 +46,11 @@ VALUE = "seenby$v"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A SELECT of some outputs, then of keys ``seenby$k1``, ``seenby$k2`` ... of these ``kinds``."""
-
-    select: pb.SelectStmt
-    kinds: tuple[str, ...]
-
-
-@dataclass(slots=True, eq=False)
-class _Piece:
-    """One entry of FROM: the relations that it gives and names, and the keys in it as (kind, alias, name)."""
-
-    node: pb.Node
-    bits: int
-    needs: int
-    keys: list[tuple[str, str, str]]
-
-
-_Condition = tuple[pb.Node, int, _Piece | None]
-"""With the relations and the further entry of FROM that it names."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Core:
     """FROM and WHERE of a block as far as they hold; ``named``: the relations whose keys are in it."""
 
-    pieces: list[_Piece]
-    conditions: list[_Condition]
+    pieces: list[Piece]
+    conditions: list[Condition]
     around: Around
     named: int
 
@@ -113,7 +92,7 @@ class Influence:
         selects = []
         for kinds in _variants(block):
             core = self._core(block, around, kinds, None, None)
-            selects.append(_select(_targets(block, places), core.pieces, core.conditions))
+            selects.append(select_of(_targets(block, places), core.pieces, core.conditions))
         if block.lone_row:
             selects.append(tree.select([tree.null_output(name) for _, name in places] or [tree.one_target()], []))
         whole = selects[0]
@@ -168,7 +147,7 @@ class Influence:
         targets = _targets(block, places)
         for kinds in _variants(block):
             core = self._core(block, around, kinds, None, None)
-            yield from self._finished(targets, core.pieces, core.conditions)
+            yield from finished(targets, core.pieces, core.conditions)
             for relation in block.relations:
                 if relation.query is None or not relation.persons or relation.bit & core.named:
                     continue
@@ -176,7 +155,7 @@ class Influence:
                 wanted = _kept(relation, inside)
                 for part in self.parts(relation.query, wanted, inside):
                     there = self._core(block, inside, kinds, relation, part)
-                    yield from self._finished(targets, there.pieces, there.conditions)
+                    yield from finished(targets, there.pieces, there.conditions)
             for link in block.sublinks:
                 yield from self._linked(block, link, targets, around, kinds)
 
@@ -201,9 +180,9 @@ class Influence:
             bits = _touched(link)
             for condition in compared or [None]:
                 node = tree.subselect(part.select, alias, lateral=True)
-                piece = _Piece(node, 0, bits, keys)
+                piece = Piece(node, 0, bits, keys)
                 extra = [] if condition is None else [(_at(condition, alias), bits, piece)]
-                yield from self._finished(targets, [*core.pieces, piece], [*core.conditions, *extra])
+                yield from finished(targets, [*core.pieces, piece], [*core.conditions, *extra])
 
     def _compared(self, block: Block, link: Sublink, around: Around) -> list[pb.Node]:
         """Of ``x IN (SELECT v ...)`` which rows of the subquery matter, as alternatives; none: all do."""
@@ -243,7 +222,7 @@ class Influence:
                 pieces[relation.bit] = piece
                 named |= relation.bit if piece.keys else 0
         around = around.without(block.level, gone)
-        conditions: list[_Condition] = []
+        conditions: list[Condition] = []
         if not any(join.nullable for join in block.joins):
             for conjunct in block.conjuncts:
                 if holds(conjunct, block, around):
@@ -294,22 +273,22 @@ class Influence:
 
     def _relation(
         self, relation: Relation, block: Block, around: Around, focus: Relation | None, part: Part | None
-    ) -> _Piece | None:
+    ) -> Piece | None:
         """An entry of FROM; None if it tells nothing."""
         if relation.index is not None:
             keys = [(key.kind, relation.alias, key.name) for key in relation.keys] if focus is None else []
-            return _Piece(relation.node, relation.bit, 0, keys)
+            return Piece(relation.node, relation.bit, 0, keys)
         if relation is focus:
             assert part is not None
             node = tree.subselect(part.select, relation.alias, lateral=relation.lateral)
             keys = [(kind, relation.alias, f"seenby$k{n}") for n, kind in enumerate(part.kinds, 1)]
-            return _Piece(node, relation.bit, relation.needs, keys)
+            return Piece(node, relation.bit, relation.needs, keys)
         if relation.own is not None:
             name = around.own.get(id(relation.own))
             if name is not None:
-                return _Piece(tree.table(name, relation.alias, _names(relation)), relation.bit, 0, [])
+                return Piece(tree.table(name, relation.alias, _names(relation)), relation.bit, 0, [])
             places = [(number, column.real) for number, column in enumerate(relation.ordered or ())]
-            return _Piece(tree.subselect(self.rows(relation.own, places, around), relation.alias), relation.bit, 0, [])
+            return Piece(tree.subselect(self.rows(relation.own, places, around), relation.alias), relation.bit, 0, [])
         if relation.query is None:
             known = all(
                 column_holds(source, block.level, around, frozenset({id(source)}))
@@ -322,23 +301,23 @@ class Influence:
                 or relation.needs & around.gone.get(id(block.level), 0)
             ):
                 return None
-            return _Piece(relation.node, relation.bit, relation.needs, [])
+            return Piece(relation.node, relation.bit, relation.needs, [])
         kept = _kept(relation, around) if focus is None and self._rides(relation) else []
         if kept:
             (only,) = self.parts(relation.query, kept, around)
             node = tree.subselect(only.select, relation.alias, lateral=relation.lateral)
             keys = [(kind, relation.alias, f"seenby$k{n}") for n, kind in enumerate(only.kinds, 1)]
-            return _Piece(node, relation.bit, relation.needs, keys)
+            return Piece(node, relation.bit, relation.needs, keys)
         places = _possible(relation, around)
         if not places and not relation.query.lone_row and not relation.query.limited:
-            return _Piece(
+            return Piece(
                 tree.subselect(self.rows(relation.query, (), around), relation.alias, lateral=relation.lateral),
                 relation.bit, relation.needs, [],
             )  # fmt: skip
         if not places:
             return None
         node = tree.subselect(self.rows(relation.query, places, around), relation.alias, lateral=relation.lateral)
-        return _Piece(node, relation.bit, relation.needs, [])
+        return Piece(node, relation.bit, relation.needs, [])
 
     def _rides(self, relation: Relation) -> bool:
         """The keys of a subquery can stand in its rows: one plain SELECT, whose columns all tell rows apart."""
@@ -354,12 +333,10 @@ class Influence:
             return False
         return all(bool(one.index) or not one.persons or self._rides(one) for one in block.relations)
 
-    def _tree(
-        self, item: Item, block: Block, around: Around, pieces: dict[int, _Piece], kinds: dict[int, int]
-    ) -> _Piece:
+    def _tree(self, item: Item, block: Block, around: Around, pieces: dict[int, Piece], kinds: dict[int, int]) -> Piece:
         if isinstance(item, Relation):
             piece = pieces.get(item.bit)
-            return piece if piece is not None else _Piece(tree.nothing(item.alias), item.bit, 0, [])
+            return piece if piece is not None else Piece(tree.nothing(item.alias), item.bit, 0, [])
         left, right = (self._tree(side, block, around, pieces, kinds) for side in _sides(item))
         nodes = [written(one) for one in item.conjuncts if holds(one, block, around)]
         node = pb.Node()
@@ -368,25 +345,7 @@ class Influence:
         join.larg.CopyFrom(left.node)
         join.rarg.CopyFrom(right.node)
         join.quals.CopyFrom(tree.conjunction(nodes) if nodes else tree.true())
-        return _Piece(node, left.bits | right.bits, left.needs | right.needs, left.keys + right.keys)
-
-    # one SELECT of it
-
-    def _finished(
-        self,
-        targets: list[pb.Node],
-        pieces: list[_Piece],
-        conditions: list[_Condition],
-    ) -> Iterator[Part]:
-        """The SELECT; without outputs one per group of relations that conditions connect, the others must exist."""
-        groups = [(pieces, conditions)] if targets else _groups(pieces, conditions)
-        for place, (inside, ours) in enumerate(groups):
-            keys = [key for piece in inside for key in piece.keys]
-            if not keys:
-                continue
-            asked = [tree.column_target(alias, name, f"seenby$k{n}") for n, (_, alias, name) in enumerate(keys, 1)]
-            there = [(_exists(*other), 0, None) for number, other in enumerate(groups) if number != place and other[0]]
-            yield Part(_select([*targets, *asked], inside, [*ours, *there]), tuple(kind for kind, _, _ in keys))
+        return Piece(node, left.bits | right.bits, left.needs | right.needs, left.keys + right.keys)
 
 
 def _touched(link: Sublink) -> int:
@@ -451,53 +410,6 @@ def _values(lists: pb.SelectStmt, places: Places) -> pb.SelectStmt:
     """SELECT v.column1 AS x FROM (VALUES ...) AS v."""
     targets = [tree.column_target("v", f"column{place + 1}", name) for place, name in places]
     return tree.select(targets or [tree.one_target()], [tree.subselect(lists, "v")])
-
-
-def _select(targets: list[pb.Node], pieces: Sequence[_Piece], conditions: Sequence[_Condition]) -> pb.SelectStmt:
-    select = tree.select(targets or [tree.one_target()], [piece.node for piece in pieces])
-    if conditions:
-        select.where_clause.CopyFrom(tree.conjunction([node for node, _, _ in conditions]))
-    return select
-
-
-def _exists(pieces: Sequence[_Piece], conditions: Sequence[_Condition]) -> pb.Node:
-    node = pb.Node()
-    node.sub_link.sub_link_type = pb.EXISTS_SUBLINK
-    node.sub_link.subselect.select_stmt.CopyFrom(_select([tree.one_target()], pieces, conditions))
-    return node
-
-
-def _groups(pieces: Sequence[_Piece], conditions: Sequence[_Condition]) -> list[tuple[list[_Piece], list[_Condition]]]:
-    """Entries of FROM that conditions or LATERAL connect, with those conditions."""
-    root = list(range(len(pieces)))
-
-    def find(place: int) -> int:
-        while root[place] != place:
-            place = root[place]
-        return place
-
-    def join(members: Iterator[int]) -> None:
-        first = next(members, None)
-        for other in members:
-            assert first is not None
-            root[find(other)] = find(first)
-
-    def touched(bits: int, extra: _Piece | None) -> Iterator[int]:
-        return (n for n, piece in enumerate(pieces) if piece.bits & bits or piece is extra)
-
-    for piece in pieces:
-        join(touched(piece.needs | piece.bits, piece))
-    for _, bits, extra in conditions:
-        join(touched(bits, extra))
-    groups: dict[int, tuple[list[_Piece], list[_Condition]]] = {}
-    for number, piece in enumerate(pieces):
-        groups.setdefault(find(number), ([], []))[0].append(piece)
-    for condition in conditions:
-        member = next(touched(condition[1], condition[2]), None)
-        for place, group in groups.items():
-            if member is None or find(member) == place:
-                group[1].append(condition)
-    return list(groups.values())
 
 
 def _at(condition: pb.Node, alias: str) -> pb.Node:

@@ -6,7 +6,8 @@ from postgast import pg_query_pb2 as pb
 
 from seenby.errors import AmbiguousName
 from seenby.sql import tree
-from seenby.sql.scope import Column, Scope, masked_use
+from seenby.sql.named import masked_use
+from seenby.sql.scope import Column, Scope
 
 
 def output(name: str, column: Column) -> Column:

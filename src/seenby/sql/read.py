@@ -19,28 +19,20 @@ from seenby.errors import (
     Unsupported,
 )
 from seenby.model.shape import Catalog
-from seenby.sql import carry, functions, gather, outer
-from seenby.sql.blocks import Block, Conjunct, Join, Query
-from seenby.sql.expressions import Expressions, Found
-from seenby.sql.figure import output_name
+from seenby.sql import carry, gather, outer
+from seenby.sql.blocks import Block, Query
+from seenby.sql.expressions import Expressions
+from seenby.sql.found import Found
 from seenby.sql.fromclause import Ctes, together
-from seenby.sql.outputs import named, output, star_target, united
+from seenby.sql.named import masked_use, own_name
+from seenby.sql.outputs import named, united
 from seenby.sql.refused import closed_table
-from seenby.sql.scope import (
-    EMPTY,
-    Column,
-    Key,
-    Scope,
-    masked_use,
-    own_name,
-)
+from seenby.sql.scope import EMPTY, Column, Key, Scope
+from seenby.sql.selectlist import SelectListReader
 from seenby.sql.views import Views
-from seenby.sql.withclause import WithReader
-
-_CONSTANTS = frozenset({"a_const", "param_ref"})
 
 
-class Reader(WithReader):
+class Reader(SelectListReader):
     """Reads one statement."""
 
     def __init__(self, views: Views | None, catalog: Catalog) -> None:
@@ -186,7 +178,7 @@ class Reader(WithReader):
                 block.level.nullable |= join.nullable
             outer.check(block)
         block.level.open = False
-        found = self._targets(select, block)
+        found = self.targets(select, block)
         block.listed = list(found.sublinks)
         series = bool(found.series)
         sets = False
@@ -195,7 +187,7 @@ class Reader(WithReader):
         shrinks = True
         if select.HasField("having_clause"):
             inside = Found()
-            self._look(select.having_clause, scope, "HAVING", inside)
+            self.look(select.having_clause, scope, "HAVING", inside)
             shrinks = (
                 not inside.sublinks
                 and block.steady
@@ -224,155 +216,11 @@ class Reader(WithReader):
         if found.window:
             block.obstacles.append("a window function")
         block.sublinks += found.sublinks
-        self._unsettle(block, found, windows, sets=sets)
+        self.unsettle(block, found, windows, sets=sets)
         if block.persons:
             block.keys = carry.distinct_keys(block)
         self.blocks.append(block)
         return block
-
-    @staticmethod
-    def _unsettle(block: Block, found: Found, windows: dict[str, frozenset[int]], *, sets: bool) -> None:
-        """Outputs that tell which rows of FROM made their row, and those that do not."""
-        if sets:
-            for column in block.outputs:
-                column.fragile, column.possible = 2, False
-        parts = [windows.get(one, frozenset()) if isinstance(one, str) else one for one in found.partitions]
-        if not parts and not block.firsts:
-            return
-        if block.firsts:
-            parts.append(block.firsts)
-        # What a window function says of a row depends on all rows of the partition.
-        for column in block.outputs:
-            if column.fragile < 2 and not (column.plain and all(id(column.sources[0]) in part for part in parts)):
-                column.possible = column.fragile == 0
-                column.fragile = 2
-
-    def _targets(self, select: pb.SelectStmt, block: Block) -> Found:
-        expanded = self._expanded(select, block)
-        found = Found()
-        for node, column in expanded:
-            target = node.res_target
-            value = target.val
-            if column is not None:
-                self._shows(column.name, column, block)
-            elif value.WhichOneof("node") == "column_ref":
-                name = own_name(target.name) or value.column_ref.fields[-1].string.sval
-                self._shows(name, self.expressions.resolve(value.column_ref, block.scope), block)
-            else:
-                block.outputs.append(self._computed(node, block, found))
-        return found
-
-    @staticmethod
-    def _shows(name: str, column: Column, block: Block) -> None:
-        """An entry of the select list that is a column."""
-        one = output(name, column)
-        if block.delicate:
-            one.fragile = outer.fragile(block, (column,), plain=True)
-            settled = not column.bits & block.level.nullable
-            one.possible = one.fragile == 2 and column.possible and settled
-            one.grows = column.grows and settled
-        block.outputs.append(one)
-        block.names.append({})
-
-    def _expanded(self, select: pb.SelectStmt, block: Block) -> list[tuple[pb.Node, Column | None]]:
-        """The select list without stars; for what a star became, its column."""
-        expanded: list[tuple[pb.Node, Column | None]] = []
-        for node in select.target_list:
-            value = node.res_target.val
-            if value.WhichOneof("node") == "column_ref" and value.column_ref.fields[-1].WhichOneof("node") == "a_star":
-                for column in self._star(value.column_ref, block.scope):
-                    expanded.append((star_target(column, block.scope), column))
-            else:
-                expanded.append((node, None))
-        if all(column is None for _, column in expanded):
-            return expanded
-        nodes = [pb.Node.FromString(node.SerializeToString()) for node, _ in expanded]
-        del select.target_list[:]
-        select.target_list.extend(nodes)
-        return [(node, column) for node, (_, column) in zip(select.target_list, expanded, strict=True)]
-
-    def _computed(self, node: pb.Node, block: Block, found: Found) -> Column:
-        """An entry of the select list that is more than a column."""
-        expressions = self.expressions
-        target = node.res_target
-        name = own_name(target.name) or output_name(target.val)
-        refs = expressions.read(target.val, block.scope, "an expression")
-        if expressions.renamed and not target.name:
-            target.name = name
-        one = Column(name, name, total=expressions.total, plain=False, sources=tuple(refs))
-        expressions.readings[-1].output = one
-        one.grows = block.steady and gather.grows_with_rows(target.val)
-        if expressions.found.computed:
-            one.fragile = 2
-            one.possible = self._one_of_them(target.val, refs, block)
-            if one.possible:
-                block.argued.add(len(block.outputs))
-        elif block.delicate:
-            one.fragile = outer.fragile(block, refs, plain=False)
-            one.possible = one.fragile == 2 and all(
-                not column.bits & block.level.nullable and (column.fragility == 0 or column.possible) for column in refs
-            )
-        found.add(expressions.found)
-        block.names.append(expressions.names)
-        return one
-
-    def _one_of_them(self, node: pb.Node, refs: list[Column], block: Block) -> bool:
-        """The value is that of one of the rows: min(x), max(x)."""
-        found = self.expressions.found
-        if node.WhichOneof("node") != "func_call" or found.window or found.series or found.sublinks:
-            return False
-        call = node.func_call
-        if call.funcname[-1].string.sval not in functions.ONE_OF_THEM or len(call.args) != 1:
-            return False
-        return self.expressions.total and all(
-            not column.bits & block.level.nullable and (column.fragility == 0 or column.possible) for column in refs
-        )
-
-    def _star(self, ref: pb.ColumnRef, scope: Scope) -> list[Column]:
-        parts = [part.string.sval for part in ref.fields][:-1]
-        if not parts:
-            if not scope.relations:
-                raise SyntaxFailed("SELECT * with no tables specified is not valid", hint="name the columns")
-            return scope.columns()
-        if len(parts) > 2:
-            raise Unsupported("a column cannot be qualified with a database", hint="write schema.table.* at most")
-        return scope.relation(parts[-1], parts[0] if len(parts) == 2 else "").visible()
-
-    def _look(self, node: pb.Node, scope: Scope, use: str, found: Found) -> list[Column]:
-        """Reads an expression that decides about rows: what it names is used, whatever the output."""
-        refs = self.expressions.read(node, scope, use)
-        for column in refs:
-            column.use()
-        found.add(self.expressions.found)
-        return refs
-
-    def conditions(self, node: pb.Node, scope: Scope, block: Block, join: Join | None, use: str) -> None:
-        if node.WhichOneof("node") == "bool_expr" and node.bool_expr.boolop == pb.AND_EXPR:
-            for arg in node.bool_expr.args:
-                self.conditions(arg, scope, block, join, use)
-            return
-        found = Found()
-        refs = self._look(node, scope, use, found)
-        bits = 0
-        for column in refs:
-            bits |= column.bits
-        for link in found.sublinks:
-            link.join, link.conditional = join, True
-            bits |= link.needs
-        conjunct = Conjunct(node, refs, bits, self.expressions.total, join, names=self.expressions.names)
-        conjunct.sublinks = tuple(found.sublinks)
-        conjunct.shrinks = gather.is_more_than(node, refs)
-        block.sublinks += found.sublinks
-        gather.ask_for_equal(node, found.sublinks, refs)
-        if node.WhichOneof("node") == "sub_link" and node.sub_link.sub_link_type in {pb.EXISTS_SUBLINK, pb.ANY_SUBLINK}:
-            found.sublinks[-1].required = True
-        if join is not None or block.delicate:
-            conjunct.strict = outer.strict_parts(node, scope)
-        if node.WhichOneof("node") == "a_expr":
-            _note_equality(conjunct, node.a_expr)
-        block.conjuncts.append(conjunct)
-        if join is not None:
-            join.conjuncts.append(conjunct)
 
     def _group(self, node: pb.Node, block: Block, found: Found) -> bool:
         """Returns whether it makes several sets of groups."""
@@ -388,9 +236,9 @@ class Reader(WithReader):
             # SQL's rule: a column of FROM first, then a name of the output.
             name = node.column_ref.fields[0].string.sval
             if block.scope.find(name) is not None or not named(block.outputs, name, "GROUP BY"):
-                self._look(node, block.scope, "GROUP BY", found)
+                self.look(node, block.scope, "GROUP BY", found)
         else:
-            self._look(node, block.scope, "GROUP BY", found)
+            self.look(node, block.scope, "GROUP BY", found)
         return False
 
     def _distinct(self, select: pb.SelectStmt, block: Block, found: Found, *, plain: bool) -> None:
@@ -444,7 +292,7 @@ class Reader(WithReader):
                 shaky = shaky or any(not gather.stays_behind(column, down=down, last=last) for column in outputs)
                 continue
             inside = Found()
-            refs = self._look(node, scope, "ORDER BY", inside)
+            refs = self.look(node, scope, "ORDER BY", inside)
             plain = node.WhichOneof("node") == "column_ref"
             if plain:
                 counts = down and refs[0].grows and not refs[0].bits & block.level.nullable
@@ -485,30 +333,3 @@ class Reader(WithReader):
             if select.HasField(given):
                 self.expressions.read(node, EMPTY, "LIMIT")
                 query.limited = True
-
-
-def _note_equality(conjunct: Conjunct, expr: pb.A_Expr) -> None:
-    if expr.name[-1].string.sval != "=":
-        return
-    if expr.kind in {pb.AEXPR_IN, pb.AEXPR_OP_ANY} and len(conjunct.refs) == 1:
-        listed = expr.rexpr.list.items if expr.kind == pb.AEXPR_IN else [expr.rexpr]
-        if expr.lexpr.WhichOneof("node") == "column_ref" and all(_is_constant(one) for one in listed):
-            conjunct.pins = conjunct.refs[0].pin
-    if expr.kind != pb.AEXPR_OP:
-        return
-    left, right = expr.lexpr, expr.rexpr
-    kinds = {left.WhichOneof("node"), right.WhichOneof("node")}
-    if kinds == {"column_ref"} and len(conjunct.refs) == 2:
-        conjunct.equal = (conjunct.refs[0], conjunct.refs[1])
-    elif "column_ref" in kinds and len(conjunct.refs) == 1:
-        other = right if left.WhichOneof("node") == "column_ref" else left
-        if _is_constant(other):
-            conjunct.pins = conjunct.refs[0].pin
-
-
-def _is_constant(node: pb.Node) -> bool:
-    while node.WhichOneof("node") == "type_cast":
-        node = node.type_cast.arg
-    if node.WhichOneof("node") == "a_array_expr":
-        return all(_is_constant(one) for one in node.a_array_expr.elements)
-    return node.WhichOneof("node") in _CONSTANTS

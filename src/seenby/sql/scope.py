@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from postgast import pg_query_pb2 as pb
 
-from seenby.errors import AmbiguousName, MaskedUse, Refused, SeenbyError, UnknownColumn, UnknownTable, Unsupported
+from seenby.errors import AmbiguousName, SeenbyError, UnknownColumn, UnknownTable
 from seenby.model.classes import DataClass, Treatment
-from seenby.model.shape import KEY_PREFIX, ShapeView
+from seenby.model.shape import ShapeView
+from seenby.sql.named import own_name, system_column, whole_row
 from seenby.sql.refused import refused_column
 
 if TYPE_CHECKING:
@@ -411,30 +412,6 @@ class Scope:
 
 
 EMPTY = Scope()
-
-
-def own_name(name: str) -> str:
-    """A name that the user made up. Ours may not be imitated."""
-    if name.startswith(KEY_PREFIX):
-        raise Refused(f'names that start with "{KEY_PREFIX}" are reserved', hint="choose another alias")
-    return name
-
-
-def masked_use(label: str, use: str) -> MaskedUse:
-    return MaskedUse(
-        f"column {label} is masked under this grant: it may stand in the output only, not in {use}",
-        hint=f"ask for it: seenby grant request --column {label} ... (seenby grant request --help)",
-    )
-
-
-def whole_row(alias: str) -> Unsupported:
-    return Unsupported(
-        f'"{alias}" stands for a whole row here', hint=f"name the columns, or write {alias}.* in the select list"
-    )
-
-
-def system_column(name: str) -> Refused:
-    return Refused(f'system column "{name}" is not shown', hint="name the table's own columns")
 
 
 def _no_column(message: str, name: str, relations: list[Relation]) -> UnknownColumn:

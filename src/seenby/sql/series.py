@@ -10,7 +10,8 @@ from postgast import pg_query_pb2 as pb
 from seenby.errors import SyntaxFailed, Unsupported
 from seenby.sql import functions
 from seenby.sql.expressions import Expressions
-from seenby.sql.scope import Column, Relation, Scope, doubled, own_name
+from seenby.sql.named import own_name
+from seenby.sql.scope import Column, Relation, Scope, doubled
 
 COLUMNS = {
     "json_each": ("key", "value"),

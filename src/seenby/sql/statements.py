@@ -13,7 +13,7 @@ from seenby.errors import Refused, SeenbyError, Unsupported
 from seenby.model.plan import ControlKind, ControlPlan, ExecutePlan, FetchPlan, Runnable
 from seenby.sql import functions, settings
 from seenby.sql.constants import constants
-from seenby.sql.scope import own_name
+from seenby.sql.named import own_name
 
 ABOUT_THE_SESSION = functions.words("""
     transaction_stmt variable_set_stmt variable_show_stmt deallocate_stmt discard_stmt execute_stmt fetch_stmt

@@ -9,8 +9,9 @@ from postgast import pg_query_pb2 as pb
 from seenby.errors import Refused, Unsupported
 from seenby.sql.blocks import Query
 from seenby.sql.fromclause import Cte, Ctes, FromReader, renamed
+from seenby.sql.named import own_name
 from seenby.sql.outputs import united
-from seenby.sql.scope import Column, Scope, own_name
+from seenby.sql.scope import Column, Scope
 from seenby.sql.tree import table_references
 
 _PLAIN = "write the recursive part as one SELECT from tables and the WITH query itself, without LIMIT or aggregates"

@@ -26,9 +26,10 @@ from seenby.model.plan import MAX_WRITTEN, OutputKey, WriteAction, WritePlan
 from seenby.model.shape import Catalog, ShapeView, ViewWrites
 from seenby.sql import tree
 from seenby.sql.blocks import Conjunct, Query
+from seenby.sql.named import masked_use
 from seenby.sql.parse import print_checked
 from seenby.sql.read import Reader
-from seenby.sql.scope import Relation, Shown, ViewIndex, masked_use
+from seenby.sql.scope import Relation, Shown, ViewIndex
 from seenby.sql.views import Views
 
 KINDS = {
