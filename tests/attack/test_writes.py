@@ -40,6 +40,8 @@ CREATE TABLE follows (
   follower_id bigint REFERENCES accounts, followee_id bigint REFERENCES accounts, muted boolean NOT NULL,
   PRIMARY KEY (follower_id, followee_id));
 CREATE TABLE seen (what text);
+CREATE FUNCTION leak(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001
+  AS $$ BEGIN RAISE NOTICE 'leak %', $1; RETURN true; END $$;
 CREATE FUNCTION note_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
 INSERT INTO accounts SELECT n, 'user' || n, 'bio ' || n, CASE WHEN n % 5 = 0 THEN 'us' ELSE 'eu' END
   FROM generate_series(1, 10) n;
@@ -319,6 +321,32 @@ OUTSIDE = (
 def test_rows_of_others_are_not_there(sql: str, writable: Writable) -> None:
     with writable.role() as role:
         assert role.execute(sql.encode()).rowcount == 0
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE videos SET visibility = visibility WHERE public.leak(caption)",
+        "UPDATE videos SET visibility = CASE WHEN public.leak(caption) THEN visibility END",
+        "UPDATE videos SET visibility = visibility RETURNING public.leak(caption)",
+        "DELETE FROM links WHERE NOT public.leak(network || id)",
+        "UPDATE follows SET muted = muted WHERE public.leak(follower_id || '-' || followee_id)",
+    ],
+)
+def test_a_function_that_tells_what_it_is_given_is_given_rows_in_scope_only(sql: str, writable: Writable) -> None:
+    told: list[str] = []
+    with writable.role() as role:
+        role.add_notice_handler(lambda notice: told.append(notice.message_primary or ""))
+        role.execute(sql.encode())
+    in_scope = {
+        *(f"leak video {n}" for n in range(1, 31) if (n - 1) % 10 in {0, 1}),
+        *(f"leak Chirp{n}" for n in range(1, 21) if (n - 1) % 10 in {0, 1}),
+        "leak 1-2",
+        "leak 2-1",
+    }
+    assert told
+    assert set(told) <= in_scope
 
 
 @pytest.mark.usefixtures("untouched")
