@@ -2,10 +2,10 @@
 
 Two figures about nearly the same people give away the rest: `count(*)` of a country, and of the same country without
 one person. So a cohort is compared with those of earlier statistics of the same principal that read one of its tables.
-It may be large, so it is not kept as a list of people: each person's key falls into one of 256 buckets, and a bucket
+It may be large, so it is not kept as a list of people: each person's key falls into one of 64 buckets, and a bucket
 keeps the sum of its keys' hashes. The sum does not depend on their order, so the database computes it::
 
-    bucket   0          1          2                  255
+    bucket   0          1          2                  63
            [ 8f3a...  | -         | 11c9...  | ...  | 70b2... ]        - : nobody
 
 If d people are in one cohort and not in the other, then at most d buckets differ, and at least one (but for a
@@ -24,8 +24,8 @@ from typing import NamedTuple
 from seenby.model.statistic import MAX_GROUPS
 
 MAX_SUMS = 200_000
-"""So many sums of buckets are kept of one principal (about 30 MB; 780 statistics about many people, or 20 with 1,000
-groups of ten); the oldest go first."""
+"""So many sums of buckets are kept of one principal (about 50 MB; 3,000 statistics about many people, or 6 with 500
+groups); the oldest go first."""
 
 Sums = dict[int, tuple[int, int]]
 """bucket -> (sum over keys, sum over keys with their number of rows)"""
@@ -135,23 +135,26 @@ class Memory:
 
         The same question asked again may: what came in between was not chosen by whoever asks.
         """
-        return any(
-            0 < _difference(cohort, self._kept[one]) < least
-            for cohort in new
-            for one in self._candidates(cohort)
-            if cohort.tables & self._kept[one].tables and not _only_data(cohort, self._kept[one])
-        )
+        for cohort in new:
+            for one, shared in self._candidates(cohort).items():
+                other = self._kept[one]
+                comparable = cohort.tables & other.tables and not _only_data(cohort, other)
+                if comparable and 0 < _difference(cohort, other, shared) < least:
+                    return True
+        return False
 
     def add(self, new: Iterable[Cohort]) -> None:
         """Remembers them. One that is known already becomes the newest."""
         for cohort in new:
-            same = next((one for one in self._candidates(cohort) if self._kept[one] == cohort), None)
+            size = len(cohort.sums)
+            alike = (one for one, shared in self._candidates(cohort).items() if shared == size)
+            same = next((one for one in alike if self._kept[one] == cohort), None)
             if same is not None:
                 self._kept.move_to_end(same)
                 continue
             number, self._next = self._next, self._next + 1
             self._kept[number] = cohort
-            self._size += len(cohort.sums)
+            self._size += size
             for bucket, (keys, _) in cohort.sums.items():
                 self._where.setdefault((cohort.kind, bucket, keys), set()).add(number)
         while self._size > self._most:
@@ -165,8 +168,8 @@ class Memory:
             if not self._where[place]:
                 del self._where[place]
 
-    def _candidates(self, cohort: Cohort) -> Iterable[int]:
-        """Earlier cohorts that have a bucket in common with it. One that is close has: with at least k people, fewer
+    def _candidates(self, cohort: Cohort) -> Counter[int]:
+        """Earlier cohorts with equal buckets, and how many. One that is close has some: with at least k people, fewer
         than k changes do not reach all of their buckets."""
         found: Counter[int] = Counter()
         for bucket, (keys, _) in cohort.sums.items():
@@ -178,9 +181,7 @@ def _only_data(one: Cohort, other: Cohort) -> bool:
     return one.asked is not None and one.asked == other.asked
 
 
-def _difference(one: Cohort, other: Cohort) -> int:
+def _difference(one: Cohort, other: Cohort, shared: int) -> int:
     """In how many buckets they differ; if in none, in how many the rows of the same people do."""
-    buckets = one.sums.keys() | other.sums.keys()
-    nobody = (0, 0)
-    pairs = [(one.sums.get(bucket, nobody), other.sums.get(bucket, nobody)) for bucket in buckets]
-    return sum(a[0] != b[0] for a, b in pairs) or sum(a[1] != b[1] for a, b in pairs)
+    differ = len(one.sums.keys() | other.sums.keys()) - shared
+    return differ or sum(rows != other.sums[bucket][1] for bucket, (_, rows) in one.sums.items())

@@ -12,12 +12,12 @@ LEAST_PEOPLE = 10
 """People behind a figure, unless the organisation's directory says otherwise."""
 LEAST_LEAST = 3
 """Of two people each knows the other's share."""
-MOST_LEAST = 100
+MOST_LEAST = 30
 """More than so many cannot be asked for: the comparison of cohorts (attribute/cohorts.py) is made for fewer."""
 
-BUCKETS = 256
+BUCKETS = 64
 """Of a cohort's sketch."""
-MAX_GROUPS = 1_000
+MAX_GROUPS = 500
 """A statistic with more groups is refused."""
 
 

@@ -132,11 +132,11 @@ def test_every_kind_of_key_needs_enough_people() -> None:
 
 
 def test_the_class_that_needs_most_people_decides() -> None:
-    answering = Answering(Answers.STATISTICS, Thresholds(5, {DataClass.CONTENT: 20, DataClass.DEVICE: 50}))
+    answering = Answering(Answers.STATISTICS, Thresholds(5, {DataClass.CONTENT: 20, DataClass.DEVICE: 30}))
     for sql, least in (
         ("SELECT count(*) FROM accounts", 5),
         ("SELECT count(*) FROM accounts WHERE bio = 'x'", 20),
-        ("SELECT d.model, count(bio) FROM accounts a JOIN devices d ON d.account_id = a.id GROUP BY 1", 50),
+        ("SELECT d.model, count(bio) FROM accounts a JOIN devices d ON d.account_id = a.id GROUP BY 1", 30),
     ):
         plan = planned(sql, answering)
         assert plan.cohort is not None
