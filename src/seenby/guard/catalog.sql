@@ -13,7 +13,8 @@ CREATE TABLE seenby_catalog.kept_schema (
 CREATE TABLE seenby_catalog.kept_namespace (shape text, oid oid, nspname name NOT NULL, PRIMARY KEY (shape, oid));
 CREATE TABLE seenby_catalog.kept_class (
     shape text, oid oid, relname name NOT NULL, relnamespace oid NOT NULL, relkind "char" NOT NULL, relam oid NOT NULL,
-    relnatts int2 NOT NULL, relhasindex boolean NOT NULL DEFAULT false, base oid, PRIMARY KEY (shape, oid)
+    relnatts int2 NOT NULL, relhasindex boolean NOT NULL DEFAULT false, base oid, relhastriggers boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (shape, oid)
 );
 CREATE TABLE seenby_catalog.kept_attribute (
     shape text, attrelid oid, attnum int2, attname name NOT NULL, attnotnull boolean NOT NULL, base_attnum int2,

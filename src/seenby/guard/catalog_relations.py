@@ -76,7 +76,16 @@ _FILLED: dict[str, Relation] = {
     "pg_class": Relation(
         _kept("pg_class", "kept_class", "s.oid = r.oid"),
         _taken("oid", "reltype", relowner="10", reltuples="-1", relpersistence="'p'", relispopulated="true")
-        | _shown("relname", "relnamespace", "relkind", "relam", "relnatts", "relhasindex", relreplident="'d'"),
+        | _shown(
+            "relname",
+            "relnamespace",
+            "relkind",
+            "relam",
+            "relnatts",
+            "relhasindex",
+            "relhastriggers",
+            relreplident="'d'",
+        ),
     ),
     "pg_namespace": Relation(
         _kept("pg_namespace", "kept_namespace", "s.oid = r.oid"), _taken("oid", nspname="s.nspname", nspowner="10")

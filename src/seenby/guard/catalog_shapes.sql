@@ -183,6 +183,12 @@ BEGIN
             ON a.shape = wanted AND a.attrelid = t.oid AND a.base_attnum = con.conkey[1]
         WHERE t.shape = wanted;
 
+    -- Foreign keys are triggers, on both tables: some clients ask for them only where this is said.
+    UPDATE seenby_catalog.kept_class c
+        SET relhastriggers = true
+        FROM seenby_catalog.kept_constraint k
+        WHERE c.shape = wanted AND k.shape = wanted AND k.confrelid <> 0 AND c.oid IN (k.conrelid, k.confrelid);
+
     -- The same for those who read.
     ANALYZE seenby_catalog.kept_class, seenby_catalog.kept_attribute, seenby_catalog.kept_type,
         seenby_catalog.kept_index, seenby_catalog.kept_constraint;
