@@ -271,6 +271,38 @@ IDIOMS: dict[str, tuple[str, ...]] = {
         "SELECT t.handle FROM (SELECT DISTINCT ON (home) home, handle FROM @accounts! ORDER BY home, id) t"
         " WHERE t.handle = 'bob'",
     ),
+    "subqueries that others feed": (
+        "SELECT handle FROM @accounts! WHERE id = 1 AND id = (SELECT author FROM @videos! WHERE title = 'cats')",
+        "SELECT handle FROM @accounts! WHERE id = (SELECT author FROM @videos! WHERE title = 'cats')",
+        "SELECT handle FROM @accounts! WHERE id = 1 AND coins = (SELECT likes FROM @messages! WHERE sender = 1)",
+        "SELECT handle FROM @accounts! WHERE id = 1 AND id IN ((SELECT author FROM @videos! EXCEPT"
+        " SELECT recipient FROM @messages!) UNION SELECT owner FROM @contacts! WHERE id = 4)",
+        "SELECT handle FROM @accounts! WHERE id = 1 AND id IN ((SELECT author FROM @videos! ORDER BY id DESC LIMIT 1)"
+        " UNION SELECT owner FROM @contacts! WHERE id = 4)",
+        "SELECT handle FROM @accounts! WHERE id = 1 AND id IN (SELECT author FROM @videos! INTERSECT"
+        " (SELECT id FROM @accounts! EXCEPT SELECT recipient FROM @messages!))",
+        "SELECT handle FROM @accounts! WHERE id = 1 AND id IN (SELECT t.author FROM (SELECT author, row_number() OVER"
+        " (ORDER BY views, id) AS n FROM @videos!) t WHERE t.n < 2)",
+        "SELECT handle FROM @accounts! WHERE id = 1 AND EXISTS (SELECT 1 FROM @videos v, LATERAL"
+        " (SELECT m.id FROM @messages m ORDER BY m.likes DESC, m.id LIMIT 1) m WHERE m.id = 2)",
+        "SELECT handle FROM @accounts! GROUP BY handle HAVING count(*) > 1 AND max(id) IN (SELECT author FROM @videos!)",
+        "SELECT count(*) IN (SELECT likes FROM @messages!) FROM @accounts!",
+        "SELECT home FROM @accounts! GROUP BY home ORDER BY 1 LIMIT 1",
+        "SELECT a.handle FROM @accounts a WHERE EXISTS (SELECT v.title FROM @videos v WHERE v.author = a.id OFFSET 1)",
+        "SELECT a.handle FROM @accounts a WHERE EXISTS (SELECT 1 FROM @videos v WHERE v.author = a.id HAVING count(*) < 2)",
+        "SELECT home FROM @accounts! EXCEPT SELECT home FROM @regions! UNION SELECT title FROM @videos!",
+        "SELECT author FROM @videos! WHERE open UNION (SELECT sender FROM @messages! ORDER BY likes, id LIMIT 2)",
+        "SELECT t.home FROM (SELECT home, count(*) AS n FROM @accounts! GROUP BY home) t WHERE t.n < 4",
+        "SELECT t.home FROM (SELECT home, count(*) AS n FROM @accounts! GROUP BY home) t ORDER BY 1 LIMIT 1",
+        "SELECT r.title, t.n FROM @regions r LEFT JOIN (SELECT home, count(*) AS n FROM @accounts! GROUP BY home) t"
+        " ON t.home = r.home AND t.n > 3 WHERE t.n IS NULL",
+        "SELECT r.title, t.n FROM @regions r LEFT JOIN (SELECT home, count(*) AS n FROM @accounts! GROUP BY home) t"
+        " ON t.home = r.home ORDER BY 2 DESC LIMIT 1",
+        "SELECT id, sum(likes) OVER (ORDER BY id) FROM @messages! WHERE likes / (sender - 9) < 3",
+        "SELECT 10 / (count(*) - 4), home FROM @accounts! GROUP BY home HAVING count(*) > 2",
+        "SELECT unnest(tags), count(*) FROM @posts! GROUP BY 1 HAVING count(*) > 1",
+        "SELECT count(*), unnest(array_agg(id ORDER BY id)) FROM @accounts! GROUP BY home HAVING count(*) > 2",
+    ),
     "places of subqueries": (
         "SELECT a.id, v.id FROM @accounts a LEFT JOIN @videos v ON v.author = a.id AND EXISTS"
         " (SELECT 1 FROM @messages m WHERE m.recipient = a.id) WHERE a.id = 4",

@@ -369,7 +369,7 @@ class Makers(Links):
         within = scope_of(name, [Out("p", "int"), Out("d", "int")])
         source: Node = Named(name)
         if self.chance(0.5):
-            source = Join("JOIN", source, Base("accounts", "accounts", "a9"), on=(f"a9.id = {name}.p",))
+            source = Join("JOIN", source, Base("accounts", "public.accounts", "a9"), on=(f"a9.id = {name}.p",))
             added = table_scope("accounts", "a9")
             within = Scope(within.relations + added.relations, within.star + added.star)
         columns = self.columns(types)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from tests.oracles.expressions import Out, Scope
 from tests.oracles.links import resolved
 from tests.oracles.makers import Made, Makers, lone_row, scope_of
-from tests.oracles.query import Block, Case, Count, Cte, Expect, Join, Named, Node, Query, Sort
+from tests.oracles.query import TOKEN, Block, Case, Count, Cte, Expect, Join, Named, Node, Query, Sort, printed
 from tests.oracles.ranges import NOTHING
 from tests.oracles.trees import compact, work
 
-MOST_WORK = 350
+MOST_WORK, MOST_TABLES = 350, 10
 SETS = ("UNION", "INTERSECT", "EXCEPT", "INTERSECT ALL", "EXCEPT ALL")
 CONDITIONS = {
     "EXISTS": "exists",
@@ -53,7 +53,7 @@ class Wide(Makers):
             if not (query.order or query.limit):
                 query = self.sliced(query, columns)
             query = resolved(query, self.links)
-            if work(query)[1] <= MOST_WORK:
+            if work(query)[1] <= MOST_WORK and len(TOKEN.findall(printed(query))) <= MOST_TABLES:
                 query, params = compact(query, tuple(self.params))
                 suffix = " + limit" if query.limit or query.offset else ""
                 return Case(query, params, Expect.EITHER, label + suffix)
