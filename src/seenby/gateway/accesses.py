@@ -42,6 +42,7 @@ class AccessBook:
         # What sketches are made with, and the sketches: both are new with every start of the gateway.
         self._seed = secrets.randbits(60)
         self._cohorts: defaultdict[str, Memory] = defaultdict(Memory)
+        log.info("statistics", compared="with those asked since now: a restart forgets what was asked before")
 
     def principal(self, name: str) -> Principal | None:
         """As the directory says now."""

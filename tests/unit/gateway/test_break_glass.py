@@ -15,6 +15,8 @@ from seenby.grants.signing import Verb
 from seenby.grants.terms import encode_terms
 from seenby.model.grant import GrantState, GrantTerms
 from seenby.model.principal import Principal
+from seenby_verify.cli.grant import _counted, _rows
+from seenby_verify.tlog.grantlog import GRANT_EVENTS, GrantLog
 from tests.fixtures.grant_office import Office, open_office
 from tests.fixtures.grants import (
     ADA,
@@ -267,3 +269,28 @@ def test_whoever_edits_the_control_database_lifts_nothing(play: Play) -> None:
         assert office.service.judge.lock_of("sam") is not None
 
     play(scenario)
+
+
+def test_strangers_check_it_and_read_the_verdicts(play: Play, tmp_path: Path) -> None:
+    """The verifier, over the entries that the gateway wrote."""
+
+    async def scenario(office: Office) -> None:
+        await smash(office)
+        await review(office, ADA, GOOD)
+        await office.wait(1800)
+        await review(office, BEN, BAD)
+
+    play(scenario)
+    log = GrantLog("eu")
+    events = [entry for entry in entries(tmp_path) if isinstance(entry, GRANT_EVENTS)]
+    for index, event in enumerate(events):
+        log.apply(index, event)
+    grant = log.grants[bytes.fromhex(TERMS.id)]
+    assert (grant.state, list(grant.reviews.values())) == ("ended", [True, False])
+    assert log.check_terms(bytes.fromhex(TERMS.id), encode_terms(TERMS), OPENING) is grant
+    said = [row["event"] for row in _rows(list(enumerate(events)), bytes.fromhex(TERMS.id), grant.reviews)]
+    assert said == [
+        "break-glass", "grant activated", "grant reviewed: justified",
+        "grant ended, since its window is over", "grant reviewed: NOT justified",
+    ]  # fmt: skip
+    assert _counted(grant) == "Break-glass: 2 reviews; 2 of each region needed."

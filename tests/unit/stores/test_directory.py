@@ -13,6 +13,8 @@ import pytest
 import scramp
 
 from seenby.errors import AuthFailed, ConfigError, UsageError
+from seenby.model.classes import DataClass
+from seenby.model.statistic import Thresholds
 from seenby.stores.directory import (
     DirectoryFile,
     load_directory,
@@ -67,6 +69,10 @@ def test_who_is_who() -> None:
         ('countries = ["DE", "IE"]', 'countries = ["Ireland"]', "regions.eu.countries"),
         ('entities = ["Orbit Inc."]', 'entities = ["Nobody"]', "regions.us.entities names 'Nobody'"),
         ("[entities]", "[entities", "is not TOML"),
+        ("[entities]", "[statistics]\ndefault = 2\n[entities]", "statistics.default must be a number from 3 to 30"),
+        ("[entities]", "[statistics]\nlocation = 31\n[entities]", "statistics.location must be a number from 3 to 30"),
+        ("[entities]", "[statistics]\nlocation = true\n[entities]", "statistics.location must be a number"),
+        ("[entities]", "[statistics]\nplaces = 10\n[entities]", "statistics.places is neither default nor a data cl"),
         ('[regions."eu"]', "[regions]\neu = 1\n[regions.xx]", "regions.eu must be a section"),
     ],
 )
@@ -76,6 +82,13 @@ def test_every_error_names_its_key(old: str, new: str, place: str) -> None:
         parse_directory(TEXT.replace(old, new, 1), "d.toml")
     assert caught.value.message.startswith("d.toml")
     assert place in caught.value.message
+
+
+def test_how_many_people_stand_behind_a_figure() -> None:
+    assert parse_directory(TEXT, "d").statistics == Thresholds(10)
+    other = replace(DIRECTORY, statistics=Thresholds(15, {DataClass.LOCATION: 25}))
+    assert parse_directory(render_directory(other), "d") == other
+    assert [other.statistics.of(classes) for classes in ((), (DataClass.PUBLIC,), tuple(DataClass))] == [15, 15, 25]
 
 
 def test_a_key_is_one_persons_own() -> None:

@@ -157,7 +157,7 @@ def test_published_within_a_second_and_verifiable(tmp_path: Path) -> None:
 def test_kinds_and_fields(tmp_path: Path) -> None:
     async def use(ledger: Ledger) -> None:
         await ledger.append(QueryDisclosure(RECORD, WITHHELD, (), 0, True, EntryBound.NOBODY, GRANT, 3))
-        await ledger.append(QueryDisclosure(RECORD, WITHHELD, (), 0, False, EntryBound.STATISTIC, GRANT, 3))
+        await ledger.append(QueryDisclosure(RECORD, WITHHELD, (), 0, False, EntryBound.STATISTIC, GRANT, 3, "", 4711))
         people = tuple(Shown(f"account:{n}", PART) for n in range(11))
         await ledger.append(QueryDisclosure(RECORD, WITHHELD, people, 4, False, EntryBound.UPPER, GRANT, 3))
         await ledger.append(RefusedAttempt(RECORD, WITHHELD, GRANT))
@@ -173,7 +173,7 @@ def test_kinds_and_fields(tmp_path: Path) -> None:
         AttemptRefused,
     ]
     assert (found[1].bound, found[1].bucket, found[1].part, found[1].final) == (0, 0, 0, True)
-    assert (found[2].cohort, found[2].final) == (0, False)
+    assert (found[2].cohort, found[2].final) == (4, False)
     assert (found[3].bound, found[3].bucket, found[3].part, found[3].final) == (2, 2, 4, False)
     assert len({entry.label for entry in found[4:15]}) == 11
 
