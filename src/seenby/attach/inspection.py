@@ -15,6 +15,14 @@ TIMES = frozenset({"date", "timestamp", "timestamptz", "time", "timetz", "interv
 NUMBERS = frozenset({"int2", "int4", "int8", "float4", "float8", "numeric", "money"})
 
 
+_UNWRITABLE = frozenset("., \n\r\t")
+
+
+def writable(name: str) -> bool:
+    """Whether a path of a map can write the name: dots, commas and spaces divide it."""
+    return not _UNWRITABLE & set(name)
+
+
 class RelationKind(StrEnum):
     """``pg_class.relkind``."""
 
@@ -65,7 +73,7 @@ class FoundColumn:
     @property
     def is_key(self) -> bool:
         """Could hold a key that leads to a row of another table."""
-        return self.is_integer or self.base_name in {"uuid", "text", "varchar", "bpchar"}
+        return writable(self.name) and (self.is_integer or self.base_name in {"uuid", "text", "varchar", "bpchar"})
 
     @property
     def family(self) -> str:
@@ -113,16 +121,17 @@ class FoundTable:
         return self.kind in {RelationKind.TABLE, RelationKind.PARTITIONED}
 
     def identifies(self, column: str) -> bool:
-        """Whether ``column`` alone is unique."""
-        return (column,) in self.unique
+        """Whether ``column`` alone is unique, and a path can lead to it."""
+        return (column,) in self.unique and writable(column) and all(writable(part) for part in self.name)
 
     @property
     def key(self) -> tuple[str, ...]:
         """The primary key, or the shortest unique columns that are never NULL, or any unique ones; () if none."""
-        if self.primary:
+        keys = [one for one in self.unique if all(writable(name) for name in one)]
+        if self.primary in keys:
             return self.primary
-        sure = [one for one in self.unique if all(self.columns[name].not_null for name in one)]
-        return min(sure or self.unique, key=lambda one: (len(one), one), default=())
+        sure = [one for one in keys if all(self.columns[name].not_null for name in one)]
+        return min(sure or keys, key=lambda one: (len(one), one), default=())
 
 
 @dataclass(frozen=True, slots=True)

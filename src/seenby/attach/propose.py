@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from seenby.attach import asking
-from seenby.attach.classify import by_name, by_values, classify, harmless_table, table_class
+from seenby.attach.classify import Verdict, by_name, by_values, classify, harmless_table, table_class
 from seenby.attach.inspection import (
     Contained,
     FoundColumn,
@@ -16,6 +16,7 @@ from seenby.attach.inspection import (
     RelationKind,
     Trial,
     listing,
+    writable,
 )
 from seenby.attach.kinds import Kinds
 from seenby.attach.ownership import Owned, Ownership, too_many
@@ -25,10 +26,10 @@ from seenby.attach.words import base_words, common_prefix, looks_like_reference,
 from seenby.datamap import TableName
 from seenby.model.classes import DataClass
 
-WRITABLE = re.compile(r"[^. \n]+")
 _PERSONAL = frozenset(
     {DataClass.CONTACT, DataClass.LOCATION, DataClass.DEVICE, DataClass.IDENTITY, DataClass.BIOMETRIC}
 )
+_UNWRITABLE = Verdict(None, 0.0, ("its name has a dot, a comma or a space, which a map cannot write",))
 _FOREIGN_IDS = word_set("external remote stripe facebook google twitter apple github paypal foreign legacy old")
 
 
@@ -94,7 +95,9 @@ class _Proposer:
         for value, name in pair.targets:
             target = self.inspection.tables[name]
             key = target.primary[0]
-            if target.columns[key].family == table.columns[pair.id_column].family and "'" not in value:
+            same = target.columns[key].family == table.columns[pair.id_column].family
+            written = re.fullmatch(r"\S(?:.*\S)?", value) and writable(pair.id_column)
+            if same and written and target.identifies(key):
                 found.append(
                     Reference(
                         pair.source, pair.id_column, name, key, 0.9,
@@ -182,7 +185,8 @@ class _Proposer:
             )
             for name, column in table.columns.items()
         }  # fmt: skip
-        if not refused and not any(verdict.data_class for name, verdict in columns.items() if WRITABLE.fullmatch(name)):
+        columns |= {name: _UNWRITABLE for name in columns if not writable(name)}
+        if not refused and not any(verdict.data_class for name, verdict in columns.items() if writable(name)):
             refused, ask = "no column of it is classified yet", False
         area = about if owners else None
         return ProposedTable(
@@ -215,8 +219,8 @@ class _Proposer:
 
     def _impossible(self, table: FoundTable) -> str:
         """Why a map cannot hold the table, whoever owns it; or ""."""
-        if not WRITABLE.fullmatch(table.name.name) or not WRITABLE.fullmatch(table.name.schema):
-            return "its name has a dot or a space, which a map cannot write"
+        if not all(map(writable, table.name)):
+            return "its name has a dot, a comma or a space, which a map cannot write"
         children = [str(name) for name, other in self.inspection.tables.items() if table.name in other.inherits]
         if children:
             return f"{listing(children)} inherit from it, so that its key may occur twice"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from seenby.attach.inspection import Contained, FoundColumn, FoundTable, Inspection, Trial
+from seenby.attach.inspection import Contained, FoundColumn, FoundTable, Inspection, Trial, writable
 from seenby.attach.people import entity
 from seenby.attach.words import (
     NAME_SUFFIXES,
@@ -73,7 +73,7 @@ def foreign(inspection: Inspection) -> list[Reference]:
     for table in inspection.base.values():
         for key in table.foreign:
             target = inspection.tables[key.table]
-            if not target.is_table:
+            if not target.is_table or not all(map(writable, (*key.table, *key.columns, *key.targets))):
                 continue
             pairs = list(zip(key.columns, key.targets, strict=True))
             single = [(column, aim) for column, aim in pairs if target.identifies(aim)]
@@ -300,7 +300,12 @@ def polymorphic(table: FoundTable, inspection: Inspection, prefix: str = "") -> 
     foreign_columns = {column for key in table.foreign for column in key.columns}
     for name, column in table.columns.items():
         words = tokens(name)
-        if len(words) < 2 or words[-1] not in TYPE_SUFFIXES or not (column.is_text or column.kind == "e"):
+        if (
+            len(words) < 2
+            or words[-1] not in TYPE_SUFFIXES
+            or not writable(name)
+            or not (column.is_text or column.kind == "e")
+        ):
             continue
         stemmed = words[:-1]
         for other in table.columns.values():

@@ -48,7 +48,8 @@ def tokens(name: str) -> tuple[str, ...]:
     """
     spread = _CAMEL.sub("_", plain(name)).lower()
     parts = [_DIGITS.sub("_", part).split("_") for part in _EDGE.split(spread)]
-    return tuple(token for part in parts for token in part if token)
+    # A name in another script than Latin is one word, and no vocabulary knows it.
+    return tuple(token for part in parts for token in part if token) or (name.lower() or "?",)
 
 
 @lru_cache(maxsize=65536)

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 
 from seenby.attach import asking
 from seenby.attach.classify import Verdict
+from seenby.attach.inspection import writable
 from seenby.attach.ownership import People
 from seenby.attach.proposal import Proposal, ProposedTable
-from seenby.attach.propose import WRITABLE
 from seenby.attach.references import SURE, Reference
 from seenby.datamap import OwnerPath, TableName
 from seenby.model.classes import DataClass
@@ -91,7 +91,7 @@ def _area(table: ProposedTable) -> DataClass | None:
 
 
 def _writable(name: TableName) -> bool:
-    return all(WRITABLE.fullmatch(part) for part in name)
+    return all(writable(part) for part in name)
 
 
 def _header(proposal: Proposal) -> str:
@@ -138,11 +138,10 @@ def _table(table: ProposedTable) -> str:
     else:
         text += 'scope = "any"\n' if table.any_owner else ""
         text += _owners(table.owners)
-    named = {one: verdict for one, verdict in table.columns.items() if WRITABLE.fullmatch(one)}
+    named = {one: verdict for one, verdict in table.columns.items() if writable(one)}
     unknown = [one for one, verdict in table.columns.items() if verdict.data_class is None or one not in named]
     for one in unknown:
-        reason = table.columns[one].reason if one in named else "its name has a dot or a space"
-        text += _comment(f"{one}: {reason}", "  ")
+        text += _comment(f"{one}: {table.columns[one].reason}", "  ")
     if unknown:
         text += _wrapped_list("unclassified", unknown)
     known = {one: verdict for one, verdict in named.items() if verdict.data_class is not None}

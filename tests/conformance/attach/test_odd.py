@@ -136,7 +136,7 @@ def test_what_a_map_cannot_hold_has_a_sentence(proposal: Proposal) -> None:
     assert "a foreign table" in told["elsewhere"]
     assert "extension pg_stat_statements" in told["pg_stat_statements"]
     text = to_toml(proposal)
-    assert "# odd name: its name has a dot or a space" in text
+    assert "# odd name: its name has a dot, a comma or a space" in text
     for left_out in ("user_names", "totals", "elsewhere", "pg_stat_statements"):
         assert f"# {left_out}: " in text
 
