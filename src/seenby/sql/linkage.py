@@ -87,6 +87,8 @@ class _Linkage:
         self._owners: dict[Relation, _Owner] = {}
         self._copies: dict[Relation, dict[tuple[_Owner | None, ...], _Owner]] = {}
         self._edges: dict[Level, dict[_Node, list[_Node]]] = {}
+        self._known: dict[tuple[_Owner, Level], list[_Node]] = {}
+        self._named_by: dict[Column, list[tuple[str, _Owner]]] = {}
         for block in blocks:
             if block.values is not None:
                 self._values(block)
@@ -296,6 +298,12 @@ class _Linkage:
         """Whom the value of ``column`` names: what it is a key of, and whose row it stands in."""
         if column.origin is not None:
             return self.means(column.origin)
+        if column not in self._named_by:
+            self._named_by[column] = []
+            self._named_by[column] = self._means(column)
+        return self._named_by[column]
+
+    def _means(self, column: Column) -> list[tuple[str, _Owner]]:
         relation = column.relation
         if relation is None:
             if column in self._made or not column.strict or not column.sources:
@@ -333,7 +341,14 @@ class _Linkage:
         return one is other or other in self._reached(one, level)
 
     def _reached(self, start: _Owner, level: Level) -> list[_Node]:
-        """Who is the same person as ``start``, through rows that are there whenever both ends are."""
+        """Who is the same person as ``start``, through rows that are there whenever both ends are.
+
+        Subqueries are asked in turn, and may lead back here (LATERAL): then nothing more is known, which refuses more.
+        """
+        known = self._known.get((start, level))
+        if known is not None:
+            return known
+        self._known[start, level] = [start]
         seen: dict[_Node, None] = {start: None}
         queue: list[_Node] = [start]
         while queue:
@@ -344,7 +359,8 @@ class _Linkage:
                 if there not in seen:
                     seen[there] = None
                     queue.append(there)
-        return list(seen)
+        found = self._known[start, level] = list(seen)
+        return found
 
     def _beside(self, node: _Node, level: Level) -> Iterator[_Node]:
         for place in (level, *self._around(level)):
