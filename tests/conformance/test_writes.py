@@ -221,6 +221,48 @@ def test_an_error_of_the_change_is_recorded_about_everybody_it_could_be_about(
     assert moderator.execute("SELECT 1").fetchone() == (1,)
 
 
+SAME = (
+    "UPDATE videos SET visibility = 'limited' WHERE id = {a}",
+    "UPDATE videos SET visibility = 'limited' WHERE id IN ({a}, {b}, {friend}) AND views >= 0 RETURNING id, caption c",
+    "UPDATE public.videos SET visibility = NULL WHERE false AND id = {a} RETURNING *",
+    "UPDATE videos v SET visibility = CASE WHEN length_s > 5 THEN 'hidden' ELSE 'public' END"
+    " WHERE v.id = ANY (ARRAY[{a}, {b}]) RETURNING v.*, v.views + 1, upper(v.visibility) AS loud",
+    'UPDATE videos AS "select" SET visibility = coalesce(NULL, visibility) WHERE {a} = id RETURNING "select".tags',
+    "UPDATE videos SET visibility = 'hidden' WHERE account_id = {other} AND caption = 'for the tests' RETURNING *",
+    "UPDATE videos SET visibility = 'hidden' WHERE id = {a} AND visibility = 'hidden' RETURNING id",
+    "UPDATE videos SET visibility = lower('HIDDEN') WHERE id = '{a}'::bigint RETURNING (id, views) IS NULL, 1 AS one",
+)
+
+
+@pytest.mark.parametrize("prepared", [False, True], ids=["simple", "prepared"])
+@pytest.mark.parametrize("text", SAME)
+def test_as_postgres_does_it(
+    text: str, prepared: bool, served: Served, moderator: psycopg.Connection[Any], videos: dict[int, list[int]]
+) -> None:
+    """The same statement straight to the tables, in which only these people's rows count, and what is there then."""
+    mine = [*videos[CLARA], *videos[OTHER]]
+    a, b = videos[CLARA][20:22]
+    sql = text.format(a=a, b=b, other=OTHER, friend=videos[FRIEND][0]).encode()
+    state = b"SELECT id, visibility FROM videos WHERE id = ANY (%s) ORDER BY id"
+
+    def told(cursor: psycopg.Cursor[Any]) -> tuple[Any, ...]:
+        rows = sorted(cursor.fetchall()) if cursor.description else None
+        return cursor.statusmessage, [(one.name, one.type_code) for one in cursor.description or ()], rows
+
+    with served.direct("-c TimeZone=UTC") as platform:
+        before = platform.execute(state, (mine,)).fetchall()
+        platform.execute("BEGIN")
+        platform.execute("DELETE FROM videos WHERE id = %s", videos[FRIEND])
+        direct = told(platform.execute(sql))
+        wanted = platform.execute(state, (mine,)).fetchall()
+        platform.execute("ROLLBACK")
+        through = told(moderator.execute(sql, prepare=prepared) if prepared else moderator.cursor().execute(sql))
+        assert through == direct
+        assert platform.execute(state, (mine,)).fetchall() == wanted
+        for video, visible in before:
+            platform.execute("UPDATE videos SET visibility = %s WHERE id = %s", (visible, video))
+
+
 def test_the_person_sees_that_it_was_changed(
     served: Served, moderator: psycopg.Connection[Any], videos: dict[int, list[int]]
 ) -> None:
