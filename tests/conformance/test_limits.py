@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import pq
+from psycopg.generators import copy_from
+from psycopg.waiting import wait
 
 from seenby.stores.config import Config, load_config
 from seenby.stores.directory import load_directory, render_directory
@@ -290,6 +293,144 @@ def test_a_hundred_idle_sessions(served: Served) -> None:
     for connection in connections:
         connection.close()
     until(lambda: backends(served, role) == 0)
+
+
+def test_five_hundred_idle_sessions_cost_no_connection(served: Served) -> None:
+    """A session that asked nothing has no link; signing in is what they cost. The next one is answered at once."""
+    grant = served.grant("ben.ortiz", ("contact", ["eu"]))
+    role, _ = served.role("ben.ortiz", grant)
+    before = resident()
+    connections = [served.connect("ben.ortiz", grant) for _ in range(500)]
+    try:
+        assert backends(served, role) == 0
+        assert resident() - before < 100 << 20, "the clients are in this process too"
+        began = time.monotonic()
+        assert connections[-1].execute("SELECT 1").fetchone() == (1,)
+        assert time.monotonic() - began < BITE_SECONDS
+    finally:
+        for connection in connections:
+            connection.close()
+    served.revoke("ben.ortiz", grant)
+
+
+def resident() -> int:
+    """Bytes of memory that this process, with the gateway in it, has now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+def test_a_value_of_100_megabytes(served: Served) -> None:
+    """It passes, and is in memory a few times at most: the client's own copies are in this process too."""
+    grant = served.grant("ben.ortiz", ("contact", ["eu"]))
+    size, before = 100_000_000, resident()
+    with served.connect("ben.ortiz", grant) as connection:
+        row = connection.execute("SELECT repeat('x', %s) FROM accounts LIMIT 1", (size,), binary=True).fetchone()
+        assert row is not None
+        assert len(row[0]) == size
+        assert resident() - before < 6 * size
+    served.revoke("ben.ortiz", grant)
+
+
+def test_a_pipeline_of_a_thousand_queries(served: Served) -> None:
+    grant = served.grant("ben.ortiz", ("contact", ["eu"]))
+    known = existing(served, 50)
+    with served.connect("ben.ortiz", grant) as connection, submissions(served) as named:
+        with connection.pipeline():
+            cursors = [
+                connection.execute("SELECT id FROM accounts WHERE id = %s", (known[number % 50],))
+                for number in range(1000)
+            ]
+        assert [cursor.fetchall() for cursor in cursors] == [[(known[number % 50],)] for number in range(1000)]
+        assert len(named) == 1000
+    served.revoke("ben.ortiz", grant)
+
+
+HEAVY = "SELECT a.id FROM watch_events a, watch_events b, watch_events c WHERE a.id + b.id + c.id < 0"
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [("BEGIN", f"DECLARE c CURSOR FOR {HEAVY}", "FETCH 1 FROM c"), (f"COPY ({HEAVY}) TO STDOUT",)],
+    ids=["cursor", "copy"],
+)
+def test_cancel_of_a_cursor_and_of_copy(served: Served, statements: tuple[str, ...]) -> None:
+    grant = served.grant("ben.ortiz", ("behaviour", ["eu"]))
+    role, _ = served.role("ben.ortiz", grant)
+    with served.connect("ben.ortiz", grant) as connection:
+        for statement in statements[:-1]:
+            connection.execute(statement.encode())
+        found: list[str | None] = []
+
+        def run() -> None:
+            result = connection.pgconn.exec_(statements[-1].encode())
+            if result.status == pq.ExecStatus.COPY_OUT:
+                with pytest.raises(psycopg.Error) as cancelled:
+                    wait(copy_from(connection.pgconn), connection.fileno())
+                found.append(cancelled.value.sqlstate)
+            else:
+                found.append((result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode())
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        active = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND state = 'active' AND query LIKE %s"
+        with served.direct() as direct:
+            until(lambda: direct.execute(active, (role, "%FROM%")).fetchone() == (1,))
+        connection.cancel_safe(timeout=5)
+        thread.join(10)
+        assert not thread.is_alive()
+        assert found == ["57014"]
+        connection.execute("ROLLBACK")
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    served.revoke("ben.ortiz", grant)
+
+
+@pytest.mark.parametrize("text", ["cursor", "copy"])
+def test_the_caps_and_an_end_bite_in_cursors_and_copy(served: Served, text: str) -> None:
+    """A cursor is read row by row: the fourth person is not shown; COPY ends in the middle. A revocation ends both."""
+    known = existing(served, 10)
+    grant = served.grant("ben.ortiz", ("contact", ["eu"]), max_people=3)
+    inner = f"SELECT id FROM accounts WHERE id IN ({', '.join(map(str, known))}) ORDER BY id"
+    with served.connect("ben.ortiz", grant) as connection:
+        if text == "cursor":
+            connection.execute("BEGIN")
+            connection.execute(f"DECLARE c CURSOR FOR {inner}".encode())
+            assert [connection.execute("FETCH c").fetchone() for _ in range(3)] == [(one,) for one in known[:3]]
+            for verb in ("FETCH", "MOVE"):
+                with pytest.raises(psycopg.errors.ConfigurationLimitExceeded), connection.transaction():
+                    connection.execute(f"{verb} c".encode())
+        else:
+            with pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
+                wait(copy_from(copying(connection, inner)), connection.fileno())
+            assert connection.execute(PEOPLE, (known[:3],)).fetchall() == [(one,) for one in known[:3]]
+        served.revoke("ben.ortiz", grant)
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("FETCH c" if text == "cursor" else f"COPY ({inner}) TO STDOUT")
+
+
+def copying(connection: Connection, query: str) -> pq.abc.PGconn:
+    result = connection.pgconn.exec_(f"COPY ({query}) TO STDOUT".encode())
+    assert result.status == pq.ExecStatus.COPY_OUT
+    return connection.pgconn
+
+
+def test_a_role_that_the_database_lost_is_made_again_and_of_an_ended_grant_never(served: Served) -> None:
+    """After a restored backup, say. The log says which grants are worth something, not the database."""
+    grant = served.grant("ben.ortiz", ("contact", ["eu"]))
+    role, _ = served.role("ben.ortiz", grant)
+    there = "SELECT count(*) FROM pg_roles WHERE rolname = %s"
+    with served.direct() as direct:
+        direct.execute("DELETE FROM seenby.holder WHERE role = %s", (role,))
+        direct.execute(f'DROP ROLE "{role}"'.encode())
+        with served.connect("ben.ortiz", grant) as connection:
+            assert connection.execute("SELECT count(*) > 0 FROM accounts").fetchone() == (True,)
+        assert direct.execute(there, (role,)).fetchone() == (1,)
+        idle = served.connect("ben.ortiz", grant)
+        served.revoke("ben.ortiz", grant)
+        until(lambda: direct.execute(there, (role,)).fetchone() == (0,))
+        with pytest.raises(psycopg.OperationalError):
+            idle.execute("SELECT 1")
+        idle.close()
+        assert direct.execute(there, (role,)).fetchone() == (0,)
 
 
 # --- a region of its own, to be restarted

@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from seenby.errors import ConfigError, GrantEnded, NoGrant, Refused, SeenbyError, Unavailable
+from seenby.gateway.active import Enforcer
 from seenby.gateway.connection import Connection
 from seenby.gateway.facts import session_facts
 from seenby.gateway.link import Address, Link
@@ -44,6 +45,7 @@ log = structlog.get_logger()
 
 TICK_SECONDS = 0.1
 COMPANION_SECONDS = 30
+_NO_ROLE = {"28000", "28P01"}  # the sign-in failed: there is no such role
 
 
 class Grants(Protocol):
@@ -66,6 +68,7 @@ class Gateway:
     Args:
         catalog: the newest one.
         clock: Unix seconds; tests own it.
+        enforcer: makes a grant's role again that the database has lost; None: sessions of such a grant are refused.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Gateway:
         catalog: Callable[[], Catalog],
         secret: bytes,
         clock: Callable[[], float] = time.time,
+        enforcer: Enforcer | None = None,
     ) -> None:
         self.config = config
         self.ledger = ledger
@@ -85,6 +89,7 @@ class Gateway:
         self.address = Address(config.database.host, config.database.port, config.database.dbname)
         self.tls, self._binding = _tls(config)
         self._catalog = catalog
+        self._enforcer = enforcer
         self._secret = hmac.digest(secret, b"seenby/handshake/v1", "sha256")
         self._connections: set[Connection] = set()
         self._by_key: dict[tuple[int, bytes], Connection] = {}
@@ -262,7 +267,23 @@ class Gateway:
         path = ", ".join(f'"{one}"' for one in view_schemas(access))
         # The client's own application name is in the record; in Postgres it would tell other grants who works now.
         own = {name: value for name, value in settings.items() if name != "application_name"}
+        try:
+            return await Link.open(self.address, role, password, {**own, "search_path": path})
+        except Unavailable as error:
+            if error.detail not in _NO_ROLE or not await self._made_again(access, role):
+                raise
         return await Link.open(self.address, role, password, {**own, "search_path": path})
+
+    async def _made_again(self, access: Access, role: str) -> bool:
+        """Whether a grant's role that the database lost (a crash, a restored backup) is there again, as it was."""
+        if self._enforcer is None or over(access):
+            return False
+        made = await self._enforcer.activate(access.terms)
+        if over(access):  # meanwhile: what was just made must not outlive the grant
+            await self._enforcer.end([access.terms.id])
+            return False
+        log.warning("role-made-again", grant=access.terms.id)
+        return made.role == role and made.shape.id == access.shape.id
 
     async def run_companion(self, session: Session, attribution: Attribution) -> list[str]:
         """Who took part in a statement that failed. Raises SeenbyError when that cannot be said."""
@@ -301,6 +322,10 @@ class Gateway:
 def expiry(terms: GrantTerms, now: float) -> GrantEnded | None:
     """What to tell a session whose grant's window is over, if the grant service has not told it yet."""
     return ended_error(terms, end_words(EndReason.WINDOW)) if now >= terms.not_after else None
+
+
+def over(access: Access) -> bool:
+    return access.ended is not None
 
 
 def view_schemas(access: Access) -> list[str]:

@@ -121,7 +121,9 @@ async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExit
         clock=clock,
     )
     book = AccessBook(service, ledger, catalog)
-    gateway = Gateway(config, ledger=ledger, grants=book, catalog=catalog, secret=secret, clock=clock)
+    gateway = Gateway(
+        config, ledger=ledger, grants=book, catalog=catalog, secret=secret, clock=clock, enforcer=enforcer
+    )
     book.on_end = gateway.cut_ended
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     stack.callback(failed.cancel)
