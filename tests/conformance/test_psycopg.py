@@ -47,6 +47,16 @@ QUERIES = (
     "SELECT count(*), count(phone), min(birth_date), max(created_at) FROM accounts",
     "SELECT country, count(*) FROM accounts GROUP BY country ORDER BY country",
     "SELECT source, count(*), sum(watched_s) FROM watch_events GROUP BY 1 ORDER BY 1",
+    "SELECT a.handle, a.country, count(*) FROM accounts a JOIN devices d ON d.account_id = a.id GROUP BY a.id"
+    " ORDER BY a.id LIMIT 5",
+    "SELECT DISTINCT os FROM devices ORDER BY os",
+    "SELECT country FROM accounts UNION SELECT code FROM countries ORDER BY 1",
+    "SELECT id, (SELECT count(*) FROM videos v WHERE v.account_id = a.id) FROM accounts a ORDER BY id LIMIT 9 OFFSET 2",
+    "SELECT id FROM accounts a WHERE NOT EXISTS (SELECT FROM videos v WHERE v.account_id = a.id) ORDER BY id LIMIT 9",
+    "SELECT tag, count(*) FROM videos, unnest(tags) AS tag GROUP BY tag HAVING count(*) > 1 ORDER BY 2 DESC, 1 LIMIT 9",
+    "SELECT id, lag(id) OVER (ORDER BY id) FROM accounts ORDER BY id",
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT i, a.id FROM n, accounts a"
+    " WHERE a.id = 1000000000 + i ORDER BY i",
     "SELECT VALUES_.a FROM (VALUES (1, 'x'), (2, NULL)) AS VALUES_ (a, b) ORDER BY 1",
     "VALUES (1, 'x'), (2, NULL)",
     "TABLE countries ORDER BY code",
@@ -192,6 +202,23 @@ def test_the_simple_protocol(both: Both, query: str) -> None:
 def test_the_extended_protocol(both: Both, query: str, binary: bool) -> None:
     if "%" not in query:
         both(lambda c: outcome(c, query, (), binary=binary))
+
+
+@pytest.mark.parametrize("skipped", [0, 2, 10**6, None])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT id FROM accounts ORDER BY id LIMIT %s OFFSET %s",
+        "SELECT id, count(*) FROM devices WHERE id > %s GROUP BY 1 ORDER BY 1 OFFSET %s",
+    ],
+)
+def test_pages_by_parameters(both: Both, query: str, skipped: int | None) -> None:
+    for binary in (False, True):
+        both(lambda c, b=binary: outcome(c, query, (7, skipped), binary=b))
+
+
+def test_a_negative_offset_is_refused_as_by_postgres(both: Both) -> None:
+    both(lambda c: outcome(c, "SELECT id FROM accounts ORDER BY id LIMIT %s OFFSET %s", (7, -1), binary=False))
 
 
 @pytest.mark.parametrize("query", WRONG)

@@ -177,7 +177,8 @@ class Judge:
             for key, cell in zip(plan.keys, row, strict=False):
                 names = elements(cell) if key.many and cell else [cell.decode()] if cell else []
                 people |= {Person(key.kind, name) for name in names}
-        rows = tuple(row[width:] for row in answer.rows[plan.offset :])
+        skipped = plan.offset + (int(params[plan.offset_parameter - 1]) if plan.offset_parameter else 0)
+        rows = tuple(row[width:] for row in answer.rows[skipped:])
         return Run(
             replace(answer, names=answer.names[width:], types=answer.types[width:], rows=rows), frozenset(people)
         )

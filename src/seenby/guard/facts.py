@@ -46,6 +46,14 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {_NOT_PLATFORM}
 ORDER BY 1, 2"""
 """Everything a user could name by mistake: tables and views with their columns."""
 
+PRIMARY_KEYS = f"""
+SELECT n.nspname, c.relname, ARRAY(SELECT a.attname::text FROM unnest(k.conkey) u (attnum)
+                                   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.attnum)
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE k.contype = 'p' AND NOT k.condeferrable AND {_NOT_PLATFORM}
+ORDER BY 1, 2"""
+"""(schema, table, columns); not those that are checked at the end of a transaction only, as GROUP BY wants it."""
+
 FUNCTIONS = """
 WITH serving AS (
   SELECT oprcode::oid AS oid FROM pg_operator

@@ -122,6 +122,7 @@ class Catalog:
             type listed here: ``x::regclass`` becomes ``seenby_catalog.regclass(x)``.
         tables: every table of the platform's schemas: (schema, table) -> column names (for precise refusals).
         server_version: as ``SHOW server_version`` prints it.
+        primary_keys: of the platform's tables.
     """
 
     version: str
@@ -135,3 +136,4 @@ class Catalog:
     tables: dict[tuple[str, str], tuple[str, ...]] = field(hash=False)
     server_version: str = "18.0"
     rewritten_functions: frozenset[str] = frozenset()
+    primary_keys: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict, hash=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from seenby.errors import Internal, ServerError, Unsupported
@@ -65,7 +65,21 @@ def new_result(session: Session, plan: QueryPlan, server: ServerStatement, text:
     parameters = frontend.parameter_texts(values) if plan.parameters else []
     keys: tuple[set[bytes], ...] = tuple([set() for _ in plan.keys])
     template = session.template(plan, text)
-    return Result(plan, server, template, parameters, values, keys, skip=plan.offset, unasked=plan.offset)
+    offset = plan.offset + _number(parameters, plan.offset_parameter)
+    return Result(plan, server, template, parameters, values, keys, skip=offset, unasked=offset)
+
+
+def _number(parameters: Sequence[str | None], place: int) -> int:
+    """What OFFSET $n is bound to; 0 for NULL, as in Postgres, and for what Postgres will refuse."""
+    text = parameters[place - 1] if 0 < place <= len(parameters) else None
+    if text is None:
+        return 0
+    try:
+        binary = text.startswith("\\x")
+        number = int.from_bytes(bytes.fromhex(text[2:]), "big", signed=True) if binary else int(text)
+    except ValueError:
+        return 0
+    return max(number, 0)
 
 
 def control(session: Session, plan: ControlPlan, *, extended: bool) -> None:

@@ -122,7 +122,9 @@ class Block:
         names: per output, what its unqualified names mean.
         sublinks: the subqueries in its expressions, wherever they stand.
         listed: those of the select list and of ORDER BY.
+        any_order: its aggregates give the same in whatever order the rows come.
         gathers: "group" or "distinct": its rows stand for several rows of FROM, whose keys they can carry together.
+        grouped: the columns that GROUP BY names.
         lost: people decide about it whose keys its rows cannot carry.
         sets: it has several sets of groups.
         plain_group: it has GROUP BY and one set of groups, so that it gives no row where FROM and WHERE leave none.
@@ -149,8 +151,10 @@ class Block:
     sets: bool = False
     plain_group: bool = False
     listed: list[Sublink] = field(default_factory=list)
+    any_order: bool = True
     gathers: str = ""
     lost: bool = False
+    grouped: list[Column] = field(default_factory=list)
     ordinals: list[pb.A_Const] = field(default_factory=list)
 
     @property

@@ -130,7 +130,7 @@ def _target(block: Block, key: Key | None, name: str = "") -> pb.Node:
         return tree.null_target(name)
     target = key_target(key, name)
     if block.gathers:
-        target.res_target.val.CopyFrom(tree.gathered(target.res_target.val, many=key.many))
+        target.res_target.val.CopyFrom(tree.gathered(target.res_target.val, many=key.many, sort=block.any_order))
     return target
 
 

@@ -130,6 +130,7 @@ class FromReader(ABC):
     def _function(self, node: pb.Node, block: Block, beside: Scope) -> Relation:
         before, block.level.used = block.level.used, 0
         relation = series.read(node, len(block.relations), beside, self.expressions)
+        block.sublinks += self.expressions.found.sublinks
         for column in (column for ordered in relation.ordered or () for column in ordered.sources):
             if column.level is None:
                 relation.needs |= column.bits

@@ -62,6 +62,9 @@ STRICT = words("""
     """)
 """NULL for a NULL argument."""
 
+ANY_ORDER = words("count min max bool_and bool_or every bit_and bit_or")
+"""Aggregates that give the same, in whatever order their rows come. Not sum: of floats, the last digits differ."""
+
 ONE_OF_THEM = words("min max any_value")
 """Aggregates that give the value of one of the rows."""
 

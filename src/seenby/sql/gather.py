@@ -17,9 +17,10 @@ from collections.abc import Iterable, Sequence
 
 from postgast import pg_query_pb2 as pb
 
-from seenby.sql import tree
+from seenby.sql import functions, tree
 from seenby.sql.blocks import Block, Query, Sublink
 from seenby.sql.influence import VALUE, Influence
+from seenby.sql.readings import Reading
 from seenby.sql.scope import Column, Key, Relation, Shown
 from seenby.sql.usable import Around, qualified
 
@@ -87,6 +88,13 @@ def ask_for_equal(node: pb.Node, links: Sequence[Sublink], refs: Sequence[Column
 def stays_behind(column: Column, *, down: bool, last: bool) -> bool:
     """Sorted by this output, no row moves forward when others go away. ``down``: DESC; ``last``: NULLS LAST."""
     return not column.fragile or (column.grows and down) or (column.fragile == 1 and last)
+
+
+def in_any_order(block: Block, readings: Iterable[Reading]) -> bool:
+    """All aggregates of the block give the same in whatever order the rows come."""
+    return not block.aggregated or all(
+        one.name in functions.ANY_ORDER for reading in readings if reading.level is block.level for one in reading.mixed
+    )
 
 
 def _has_call(node: pb.Node) -> bool:

@@ -21,6 +21,7 @@ from seenby.errors import (
 from seenby.model.shape import Catalog
 from seenby.sql import carry, gather, outer
 from seenby.sql.blocks import Block, Query
+from seenby.sql.dependent import complete_groups
 from seenby.sql.expressions import Expressions
 from seenby.sql.found import Found
 from seenby.sql.fromclause import Ctes, together
@@ -86,7 +87,10 @@ class Reader(SelectListReader):
             # A row may move into the first ones when somebody else's goes away.
             query.obstacles.append("LIMIT")
         if query.branches is None:
-            gather.settle(query.blocks[0])
+            block = query.blocks[0]
+            complete_groups(block, self.catalog.primary_keys)
+            block.any_order = gather.in_any_order(block, self.expressions.readings)
+            gather.settle(block)
         return query
 
     def _set_operation(self, select: pb.SelectStmt, ctes: Ctes, parent: Scope | None) -> Query:
@@ -230,15 +234,17 @@ class Reader(SelectListReader):
                 self._group(item, block, found)
             return True
         if kind == "a_const" and node.a_const.WhichOneof("val") == "ival":
-            self._output_used(block.outputs, node.a_const.ival.ival, "GROUP BY")
+            output = self._output_used(block.outputs, node.a_const.ival.ival, "GROUP BY")
+            block.grouped += output.sources if output.plain else ()
             block.ordinals.append(node.a_const)
         elif kind == "column_ref" and len(node.column_ref.fields) == 1:
             # SQL's rule: a column of FROM first, then a name of the output.
             name = node.column_ref.fields[0].string.sval
             if block.scope.find(name) is not None or not named(block.outputs, name, "GROUP BY"):
-                self.look(node, block.scope, "GROUP BY", found)
+                block.grouped += self.look(node, block.scope, "GROUP BY", found)
         else:
-            self.look(node, block.scope, "GROUP BY", found)
+            refs = self.look(node, block.scope, "GROUP BY", found)
+            block.grouped += refs if kind == "column_ref" else ()
         return False
 
     def _distinct(self, select: pb.SelectStmt, block: Block, found: Found, *, plain: bool) -> None:

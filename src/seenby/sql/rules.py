@@ -29,15 +29,15 @@ from seenby.errors import Refused, Unsupported
 from seenby.model.grant import Answers
 from seenby.model.plan import Bound, OutputKey, QueryPlan
 from seenby.model.statistic import ROWS, Answering
-from seenby.sql import carry, statistics
+from seenby.sql import carry, cohort, statistics
 from seenby.sql.blocks import Query
 from seenby.sql.companion import companion
 from seenby.sql.examined import examined
+from seenby.sql.offset import take_offset
 from seenby.sql.parse import check_printed, deparse
 from seenby.sql.read import Reader
 from seenby.sql.scope import Key, Shown
 
-MAX_INT = 2**31 - 1  # what an integer constant of the parser holds
 COUNTED = "Aggregates count only the rows that this grant shows."
 
 
@@ -85,7 +85,12 @@ def statistic(case: Case) -> QueryPlan | None:
     if answering.answers is Answers.ROWS:
         return None
     steady = not reader.unsteady and all(block.exact and not block.lost for block in reader.blocks)
-    why = statistics.why_not(query, reader.blocks, reader.catalog.aggregates)
+
+    def total(node: pb.Node) -> bool:
+        reader.expressions.read(node, query.blocks[0].scope, "a statistic")
+        return reader.expressions.total
+
+    why = statistics.why_not(query, reader.blocks, reader.catalog.aggregates, total)
     if not why and not steady:
         why = "it does not say whose rows take part"
     if why and answering.answers is Answers.STATISTICS:
@@ -98,15 +103,15 @@ def statistic(case: Case) -> QueryPlan | None:
     block, instead = query.blocks[0], upper(case)
     assert instead is not None
     least = answering.thresholds.of(instead.classes)
-    cohort = statistics.cohort_query(query, reader.blocks, least, answering.seed)
+    behind = cohort.cohort_query(query, reader.blocks, least, answering.seed)
     conditions = statistics.choosing(reader.blocks, block)
-    plan = replace(instead, bound=Bound.STATISTIC, cohort=cohort, conditions=conditions)
+    plan = replace(instead, bound=Bound.STATISTIC, cohort=behind, conditions=conditions)
     if answering.answers is Answers.BOTH:
         return replace(plan, instead=instead)
-    select = statistics.guarded(query, block, least)
+    select = cohort.guarded(query, block, least)
     sql = deparse(select)
     check_printed(sql, select)
-    left_out = (f"Groups of fewer than {least} people are left out.",) if cohort.grouped else ()
+    left_out = (f"Groups of fewer than {least} people are left out.",) if behind.grouped else ()
     notices = (*instead.notices, *left_out)
     return replace(plan, sql=sql, notices=notices)
 
@@ -116,7 +121,7 @@ def exact(case: Case) -> QueryPlan | None:
     united = query.select.op == pb.SETOP_UNION and not query.select.all
     if set(query.obstacles) - ({"UNION"} if united else set()) or not _steady(case):
         return None
-    offset = _take_offset(query.select)
+    offset, parameter = take_offset(query.select)
     found = carry.slots(query)
     many = [united or carry.is_many(query, column) for column in found]
     if united:
@@ -132,7 +137,8 @@ def exact(case: Case) -> QueryPlan | None:
         for column, several in zip(found, many, strict=True)
     )
     others = companion(query, case.cap, early=False)
-    return _plan(case, sql, Bound.EXACT, keys=keys, companion=others, offset=offset, notices=_counted(case))
+    plan = _plan(case, sql, Bound.EXACT, keys=keys, companion=others, offset=offset, notices=_counted(case))
+    return replace(plan, offset_parameter=parameter) if parameter else plan
 
 
 def _steady(case: Case) -> bool:
@@ -210,29 +216,3 @@ def _kind(column: list[Key | None]) -> str:
 
 def _shown(keys: list[Key]) -> tuple[Shown, ...]:
     return tuple(sorted({shown for key in keys for use in key.uses for shown in use}))
-
-
-def _take_offset(select: pb.SelectStmt) -> int:
-    """``LIMIT n OFFSET k`` becomes ``LIMIT k+n``: the first k rows decide too, so they are attributed, then dropped."""
-    if not select.HasField("limit_offset"):
-        return 0
-    offset = _constant(select.limit_offset)
-    count = _constant(select.limit_count) if select.HasField("limit_count") else 0
-    if offset is None or count is None or min(offset, count) < 0 or offset + count > MAX_INT:
-        raise Unsupported(
-            "OFFSET needs plain numbers here, because the skipped rows are recorded too",
-            hint="write LIMIT and OFFSET as numbers, or continue after the last key: WHERE id > ... LIMIT ...",
-        )
-    select.ClearField("limit_offset")
-    if not select.HasField("limit_count"):
-        select.limit_option = pb.LIMIT_OPTION_DEFAULT
-    elif count:
-        select.limit_count.a_const.ival.ival += offset
-    return offset
-
-
-def _constant(node: pb.Node) -> int | None:
-    if node.WhichOneof("node") == "a_const" and node.a_const.WhichOneof("val") == "ival":
-        number: int = node.a_const.ival.ival
-        return number
-    return None

@@ -41,10 +41,6 @@ def read(node: pb.Node, place: int, beside: Scope, expressions: Expressions) -> 
         raise Unsupported("this cannot stand in FROM here", hint="call a function, as in  FROM unnest(v.tags) AS t")
     refs = list(expressions.read(call, beside, "a function in FROM"))
     found = expressions.found
-    if found.sublinks:
-        raise Unsupported(
-            "a subquery in a function in FROM cannot be attributed to people", hint="select it in FROM first"
-        )
     for column in refs:
         column.use()
     name = call.func_call.funcname[-1].string.sval
@@ -58,7 +54,7 @@ def read(node: pb.Node, place: int, beside: Scope, expressions: Expressions) -> 
         raise SyntaxFailed(f'table "{alias}" has {len(names)} columns available but {len(given)} columns specified')
     names[: len(given)] = given
     relation = Relation(alias, 1 << place, node)
-    constant = not refs and not expressions.parameters
+    constant = not refs and not expressions.parameters and not found.sublinks
     simple = all(one.WhichOneof("node") in {"column_ref", "a_const", "param_ref"} for one in call.func_call.args)
     relation.total = constant or (name in TOTAL and simple and all(column.total for column in refs))
     sure = relation.total and all(column.fragility < 2 for column in refs)

@@ -247,12 +247,16 @@ def text(value: str) -> pb.Node:
     return node
 
 
-def gathered(key: pb.Node, *, many: bool) -> pb.Node:
-    """The keys of all rows of a group, as the text of an array; of arrays' texts, one behind the other."""
+def gathered(key: pb.Node, *, many: bool, sort: bool = True) -> pb.Node:
+    """The keys of all rows of a group, as the text of an array; of arrays' texts, one behind the other.
+
+    ``sort``: each once. Postgres may then give *all* aggregates their rows in another order, which changes the last
+    digit of a sum of floats.
+    """
     if many:
         return call("string_agg", key, text(""))
     node = call("array_agg", key)
-    node.func_call.agg_distinct = True
+    node.func_call.agg_distinct = sort
     there = is_null(key)
     there.null_test.nulltesttype = pb.IS_NOT_NULL
     node.func_call.agg_filter.CopyFrom(there)

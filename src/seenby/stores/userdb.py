@@ -231,6 +231,7 @@ class UserDatabase:
             )
             types = castable(row[0] for row in await _rows(connection, facts.TYPES))
             relations = await _rows(connection, facts.RELATION_NAMES)
+            keys = await _rows(connection, facts.PRIMARY_KEYS)
         check_facts(self._datamap, read)
         self._facts, self._fingerprint = read, fingerprint
         return Catalog(
@@ -244,6 +245,7 @@ class UserDatabase:
             catalog_functions=guard_catalog.CATALOG_FUNCTIONS,
             rewritten_functions=guard_catalog.REWRITTEN_FUNCTIONS,
             tables={(schema, table): tuple(columns) for schema, table, columns in relations},
+            primary_keys={(schema, table): tuple(columns) for schema, table, columns in keys},
             server_version=connection.info.parameter_status("server_version") or "",
         )
 
