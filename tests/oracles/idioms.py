@@ -27,21 +27,6 @@ IDIOMS: dict[str, tuple[str, ...]] = {
         "SELECT sum((SELECT count(*) FROM @devices d WHERE d.account_id = a.id)) FROM @accounts a WHERE a.home = 'eu'",
         "SELECT jsonb_agg(p.meta -> 'k' ORDER BY p.id) FROM @posts p",
     ),
-    "rows that nothing gives": (
-        "SELECT count(*), (SELECT max(views) FROM @videos!) FROM @accounts! WHERE id = 99",
-        "SELECT max(id) FROM @accounts! WHERE id = 99 HAVING count(*) < (SELECT max(views) FROM @videos!)",
-        "SELECT home, count(*), (SELECT max(views) FROM @videos!) FROM @accounts! WHERE id = 99 GROUP BY ROLLUP (home)",
-        "SELECT count(*) FROM @accounts! WHERE id = 99 HAVING EXISTS (SELECT 1 FROM @videos! WHERE views > 5)",
-        "SELECT d.n, d.m FROM (SELECT count(*) AS n, (SELECT min(l.day) FROM @logins l) AS m FROM @devices!"
-        " WHERE year = 1) d",
-        "SELECT a.id, d.n FROM @accounts a LEFT JOIN LATERAL (SELECT count(*) AS n, (SELECT max(p.id)"
-        " FROM @posts p) AS m"
-        " FROM @videos v WHERE v.author = a.id AND v.views > 1000) d ON true WHERE d.m > 3",
-        "SELECT a.handle FROM @accounts a WHERE (SELECT count(*) + (SELECT max(views) FROM @videos!) FROM @devices d"
-        " WHERE d.account_id = 99) > 5",
-        "SELECT 1 FROM @accounts! WHERE false GROUP BY GROUPING SETS ((home), ()) HAVING"
-        " (SELECT count(*) FROM @contacts!) > 2",
-    ),
     "groups": (
         "SELECT home, count(*) FROM @accounts! GROUP BY home HAVING count(*) > 2",
         "SELECT author, count(*) FROM @videos! GROUP BY 1 HAVING max(views) >= 10 ORDER BY 2 DESC LIMIT 1",
@@ -56,36 +41,6 @@ IDIOMS: dict[str, tuple[str, ...]] = {
         "SELECT m.sender FROM @messages m GROUP BY m.sender HAVING count(*) > (SELECT avg(n) FROM"
         " (SELECT count(*) AS n FROM @messages k GROUP BY k.sender) c)",
         "SELECT 1 FROM @videos! HAVING sum(views) > 20",
-    ),
-    "groups that come and go": (
-        "SELECT a.home FROM @accounts a LEFT JOIN @videos v ON v.author = a.id GROUP BY a.home"
-        " HAVING count(*) FILTER (WHERE v.id IS NULL) > 1",
-        "SELECT a.home FROM @accounts a LEFT JOIN @videos v ON v.author = a.id GROUP BY a.home"
-        " HAVING count(CASE WHEN v.id IS NULL THEN 1 END) >= 2",
-        "SELECT coalesce(v.title, 'none'), count(*) FROM @accounts a LEFT JOIN @videos v ON v.author = a.id"
-        " GROUP BY 1 HAVING count(*) > 1",
-        "SELECT a.id, max(coalesce(v.views, 99)) FROM @accounts a LEFT JOIN @videos v ON v.author = a.id GROUP BY a.id"
-        " HAVING max(coalesce(v.views, 99)) > 50",
-        "SELECT title FROM @videos! GROUP BY title HAVING avg(views) > 8",
-        "SELECT title FROM @videos! GROUP BY title HAVING min(views) > 8",
-        "SELECT home FROM @accounts! GROUP BY home HAVING count(*) < 3",
-        "SELECT home FROM @accounts! GROUP BY home HAVING count(*) > 2 AND count(coins) < 3",
-        "SELECT home FROM @accounts! GROUP BY home HAVING NOT count(*) > 2",
-        "SELECT home FROM @accounts! GROUP BY home HAVING count(*) > 2 OR home = 'us'",
-        "SELECT home, count(*) FROM @accounts! GROUP BY home ORDER BY 2 LIMIT 1",
-        "SELECT home, count(*) FROM @accounts! GROUP BY home ORDER BY 2 DESC LIMIT 1",
-        "SELECT title, count(*) FROM @videos! GROUP BY title ORDER BY 2 DESC FETCH FIRST 1 ROWS WITH TIES",
-        "SELECT title, sum(views) FROM @videos! GROUP BY title ORDER BY 2 DESC LIMIT 1",
-        "SELECT sender, -count(*) FROM @messages! GROUP BY sender ORDER BY 2 LIMIT 2",
-        "SELECT a.handle FROM @accounts a WHERE EXISTS (SELECT 1 FROM @videos v LEFT JOIN @posts p"
-        " ON p.author = v.author WHERE v.author = a.id AND p.id IS NULL)",
-        "SELECT a.handle FROM @accounts a WHERE a.id IN (SELECT v.author FROM @videos v WHERE NOT EXISTS"
-        " (SELECT 1 FROM @messages m WHERE m.recipient = v.author))",
-        "SELECT a.handle FROM @accounts a WHERE a.coins IN (SELECT count(*) FROM @videos v GROUP BY v.title)",
-        "SELECT DISTINCT a.home FROM @accounts a WHERE EXISTS (SELECT 1 FROM @messages m WHERE m.sender = a.id)",
-        "SELECT DISTINCT a.home, (SELECT count(*) FROM @devices d WHERE d.account_id = a.id) FROM @accounts a",
-        "SELECT DISTINCT title FROM @videos! ORDER BY 1 DESC LIMIT 1",
-        "SELECT count(DISTINCT v.title) FROM @accounts a LEFT JOIN @videos v ON v.author = a.id AND v.open",
     ),
     "distinct": (
         "SELECT DISTINCT home, coins FROM @accounts! ORDER BY 1, 2 LIMIT 2",
@@ -244,103 +199,6 @@ IDIOMS: dict[str, tuple[str, ...]] = {
         "SELECT handle FROM @accounts! WHERE id IN (SELECT id FROM @regions!)",
         "SELECT s.* FROM (SELECT a.*, v.title FROM @accounts a LEFT JOIN @videos v ON v.author = a.id) s"
         " WHERE s.title IS NULL",
-    ),
-    "one person, and others who decide": (
-        "SELECT handle FROM @accounts! WHERE id = 3 AND id IN (SELECT sender FROM @messages!"
-        " ORDER BY likes DESC NULLS LAST, id LIMIT 2)",
-        "SELECT handle FROM @accounts! WHERE id = 2 AND id NOT IN (SELECT author FROM @videos!"
-        " ORDER BY views DESC NULLS LAST, id LIMIT 2)",
-        "SELECT handle FROM @accounts! WHERE id = 5 AND coins > ALL (SELECT likes FROM @messages! WHERE id < 4)",
-        "SELECT handle FROM @accounts! WHERE id = 4 AND coins = ANY (SELECT min(likes) FROM @messages!"
-        " GROUP BY recipient)",
-        "SELECT (SELECT rank() OVER (ORDER BY m.likes) FROM @messages m WHERE m.sender = a.id ORDER BY m.id LIMIT 1)"
-        " FROM @accounts a WHERE a.id = 1",
-        "SELECT t.r FROM (SELECT id, rank() OVER (ORDER BY coins DESC NULLS LAST) AS r FROM @accounts!) t WHERE"
-        " t.id = 2",
-        "SELECT t.n FROM (SELECT author, count(*) OVER (PARTITION BY title) AS n FROM @videos!) t WHERE t.author = 1",
-        "SELECT t.id FROM (SELECT id, max(coins) OVER () AS m FROM @accounts!) t WHERE t.id = 1 AND t.m = 5",
-        "SELECT s.n FROM (SELECT home, count(*) AS n FROM @accounts! GROUP BY ROLLUP (home)) s WHERE s.home IS NULL",
-        "SELECT c.name FROM @contacts c JOIN (SELECT home FROM @regions! WHERE home <> 'ap' EXCEPT"
-        " SELECT home FROM @accounts! WHERE coins > 3) t ON length(t.home) = c.owner",
-        "SELECT c.name FROM @contacts c WHERE c.owner = 2 AND 'eu' NOT IN (SELECT home FROM @accounts!"
-        " WHERE coins > 3)",
-        "SELECT c.name FROM @contacts c WHERE c.id = 1 AND NOT EXISTS (SELECT 1 FROM @accounts a WHERE a.home = 'eu')",
-        "SELECT v.id FROM @videos v WHERE v.id = 3 AND v.author = (SELECT m.sender FROM @messages m"
-        " ORDER BY m.id LIMIT 1)",
-        "SELECT t.id FROM (SELECT id FROM @accounts! EXCEPT SELECT sender FROM @messages!) t WHERE t.id = 3",
-        "SELECT t.handle FROM (SELECT DISTINCT ON (home) home, handle FROM @accounts! ORDER BY home, id) t"
-        " WHERE t.handle = 'bob'",
-    ),
-    "subqueries that others feed": (
-        "SELECT handle FROM @accounts! WHERE id = 1 AND id = (SELECT author FROM @videos! WHERE title = 'cats')",
-        "SELECT handle FROM @accounts! WHERE id = (SELECT author FROM @videos! WHERE title = 'cats')",
-        "SELECT handle FROM @accounts! WHERE id = 1 AND coins = (SELECT likes FROM @messages! WHERE sender = 1)",
-        "SELECT handle FROM @accounts! WHERE id = 1 AND id IN ((SELECT author FROM @videos! EXCEPT"
-        " SELECT recipient FROM @messages!) UNION SELECT owner FROM @contacts! WHERE id = 4)",
-        "SELECT handle FROM @accounts! WHERE id = 1 AND id IN ((SELECT author FROM @videos! ORDER BY id DESC LIMIT 1)"
-        " UNION SELECT owner FROM @contacts! WHERE id = 4)",
-        "SELECT handle FROM @accounts! WHERE id = 1 AND id IN (SELECT author FROM @videos! INTERSECT"
-        " (SELECT id FROM @accounts! EXCEPT SELECT recipient FROM @messages!))",
-        "SELECT handle FROM @accounts! WHERE id = 1 AND id IN (SELECT t.author FROM (SELECT author, row_number() OVER"
-        " (ORDER BY views, id) AS n FROM @videos!) t WHERE t.n < 2)",
-        "SELECT handle FROM @accounts! WHERE id = 1 AND EXISTS (SELECT 1 FROM @videos v, LATERAL"
-        " (SELECT m.id FROM @messages m ORDER BY m.likes DESC, m.id LIMIT 1) m WHERE m.id = 2)",
-        "SELECT handle FROM @accounts! GROUP BY handle HAVING count(*) > 1 AND max(id) IN (SELECT author FROM @videos!)",
-        "SELECT count(*) IN (SELECT likes FROM @messages!) FROM @accounts!",
-        "SELECT home FROM @accounts! GROUP BY home ORDER BY 1 LIMIT 1",
-        "SELECT a.handle FROM @accounts a WHERE EXISTS (SELECT v.title FROM @videos v WHERE v.author = a.id OFFSET 1)",
-        "SELECT a.handle FROM @accounts a WHERE EXISTS (SELECT 1 FROM @videos v WHERE v.author = a.id HAVING count(*) < 2)",
-        "SELECT home FROM @accounts! EXCEPT SELECT home FROM @regions! UNION SELECT title FROM @videos!",
-        "SELECT author FROM @videos! WHERE open UNION (SELECT sender FROM @messages! ORDER BY likes, id LIMIT 2)",
-        "SELECT t.home FROM (SELECT home, count(*) AS n FROM @accounts! GROUP BY home) t WHERE t.n < 4",
-        "SELECT t.home FROM (SELECT home, count(*) AS n FROM @accounts! GROUP BY home) t ORDER BY 1 LIMIT 1",
-        "SELECT r.title, t.n FROM @regions r LEFT JOIN (SELECT home, count(*) AS n FROM @accounts! GROUP BY home) t"
-        " ON t.home = r.home AND t.n > 3 WHERE t.n IS NULL",
-        "SELECT r.title, t.n FROM @regions r LEFT JOIN (SELECT home, count(*) AS n FROM @accounts! GROUP BY home) t"
-        " ON t.home = r.home ORDER BY 2 DESC LIMIT 1",
-        "SELECT id, sum(likes) OVER (ORDER BY id) FROM @messages! WHERE likes / (sender - 9) < 3",
-        "SELECT 10 / (count(*) - 4), home FROM @accounts! GROUP BY home HAVING count(*) > 2",
-        "SELECT unnest(tags), count(*) FROM @posts! GROUP BY 1 HAVING count(*) > 1",
-        "SELECT count(*), unnest(array_agg(id ORDER BY id)) FROM @accounts! GROUP BY home HAVING count(*) > 2",
-    ),
-    "places of subqueries": (
-        "SELECT a.id, v.id FROM @accounts a LEFT JOIN @videos v ON v.author = a.id AND EXISTS"
-        " (SELECT 1 FROM @messages m WHERE m.recipient = a.id) WHERE a.id = 4",
-        "SELECT a.id FROM @accounts a JOIN @regions r ON r.home = a.home AND a.id ="
-        " (SELECT m.recipient FROM @messages m ORDER BY m.likes, m.id LIMIT 1) WHERE a.id = 4",
-        "VALUES ((SELECT max(views) FROM @videos!)), (1)",
-        "SELECT a.id FROM @accounts a WHERE (SELECT count(*) FROM @videos v WHERE v.author = a.id) IN"
-        " (SELECT likes FROM @messages!)",
-        "SELECT a.id FROM @accounts a WHERE (a.id, 5) = (SELECT m.sender, m.likes FROM @messages m WHERE m.id = 4)",
-        "SELECT a.id FROM @accounts a WHERE (a.id, a.coins) = ANY (SELECT m.sender, m.likes FROM @messages m)",
-        "SELECT count(*) FILTER (WHERE a.id IN (SELECT author FROM @videos!)) FROM @accounts a",
-        "SELECT a.id, rank() OVER (ORDER BY (SELECT count(*) FROM @videos v WHERE v.author = a.id)) FROM @accounts a",
-        "SELECT (SELECT max(likes) FROM @messages m WHERE m.sender = a.id), count(*) FROM @accounts a GROUP BY 1",
-        "SELECT a.id FROM @accounts a GROUP BY a.id HAVING (SELECT bool_or(v.open) FROM @videos v"
-        " WHERE v.author = a.id)",
-        "SELECT x.n FROM @accounts a JOIN LATERAL (SELECT (SELECT count(*) FROM @videos v"
-        " WHERE v.author = a.id) AS n) x"
-        " ON x.n > 1",
-        "SELECT a.id FROM @accounts a WHERE a.joined BETWEEN (SELECT min(day) - 400 FROM @logins!)"
-        " AND (SELECT max(day) FROM @logins!)",
-        "SELECT coalesce(a.coins, (SELECT max(v.views) FROM @videos v)) FROM @accounts a",
-        "WITH t AS (SELECT sender AS s FROM @messages! WHERE likes > 0) SELECT a.handle FROM @accounts a"
-        " WHERE a.id IN (SELECT s FROM t) AND a.id > (SELECT min(s) FROM t)",
-        "SELECT a.id FROM @accounts a JOIN @devices d ON d.account_id = a.id AND EXISTS"
-        " (SELECT 1 FROM @logins l WHERE l.device_id = d.id AND l.ok) WHERE a.coins >= 5",
-        "SELECT a.id FROM @accounts a FULL JOIN @posts p ON p.author = a.id WHERE NOT EXISTS"
-        " (SELECT 1 FROM @videos v WHERE v.author = p.author)",
-        "SELECT a.id FROM @accounts a WHERE NOT (a.id IN (SELECT author FROM @videos!) AND EXISTS"
-        " (SELECT 1 FROM @posts p WHERE p.author = a.id))",
-        "SELECT p.id FROM @posts p WHERE 'cats' = ANY (p.tags) AND EXISTS (SELECT 1 FROM unnest(p.tags) AS t(x)"
-        " WHERE t.x IN (SELECT home FROM @accounts!))",
-    ),
-    "errors": (
-        "SELECT 10 / (SELECT count(*) FROM @videos! WHERE views > 50)",
-        "SELECT 10 / (count(*) - 3) FROM @accounts! WHERE home = 'eu'",
-        "SELECT (SELECT title FROM @videos v WHERE v.author = a.id) FROM @accounts a",
-        "SELECT (SELECT handle FROM @accounts! WHERE coins = 12)",
-        "SELECT t.x FROM (SELECT 10 / likes AS x FROM @messages!) t",
     ),
 }
 """By what they are about; counted as one shape each in the table of precision."""

@@ -257,6 +257,9 @@ class Makers(Links):
         within = Scope([relation for relation in relations if not relation.prefix], [])
         if within.relations and self.chance(0.6):
             return self.link(self.random.choice(("exists", "not exists", "in", "not in")), within)
+        if self.chance(0.3):
+            inner = self.linked(self.inner(within, ("int",)))
+            return f"{self.aggregated(scope, 'int')} {self.random.choice(('IN', 'NOT IN', '= ANY'))} {inner}"
         return f"{self.aggregated(scope, 'int')} {self.random.choice(('>', '<=', '='))} {self.scalar(within, 'int')}"
 
     def make_distinct(self, depth: int, types: tuple[str, ...]) -> Made:
@@ -338,7 +341,7 @@ class Makers(Links):
 
     def branch(self, depth: int, types: tuple[str, ...]) -> Made:
         kind = "plain"
-        if depth and self.chance(0.4):
+        if self.chance(0.4 if depth else 0.12):
             kind = self.random.choice(("combined", "union_all", "grouped", "limited", "values_of", "distinct"))
         return self.made(kind, types, max(0, depth - 1))
 

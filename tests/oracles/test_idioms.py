@@ -12,15 +12,18 @@ from tests.fixtures.oracles import PROPERTY
 from tests.oracles.campaign import analyse, run, told
 from tests.oracles.idioms import FEW, IDIOMS, LOOSE, idiom
 from tests.oracles.judge import Judge
+from tests.oracles.traps import TRAPS
+
+BY_HAND = IDIOMS | TRAPS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("oracles-0")]
 
 
-@pytest.mark.parametrize("label", list(IDIOMS))
+@pytest.mark.parametrize("label", list(BY_HAND))
 def test_an_idiom_is_answered_rightly_and_names_everybody(
     label: str, judge: Judge, record_property: Callable[[str, object], None]
 ) -> None:
-    counts, failures = run(judge, (idiom(f"by hand: {label}", text) for text in IDIOMS[label]), analyse)
+    counts, failures = run(judge, (idiom(f"by hand: {label}", text) for text in BY_HAND[label]), analyse)
     record_property(PROPERTY, json.dumps(counts))
     if failures:
         pytest.fail(told(judge, "none", analyse, failures), pytrace=False)

@@ -12,14 +12,17 @@ from typing import Any
 import pytest
 from postgast import pg_query_pb2 as pb
 
-from seenby.sql import influence, tree, usable
+from seenby.sql import gather, influence, pieces, tree, usable
 from seenby.sql.blocks import Block, Query
 from seenby.sql.influence import Influence
 from tests.oracles.campaign import analyse
 from tests.oracles.idioms import IDIOMS, idiom
 from tests.oracles.judge import Judge, OracleFailure
 from tests.oracles.query import Case
+from tests.oracles.traps import TRAPS
 from tests.oracles.wide import Wide
+
+BY_HAND = IDIOMS | TRAPS
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("oracles-1")]
 
@@ -160,8 +163,8 @@ def possible_values_relied_on(patch: Patch) -> None:
 
 def other_groups_forgotten(patch: Patch) -> None:
     """Relations that nothing connects: those of one are enough."""
-    real = Influence._finished
-    patch.setattr(Influence, "_finished", lambda self, *rest: itertools.islice(real(self, *rest), 1))
+    real = pieces.finished
+    patch.setattr(influence, "finished", lambda *given: itertools.islice(real(*given), 1))
 
 
 def second_owner_forgotten(patch: Patch) -> None:
@@ -207,6 +210,35 @@ def every_subquery_required(patch: Patch) -> None:
     patch.setattr(Influence, "_core", core)
 
 
+def every_having_only_shrinks(patch: Patch) -> None:
+    """As if no group could come when people go: avg(x) > 8."""
+    patch.setattr(gather, "only_shrinks", lambda node, *, aggregate: True)
+
+
+def every_order_stays(patch: Patch) -> None:
+    """As if no group moved forward when people go: ORDER BY count(*) LIMIT 1."""
+    patch.setattr(gather, "stays_behind", lambda column, *, down, last: True)
+
+
+def everything_counts(patch: Patch) -> None:
+    """As if whatever is compared were a count of rows."""
+    patch.setattr(gather, "grows_with_rows", lambda node: True)
+
+
+def every_subquery_shrinks(patch: Patch) -> None:
+    """As if a row that fails could not pass when people go: NOT EXISTS below EXISTS, LIMIT, EXCEPT."""
+    patch.setattr(gather, "shrinks", lambda link: True)
+
+
+def subqueries_carry_nobody(patch: Patch) -> None:
+    patch.setattr(gather, "_keys", lambda link: [])
+
+
+def optional_rows_steady(patch: Patch) -> None:
+    """As if the rows of a LEFT JOIN only went away, and were never filled with NULL instead."""
+    patch.setattr(Block, "steady", property(lambda self: True))
+
+
 MUTANTS: Sequence[Callable[[Patch], None]] = (
     subqueries_forgotten,
     subqueries_in_on_forgotten,
@@ -226,6 +258,12 @@ MUTANTS: Sequence[Callable[[Patch], None]] = (
     second_owner_forgotten,
     except_by_what_is_left,
     every_subquery_required,
+    every_having_only_shrinks,
+    every_order_stays,
+    everything_counts,
+    every_subquery_shrinks,
+    subqueries_carry_nobody,
+    optional_rows_steady,
 )
 
 
@@ -252,7 +290,7 @@ def _fails(case: Case, judge: Judge) -> bool:
 
 
 def _cases() -> Iterator[Case]:
-    for label, texts in IDIOMS.items():
+    for label, texts in BY_HAND.items():
         yield from (idiom(label, text) for text in texts)
     generator = Wide(Random(f"{os.environ['SEENBY_SEED']}/rules"))
     yield from (generator.case() for _ in range(PATIENCE))

@@ -118,7 +118,8 @@ def ask(random: Random) -> Asked:
         one = random.randint(1, 60)
         return random.choice([
             "true", "true", f"{number} <> {one}", f"{number} > {one // 8}", f"{number} NOT IN ({one}, {one + 1})",
-            f"{number} % 7 <> {one % 7}", f"{word} IS NOT NULL", f"NOT ({word} = 'eu' AND {number} = {one})",
+            f"{number} NOT BETWEEN {one} AND {one + 6}", f"{word} IS NOT NULL",
+            f"NOT ({word} = 'eu' AND {number} = {one})",
         ])  # fmt: skip
 
     # A condition about two tables at once is no part of a statistic.
@@ -128,7 +129,8 @@ def ask(random: Random) -> Asked:
         for table in random.sample(tables, random.randint(1, len(tables)))
     )
     number, word = random.choice(source.numbers), random.choice(source.words)
-    groups = random.choice([(), (), (word,), (f"{number} % 3",), (f"{number} = {random.randint(1, 60)}",),
+    groups = random.choice([(), (), (word,), (f"CASE WHEN {number} < 20 THEN 1 WHEN {number} < 40 THEN 2 END",),
+                            (f"{number} = {random.randint(1, 60)}",),
                             (word, f"{number} > 20")])  # fmt: skip
     identified = {column for _, column in source.keys}
     return Asked(source, where, tuple(dict.fromkeys(one for one in groups if one not in identified)))

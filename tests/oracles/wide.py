@@ -35,6 +35,9 @@ BELOW = {
     "set operation below": "combined",
     "recursion below": "recursive",
 }
+FALLIBLE = frozenset({"scalar of many rows"})
+"""Where it is known which rows are looked at: with LIMIT it would be the planner's choice whether the query fails."""
+
 FUNCTIONS = ("generate_series(1, 2)", "unnest(ARRAY['ann', 'x'])", "unnest({array})", "jsonb_object_keys({json})")
 
 
@@ -50,7 +53,7 @@ class Wide(Makers):
             query, columns = SHAPES[label][1](self)
             if self.forced:
                 continue
-            if not (query.order or query.limit):
+            if not (query.order or query.limit or label in FALLIBLE):
                 query = self.sliced(query, columns)
             query = resolved(query, self.links)
             if work(query)[1] <= MOST_WORK and len(TOKEN.findall(printed(query))) <= MOST_TABLES:
@@ -128,6 +131,21 @@ class Wide(Makers):
             text = f"CASE WHEN {self.link('exists', scope)} THEN {text} END"
         body = replace(query.body, items=(*query.body.items, f"{text} AS zz"))
         return replace(query, body=body), [*columns, Out("zz", kind)]
+
+    def of_many_rows(self) -> Made:
+        """A scalar subquery that may give several rows, which is an error that tells about all of them."""
+        self.deep, self.simple = 1, True
+        node, scope = self.leaf(0, {}, set())
+        kind = self.random.choice(("int", "int", "text"))
+        ids = self.ids(scope)
+        self.keyed = bool(ids)
+        value = self.random.choice(ids) if ids and kind == "int" else self.value(scope, kind)
+        inner = self.linked(self.inner(scope, (kind,)))
+        columns = self.columns(self.some_types())
+        items = tuple(f"{self.of_kind(scope, column.kind)} AS {column.name}" for column in columns)
+        if self.chance(0.3):
+            return Query(Block((*items, f"{inner} AS zz"), (node,))), [*columns, Out("zz", kind)]
+        return Query(Block(items, (node,), (f"{value} {self.random.choice(('=', '=', '<>'))} {inner}",))), columns
 
     def in_order(self) -> Made:
         """ORDER BY a subquery, with LIMIT."""
@@ -262,6 +280,7 @@ def _shapes() -> dict[str, tuple[float, Shape]]:
         "window": (3, lambda wide: wide.made_of("windowed")),
         "ordered limit": (1, lambda wide: wide.made_of("first")),
         "scalar in SELECT": (3, lambda wide: wide.in_select()),
+        "scalar of many rows": (1, lambda wide: wide.of_many_rows()),
         "subquery in ORDER BY": (2, lambda wide: wide.in_order()),
         "subquery in ON": (3, lambda wide: wide.in_on()),
         "subquery in HAVING": (2, lambda wide: wide.in_having()),
