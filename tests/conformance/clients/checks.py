@@ -9,7 +9,20 @@ from typing import Any
 from tests.conformance.clients.side import Outcome, Outcomes
 from tests.conformance.test_psycopg import TABLES
 
-__all__ = ["COPY", "ERRORS", "HIDDEN", "KEYS", "LONG", "PARAMETERS", "STEPS", "TABLES", "WRITE", "Attempts", "plain"]
+__all__ = [
+    "COPY",
+    "ERRORS",
+    "HIDDEN",
+    "KEYS",
+    "LONG",
+    "MASKED",
+    "PARAMETERS",
+    "STEPS",
+    "TABLES",
+    "WRITE",
+    "Attempts",
+    "plain",
+]
 
 KEYS = range(1000000040, 1000000050)
 
@@ -37,6 +50,9 @@ WRITE = "UPDATE accounts SET phone = '1' WHERE id = 1000000042"
 
 HIDDEN = "SELECT full_name FROM staff"
 """A column that nobody classified: the copy does not have it."""
+
+MASKED = "SELECT handle, phone, full_name, birth_date FROM accounts WHERE id = 1000000042"
+"""Shown to somebody whose grant gives contact data."""
 
 LONG = "SELECT count(*) FROM watch_events a, watch_events b, watch_events c WHERE a.id + b.id <> c.id"
 

@@ -17,6 +17,7 @@ from tests.conformance.clients.side import Side, Sides
 from tests.fixtures.gateway import Served, everything
 
 STAFF = "aoife.byrne"
+MASKED = "jonas.weber"
 
 ONLY_WHAT_THE_GRANT_SHOWS = """
 SET search_path = public;
@@ -63,6 +64,7 @@ ANALYZE;
 def sides(served: Served) -> Iterator[Sides]:
     """The same name and password on both. On the copy: a member of the owner, with the settings of a grant."""
     everything(served, STAFF)
+    served.grant(MASKED, ("contact", ["eu"]))
     password = served.world.staff[STAFF].password
     # Not in pytest's own folder: as root, the next pytest that starts closes it to the database's user.
     folder = Path(tempfile.mkdtemp(prefix="seenby-copy-"))
@@ -100,8 +102,16 @@ def sides(served: Served) -> Iterator[Sides]:
         listen = served.config.listen
         authority = served.world.directory / "ca.crt"
         yield Sides(
-            direct=Side(False, cluster.port, STAFF, password, cluster.sockets, None),
-            through=Side(True, listen.port, STAFF, password, Path(listen.socket_dir or ""), authority),
+            direct=Side(False, cluster.port, STAFF, password, cluster.sockets, None, (STAFF, password)),
+            through=Side(
+                True,
+                listen.port,
+                STAFF,
+                password,
+                Path(listen.socket_dir or ""),
+                authority,
+                (MASKED, served.world.staff[MASKED].password),
+            ),
         )
     finally:
         cluster.remove()

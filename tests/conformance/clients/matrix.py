@@ -18,6 +18,15 @@ READS_ONLY = {
     "hidden column": Differs(HIDDEN, ["error", "42703"], ["error", "42501"]),
 }
 
+MASKED = "a masked column holds the mask of the data map, to every client"
+MASKS = READS_ONLY | {
+    "masked column": Differs(
+        MASKED,
+        [["clara.novak", "+33639980021", "Clara Novak", "2007-06-22"]],
+        [["clara.novak", "+33639980021", "C***", "2007-01-01"]],
+    )
+}
+
 FEATURES = {
     "sign in": "TLS with a checked certificate, SCRAM, what is asked at connect",
     "column types": "every column type of the demo's schema, text and binary",
@@ -39,6 +48,7 @@ FEATURES = {
     "cursor WITH HOLD": "a cursor that outlives its transaction",
     "change": "UPDATE",
     "hidden column": "a column that the grant does not show",
+    "masked column": "a column that it masks",
 }
 """In the order of the page, with what is done."""
 
@@ -72,7 +82,7 @@ _SQLALCHEMY = (
 )
 _TOOL = "sign in, catalogue, change, hidden column"
 _HOLD = Differs(
-    "iterator() outside a transaction declares its cursor WITH HOLD, which is refused: use transaction.atomic(), or"
+    "Django's iterator() outside a transaction declares its cursor WITH HOLD, which is refused: use transaction.atomic(), or"
     " DISABLE_SERVER_SIDE_CURSORS",
     50,
     ["error", "0A000"],
@@ -97,21 +107,24 @@ CLIENTS = {
     ),
     "psycopg": Client(
         "3.3",
-        _PYTHON + ", pipeline or batch, cancel, catalogue",
+        _PYTHON + ", masked column, pipeline or batch, cancel, catalogue",
         'psycopg.connect("host=HOST port=5433 dbname=platform user=aoife.byrne sslmode=verify-full ...")',
+        MASKS,
     ),
     "psycopg (asyncio)": Client(
         "3.3", "column types, rows in portions, cancel", "await psycopg.AsyncConnection.connect(the same)", {}
     ),
     "asyncpg": Client(
         "0.32",
-        _PYTHON + ", pipeline or batch, cancel, catalogue, pool",
+        _PYTHON + ", masked column, pipeline or batch, cancel, catalogue, pool",
         'await asyncpg.create_pool(host="HOST", port=5433, user="aoife.byrne", database="platform", ssl=context)',
+        MASKS,
     ),
     "pg8000": Client(
         "1.31",
-        _PYTHON,
+        _PYTHON + ", masked column",
         'pg8000.dbapi.connect("aoife.byrne", host="HOST", port=5433, database="platform", ssl_context=context)',
+        MASKS,
     ),
     "SQLAlchemy (psycopg)": Client(
         "2.1",

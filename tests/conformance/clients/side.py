@@ -24,6 +24,7 @@ class Side:
         gateway: through Seenby, over TCP with TLS, with a certificate that is checked; else directly, over TCP.
         sockets: folder of its unix socket: the wheel's psql is built without TLS.
         authority: file of the certificate authority; None without TLS.
+        masked: name and password of somebody whose grant shows contact data only, the rest masked; directly: the same.
     """
 
     gateway: bool
@@ -32,6 +33,7 @@ class Side:
     password: str
     sockets: Path
     authority: Path | None
+    masked: tuple[str, str]
     host: str = "localhost"
     database: str = "platform"
 

@@ -67,7 +67,7 @@ PROGRAMS = {
     ),
     "pgx": Program(
         "go", ("go",), "https://go.dev/dl, 1.24 or newer",
-        ("go", "build", "-o", "checks", "."), ("./checks",),
+        ("go", "build", "-gcflags=all=-N -l", "-ldflags=-s -w", "-o", "checks", "."), ("./checks",),
     ),
 }  # fmt: skip
 

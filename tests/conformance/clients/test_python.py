@@ -20,6 +20,7 @@ from tests.conformance.clients.checks import (
     HIDDEN,
     KEYS,
     LONG,
+    MASKED,
     PARAMETERS,
     STEPS,
     TABLES,
@@ -81,6 +82,9 @@ def psycopg_checks(side: Side) -> Outcomes:
         attempt("catalogue", lambda: (found := EnumInfo.fetch(connection, "watch_source")) and list(found.labels))
         attempt("change", lambda: rows(WRITE))
         attempt("hidden column", lambda: rows(HIDDEN))
+    user, password = side.masked
+    with psycopg.connect(side.dsn, user=user, password=password) as masked:
+        attempt("masked column", lambda: masked.execute(MASKED.encode()).fetchall())
     with psycopg.connect(side.dsn) as own:
 
         def transaction() -> Any:
@@ -165,6 +169,17 @@ def asyncpg_checks(side: Side) -> Outcomes:
             async def steps(connection: Any) -> Any:
                 return [await attempt.later_outcome(partial(connection.execute, step)) for step in STEPS]
 
+            async def masked() -> Any:
+                user, password = side.masked
+                connection = await asyncpg.connect(
+                    host=side.host, port=side.port, user=user, password=password, database=side.database,
+                    ssl=side.tls or False,
+                )  # fmt: skip
+                try:
+                    return await connection.fetch(MASKED)
+                finally:
+                    await connection.close()
+
             async def own(connection: Any) -> Any:
                 async with connection.transaction():
                     return await connection.fetchval("SELECT count(*) FROM accounts")
@@ -196,6 +211,7 @@ def asyncpg_checks(side: Side) -> Outcomes:
             )
             await attempt.later("change", lambda: take(lambda c: c.execute(WRITE)))
             await attempt.later("hidden column", lambda: take(lambda c: c.fetch(HIDDEN)))
+            await attempt.later("masked column", masked)
             await attempt.later("its own transactions", lambda: take(own))
             await attempt.later("pool", lambda: _all(take(lambda c: c.fetchval("SELECT 1")) for _ in range(20)))
 
@@ -209,13 +225,16 @@ async def _all(many: Any) -> list[Any]:
 
 def pg8000_checks(side: Side) -> Outcomes:
     attempt = Attempts(pg8000.dbapi.Error, lambda error: error.args[0]["C"])
-    connection = pg8000.dbapi.connect(
-        side.user, host=side.host, port=side.port, password=side.password, database=side.database,
-        ssl_context=side.tls,
-    )  # fmt: skip
 
-    def rows(text: str, arguments: tuple[Any, ...] = ()) -> Any:
-        cursor = connection.cursor()
+    def connect(user: str, password: str) -> Any:
+        return pg8000.dbapi.connect(
+            user, host=side.host, port=side.port, password=password, database=side.database, ssl_context=side.tls
+        )
+
+    connection = connect(side.user, side.password)
+
+    def rows(text: str, arguments: tuple[Any, ...] = (), on: Any = connection) -> Any:
+        cursor = on.cursor()
         try:
             cursor.execute(text, arguments)
             return [list(row) for row in cursor.fetchall()] if cursor.description else []
@@ -255,6 +274,9 @@ def pg8000_checks(side: Side) -> Outcomes:
         attempt("change", lambda: rows(WRITE))
         attempt("hidden column", lambda: rows(HIDDEN))
         attempt("its own transactions", own)
+        masked = connect(*side.masked)
+        attempt("masked column", lambda: rows(MASKED, on=masked))
+        masked.close()
     finally:
         connection.close()
     return attempt.found
