@@ -66,6 +66,8 @@ def _region(inspection: Inspection, people: Sequence[People], answers: Mapping[s
         and {"country", "region", "residency", "land", "pays", "pais", "shard", "cell", "jurisdiction"}
         & set(column.name.lower().replace("_", " ").split())
     ]
+    if not columns:
+        return  # the map says "local", and why
     choices = [Choice("l", "in this database's own region, all of them", ((subject, "local"),))]
     choices += [
         Choice(
@@ -134,12 +136,19 @@ def _doubtful(
     tables: Mapping[TableName, ProposedTable], doubtful: Iterable[Reference], answers: Mapping[str, Answer]
 ) -> Iterable[Question]:
     """References too weak to follow, of tables that have no owner without them, or others beside them."""
+    found: list[tuple[Reference, float]] = []
     for one in doubtful:
         subject = f"references.{one.source}.{one.column}"
         table = tables[one.source]
         if subject not in answers and (table.refused or table.owners) and f"tables.{one.source}" not in answers:
             depends = sum(1 for other in tables.values() if f"leads to {one.source} " in other.refused)
-            yield _one_reference(one, (2.0 if table.refused else 0.4) + depends)
+            found.append((one, (2.0 if table.refused else 0.4) + depends))
+    if len(found) > 3:
+        told = "Perhaps these lead where it says; they are not followed so far. Do they?"
+        yield _batch("doubtful references", told, [one for one, _ in found], sum(value for _, value in found))
+    else:
+        for one, value in found:
+            yield _one_reference(one, value)
 
 
 def _without(
@@ -148,50 +157,63 @@ def _without(
     """Tables that lead to no person. Those that hold nothing personal are asked about together."""
     asked = {one.source for one in doubtful}
     plain: list[ProposedTable] = []
+    personal: list[ProposedTable] = []
     for name, table in sorted(tables.items()):
         if not table.refused or f"tables.{name}" in answers or name in asked or not table.ask:
             continue
         contact = [one for one in table.columns if _names_somebody(table, one)]
-        personal = contact or "may be about a person" in table.refused
-        if not personal:
+        if contact:
+            yield _whose(table, contact, tables)
+        elif "may be about a person" in table.refused:
+            personal.append(table)
+        else:
             plain.append(table)
-            continue
-        subject = f"tables.{name}"
-        depends = sum(1 for other in tables.values() if f"leads to {name} " in other.refused)
-        choices = [Choice("n", "about nobody: only its public columns are ever shown", ((subject, "nobody"),))]
-        choices += [
-            Choice(str(place), f"about people without an account, named by {one}", ((subject, f"contact:{one}"),))
-            for place, one in enumerate(contact[:3], start=1)
-        ]
-        choices.append(Choice("r", "leave it refused", ((subject, "refused"),)))
-        yield Question(subject, f"Whose are the rows of {name}?", (table.refused,), tuple(choices), 1.5 + depends)
+    if len(personal) > 3:
+        text = "These may be about people, but nothing says whom. Are they about nobody?"
+        yield _together("tables that may be about people", text, personal, tables)
+    else:
+        for table in personal:
+            yield _whose(table, [], tables)
     if plain:
-        yes = tuple((f"tables.{one.name}", "nobody") for one in plain)
-        no = tuple((f"tables.{one.name}", "refused") for one in plain)
-        parts = tuple(
-            Question(
-                f"tables.{one.name}",
-                f"Is {one.name} about nobody?",
-                (one.refused,),
-                (
-                    Choice("y", "yes: only its public columns are ever shown", ((f"tables.{one.name}", "nobody"),)),
-                    Choice("r", "no: leave it refused", ((f"tables.{one.name}", "refused"),)),
-                ),
-                1.0,
-            )
-            for one in plain
-        )
-        if len(parts) == 1:
-            yield parts[0]
-            return
-        yield Question(
-            "tables about nobody",
-            "Nothing leads from these tables to a person. Are they about nobody?",
-            tuple(f"{one.name}: {one.refused}" for one in plain),
-            (Choice("y", "yes, all", yes), Choice("r", "no: leave them refused", no), Choice("e", "ask for each", ())),
-            0.9 * len(plain),
-            parts,
-        )
+        text = "Nothing leads from these tables to a person. Are they about nobody?"
+        yield _together("tables about nobody", text, plain, tables)
+
+
+def _whose(table: ProposedTable, contact: Sequence[str], tables: Mapping[TableName, ProposedTable]) -> Question:
+    subject = f"tables.{table.name}"
+    choices = [Choice("n", "about nobody: only its public columns are ever shown", ((subject, "nobody"),))]
+    choices += [
+        Choice(str(place), f"about people without an account, named by {one}", ((subject, f"contact:{one}"),))
+        for place, one in enumerate(contact[:3], start=1)
+    ]
+    choices.append(Choice("r", "leave it refused", ((subject, "refused"),)))
+    value = 1.5 + _depending(table, tables)
+    return Question(subject, f"Whose are the rows of {table.name}?", (table.refused,), tuple(choices), value)
+
+
+def _depending(table: ProposedTable, tables: Mapping[TableName, ProposedTable]) -> int:
+    """How many tables are refused only because this one is."""
+    return sum(1 for other in tables.values() if f"leads to {table.name} " in other.refused)
+
+
+def _together(
+    subject: str, text: str, found: Sequence[ProposedTable], tables: Mapping[TableName, ProposedTable]
+) -> Question:
+    parts = tuple(_whose(one, [], tables) for one in found)
+    if len(parts) == 1:
+        return parts[0]
+    return Question(
+        subject,
+        text,
+        tuple(f"{one.name}: {one.refused}" for one in found),
+        (
+            Choice("n", "yes, all: only their public columns are shown", tuple((p.subject, "nobody") for p in parts)),
+            Choice("r", "no: leave them refused", tuple((p.subject, "refused") for p in parts)),
+            Choice("e", "ask for each", ()),
+        ),
+        sum(0.9 + _depending(one, tables) for one in found),
+        parts,
+    )
 
 
 def _mentioned(

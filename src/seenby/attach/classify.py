@@ -200,6 +200,8 @@ def _beats(column: FoundColumn, named: DataClass, carrier: str) -> bool:
     """Whether the name's class outweighs that the column is a key, a time or a flag: a birth date, a face id."""
     if carrier.startswith(("refers", "its own key")):
         return False
+    if carrier == "a counter":
+        return named is _C.PAYMENT
     if carrier == "a flag":
         return named in {_C.IDENTITY} and any(
             word in tokens(column.name) for word in ("minor", "adult", "age", "gender", "protected", "verified")

@@ -177,6 +177,8 @@ class Guesses:
             same = people.columns[key].family == column.family
             if parts[0] in {"to", "from"} and len(words) == 1 and reference:
                 add(people, key, 0.66, "its name says to or from whom")
+            elif parts in {("uid",), ("user",), ("userid",)} and same and column.family in {"int", "uuid"}:
+                add(people, key, 0.7, "its name says a person")
             elif words[-1] in PEOPLE and reference:
                 add(people, key, 0.78 if words[-1] in entity(name, self._prefix) else 0.7, "its name says a person")
             elif role and (reference or words[-1].endswith("by")):
