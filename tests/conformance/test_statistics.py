@@ -314,11 +314,16 @@ def test_a_refused_statistic_fails_its_transaction(served: Served, analyst: Conn
 
 def test_an_error_is_about_those_whose_rows_could_raise_it(served: Served, analyst: Connection) -> None:
     with recorded(served) as items, pytest.raises(psycopg.errors.DivisionByZero):
-        rows(
-            analyst, "SELECT count(*) FROM accounts WHERE 1 / (length(handle) - length(handle)) = 1 AND country = 'FR'"
-        )
+        rows(analyst, "SELECT 1 / (count(*) - 17) FROM accounts WHERE country = 'DE'")
     [entry] = queries(items)
-    assert (entry.bound, len(entry.people)) == (EntryBound.UPPER, 7)
+    assert (entry.bound, len(entry.people)) == (EntryBound.UPPER, 17)
+
+
+def test_no_error_is_an_answer_about_one_row(served: Served, analyst: Connection) -> None:
+    [(one,)] = real(served, "SELECT min(id) FROM accounts")
+    for condition in (f"1 / (id - {one}) > -2", f"(CASE WHEN id = {one} THEN handle ELSE '1' END)::int > 0"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="can fail on a row"):
+            rows(analyst, f"SELECT count(*) FROM accounts WHERE {condition}")
 
 
 def test_too_many_groups(served: Served, analyst: Connection) -> None:

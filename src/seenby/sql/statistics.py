@@ -1,27 +1,20 @@
-"""Statistics: an aggregate that may be answered without naming its people, and the query that says who they are.
-
-    SELECT country, count(*) FROM accounts GROUP BY country
-    -> SELECT country, count(*) FROM v.accounts GROUP BY country HAVING count(DISTINCT accounts."seenby$1") >= 10
+"""What may be answered as a statistic, without naming its people.
 
 What a figure may be made of is a closed list, because one person's value can hide in a sum: ``sum(CASE WHEN id = 42
 THEN balance END)``. So conditions stand in WHERE and GROUP BY alone, where they decide about whole rows and are seen by
-the cohort query: it gives for each group and key column how many people there are, and sums of hashes of their keys
-(attribute/cohorts.py).
+the cohort query (cohort.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
 
-from seenby.model.statistic import BUCKETS, MAX_GROUPS, CohortQuery, names_a_moment
-from seenby.sql import carry
 from seenby.sql.blocks import Block, Query
 from seenby.sql.functions import DATE_FIELDS
 from seenby.sql.functions import words as names
-from seenby.sql.parse import deparse, parse
 from seenby.sql.scope import Column
 
 FIGURES = names("""
@@ -34,23 +27,17 @@ are bool_and and bool_or, which say something of every person, or of one."""
 PLAIN = names("length char_length character_length octet_length lower upper abs")
 """Functions of one column that may stand inside of a figure. None of them lets a constant pick a person."""
 
-STEADY = (
-    FIGURES
-    | PLAIN
-    | names("""
-    date_trunc date_part extract timezone round floor ceil trunc left right substring substr btrim ltrim rtrim trim
-    concat strpos position starts_with split_part replace md5 cardinality array_length host family make_interval
-    """)
-)
-"""Functions that give the same for the same arguments, under the same settings."""
-
 OF_FIELD = names("date_trunc date_part extract")
 
 Why = str
 """Why it is no statistic, as in ``..., and WHY``."""
 
 
-def why_not(query: Query, blocks: Sequence[Block], aggregates: Collection[str]) -> Why:
+Total = Callable[[pb.Node], bool]
+"""Evaluating it cannot raise an error, whatever the data."""
+
+
+def why_not(query: Query, blocks: Sequence[Block], aggregates: Collection[str], total: Total) -> Why:
     """Why a statement that was read is no statistic; "" if it is one.
 
     ``blocks``: all of it, those of subqueries too; ``aggregates``: the names of all aggregates.
@@ -84,7 +71,15 @@ def why_not(query: Query, blocks: Sequence[Block], aggregates: Collection[str]) 
         node = item.sort_by.node
         if not _names_output(node, query):
             expressions.append(node)
-    return next((why for node in expressions if (why := _why_not_figure(node, groups, block, aggregates))), "")
+    for node in expressions:
+        if why := _why_not_figure(node, groups, block, aggregates, total):
+            return why
+    if not _cannot_fail(block, blocks, groups, total):
+        return (
+            "a condition that can fail on a row could tell on a single person: compare columns as they are, without "
+            "arithmetic and casts"
+        )
+    return ""
 
 
 def _why_not_rows(blocks: Sequence[Block]) -> Why:
@@ -107,6 +102,32 @@ def _why_not_rows(blocks: Sequence[Block]) -> Why:
             if several and not (conjunct.equal and all(map(_straight, conjunct.equal))):
                 return "tables are joined by columns that are equal, and by no other condition"
     return ""
+
+
+def _cannot_fail(block: Block, blocks: Sequence[Block], groups: Sequence[pb.Node], total: Total) -> bool:
+    """An error, or its absence, would be an answer about one row. What stands in the output is computed of groups."""
+    decided = list(groups)
+    if block.select.HasField("having_clause"):
+        decided.append(_without_figures(block.select.having_clause))
+    return (
+        all(conjunct.total for one in blocks for conjunct in one.conjuncts)
+        and all(column.total for one in blocks if one is not block for column in one.outputs)
+        and all(map(total, decided))
+    )
+
+
+def _without_figures(node: pb.Node) -> pb.Node:
+    """The same with a parameter for each figure: none of them can fail."""
+    copy = pb.Node.FromString(node.SerializeToString())
+    for one in [copy, *_all(copy)]:
+        if one.WhichOneof("node") == "func_call" and name_of_call(one.func_call) in FIGURES:
+            one.param_ref.number = 0
+    return copy
+
+
+def _all(message: Message) -> list[pb.Node]:
+    """Every node inside."""
+    return [inner for child in _children(message) for inner in (child, *_all(child))]
 
 
 def _straight(column: Column | None) -> bool:
@@ -159,24 +180,26 @@ def _names_output(node: pb.Node, query: Query) -> bool:
     return any(output.name == node.column_ref.fields[0].string.sval for output in query.outputs)
 
 
-def _why_not_figure(node: pb.Node, groups: Sequence[pb.Node], block: Block, aggregates: Collection[str]) -> Why:
+def _why_not_figure(
+    node: pb.Node, groups: Sequence[pb.Node], block: Block, aggregates: Collection[str], total: Total
+) -> Why:
     """Is it made of figures, grouping expressions and constants?"""
     if any(_same(node, group, block) for group in groups):
         return ""
     kind = node.WhichOneof("node")
     if kind == "func_call":
-        name = _name(node.func_call)
+        name = name_of_call(node.func_call)
         if name in FIGURES:
-            return _why_not_argument(node.func_call, name, block)
+            return _why_not_argument(node.func_call, name, block, total)
         if name in aggregates or node.func_call.agg_within_group:
             return f"{name} can give a single person's value"
     if kind == "column_ref":
         return f"{node.column_ref.fields[-1].string.sval} is neither a figure nor in GROUP BY"
     children = _children(node)
-    return next((why for child in children if (why := _why_not_figure(child, groups, block, aggregates))), "")
+    return next((why for child in children if (why := _why_not_figure(child, groups, block, aggregates, total))), "")
 
 
-def _why_not_argument(call: pb.FuncCall, name: str, block: Block) -> Why:
+def _why_not_argument(call: pb.FuncCall, name: str, block: Block, total: Total) -> Why:
     """Is it a figure about columns as they are?"""
     if call.HasField("agg_filter"):
         return "FILTER could pick a single person: write the condition in WHERE, or group by it"
@@ -187,7 +210,7 @@ def _why_not_argument(call: pb.FuncCall, name: str, block: Block) -> Why:
     for argument in call.args:
         if argument.WhichOneof("node") == "a_const":
             continue
-        if not _plain(argument):
+        if not _plain(argument, total):
             return (
                 f"what stands inside of {name}() could pick a single person: only columns as they are can stand there"
             )
@@ -200,37 +223,38 @@ def _why_not_argument(call: pb.FuncCall, name: str, block: Block) -> Why:
     return ""
 
 
-def _plain(node: pb.Node) -> bool:
-    """A column, a cast or a function of one that no constant steers, or a sum or difference of such."""
+def _plain(node: pb.Node, total: Total) -> bool:
+    """A column, a cast or a function of one that no constant steers, or a sum or difference of such.
+
+    A cast that fails on some values would say whether they are there.
+    """
     match node.WhichOneof("node"):
         case "column_ref":
             return True
         case "type_cast":
-            return _plain(node.type_cast.arg)
+            return total(node) and _plain(node.type_cast.arg, total)
         case "func_call":
             call = node.func_call
-            name = _name(call)
+            name = name_of_call(call)
             if call.agg_distinct or call.agg_order or call.HasField("agg_filter") or call.HasField("over"):
                 return False
             if name in OF_FIELD and len(call.args) == 2:
-                return call.args[0].a_const.sval.sval.lower() in DATE_FIELDS and _plain(call.args[1])
-            return name in PLAIN and len(call.args) == 1 and _plain(call.args[0])
+                return call.args[0].a_const.sval.sval.lower() in DATE_FIELDS and _plain(call.args[1], total)
+            return name in PLAIN and len(call.args) == 1 and _plain(call.args[0], total)
         case "a_expr":
             expr = node.a_expr
             operator = expr.name[-1].string.sval
             linear = expr.kind == pb.AEXPR_OP and operator in {"+", "-"}
-            return linear and expr.HasField("lexpr") and _plain(expr.lexpr) and _plain(expr.rexpr)
+            return linear and expr.HasField("lexpr") and _plain(expr.lexpr, total) and _plain(expr.rexpr, total)
     return False
 
 
-def _refs(node: pb.Node) -> Iterator[pb.Node]:
-    if node.WhichOneof("node") == "column_ref":
-        yield node
-    for child in _children(node):
-        yield from _refs(child)
+def _refs(node: pb.Node) -> list[pb.Node]:
+    return [one for one in (node, *_all(node)) if one.WhichOneof("node") == "column_ref"]
 
 
-def _name(call: pb.FuncCall) -> str:
+def name_of_call(call: pb.FuncCall) -> str:
+    """Without its schema."""
     name: str = call.funcname[-1].string.sval
     return name
 
@@ -275,91 +299,4 @@ def _same(one: Message, other: Message, block: Block) -> bool:
         for a, b in zip(mine, theirs, strict=True):
             if not (_same(a, b, block) if isinstance(a, Message) else a == b):
                 return False
-    return True
-
-
-# What runs.
-
-
-def guarded(query: Query, block: Block, least: int) -> pb.SelectStmt:
-    """The statement without its groups of fewer than ``least`` people under any key."""
-    select = pb.SelectStmt.FromString(query.select.SerializeToString())
-    conditions = []
-    for key in block.keys:
-        node = pb.Node.FromString(_LEAST.SerializeToString())
-        node.a_expr.lexpr.func_call.args[0].CopyFrom(carry.key_target(key).res_target.val)
-        node.a_expr.rexpr.a_const.ival.ival = least
-        conditions.append(node)
-    if select.HasField("having_clause"):
-        conditions.insert(0, pb.Node.FromString(select.having_clause.SerializeToString()))
-    select.ClearField("having_clause")
-    if len(conditions) == 1:
-        select.having_clause.CopyFrom(conditions[0])
-    else:
-        select.having_clause.bool_expr.boolop = pb.AND_EXPR
-        select.having_clause.bool_expr.args.extend(conditions)
-    return select
-
-
-_LEAST = parse("SELECT 1 HAVING pg_catalog.count(DISTINCT k) >= 10")[0].node.select_stmt.having_clause
-
-
-def cohort_query(query: Query, blocks: Sequence[Block], least: int, seed: int) -> CohortQuery:
-    """Who stands behind each group. ``seed``: of the hashes; whoever knows it could make cohorts that look alike."""
-    block = query.blocks[0]
-    inner = pb.SelectStmt.FromString(query.select.SerializeToString())
-    targets = []
-    for node in group_expressions(block):
-        target = pb.Node()
-        target.res_target.val.CopyFrom(node)
-        targets.append(target)
-    targets += [carry.key_target(key) for key in block.keys]
-    targets = [pb.Node.FromString(node.SerializeToString()) for node in targets]
-    for name in ("target_list", "group_clause", "having_clause", "sort_clause", "limit_count", "limit_offset"):
-        inner.ClearField(name)
-    inner.limit_option = pb.LIMIT_OPTION_DEFAULT
-    inner.target_list.extend(targets)
-    groups = [f"g{number}" for number in range(1, len(targets) - len(block.keys) + 1)]
-    keys = [f"k{number}" for number in range(1, len(block.keys) + 1)]
-    rows = f"({deparse(inner)}) AS c ({', '.join(groups + keys)})"
-    each = "".join(f"{name}, " for name in groups)
-    if len(keys) == 1:
-        people = f"{each}1 AS j, k1 AS key, count(*) AS m FROM {rows} GROUP BY {each}k1"
-    else:
-        pairs = ", ".join(f"({number}, {name})" for number, name in enumerate(keys, 1))
-        beside = f"CROSS JOIN LATERAL (VALUES {pairs}) AS v (j, key)"
-        people = f"{each}j, key, count(*) AS m FROM {rows} {beside} GROUP BY {each}j, key"
-    if groups:
-        # As many ranks as groups; and everybody in a group that is large enough, as group 0.
-        source = (
-            f"WITH q AS MATERIALIZED (SELECT dense_rank() OVER (ORDER BY {', '.join(groups)}) AS g, {people}) "
-            "SELECT {} FROM (SELECT g, j, key, m FROM q UNION ALL SELECT 0, j, key, sum(m)::bigint FROM q WHERE g IN "
-            "(SELECT g FROM (SELECT g, count(key) AS n FROM q GROUP BY g, j) AS l GROUP BY g "
-            f"HAVING min(n) >= {least}) GROUP BY j, key) AS a"
-        )
-    else:
-        source = f"SELECT {{}} FROM (SELECT 1 AS g, {people}) AS a"
-    sums = (
-        f"g, j, pg_catalog.hashtextextended(key, {seed}) & {BUCKETS - 1} AS b, count(key), "
-        f"coalesce(sum(pg_catalog.hashtextextended(key, {seed + 1})), 0), "
-        f"coalesce(sum(pg_catalog.hashtextextended(key || ':' || m, {seed + 2})), 0)"
-    )
-    start, end = source.split("{}")
-    sql = f"{start}{sums}{end} WHERE g <= {MAX_GROUPS + 1} GROUP BY g, j, b"
-    relations = (relation for one in blocks for relation in one.relations)
-    tables = {relation.index.label for relation in relations if relation.index and relation.keys}
-    return CohortQuery(
-        sql, least, tuple(key.kind for key in block.keys), bool(groups), tuple(sorted(tables)), _steady(inner)
-    )
-
-
-def _steady(message: Message) -> bool:
-    """Nothing in it depends on when, or by whom, it is asked."""
-    if isinstance(message, pb.FuncCall) and _name(message) not in STEADY:
-        return False
-    if isinstance(message, pb.SQLValueFunction) or (isinstance(message, pb.String) and names_a_moment(message.sval)):
-        return False
-    for part, value in message.ListFields():
-        if part.message_type is not None and not all(map(_steady, value if part.is_repeated else (value,))):
-            return False
     return True
