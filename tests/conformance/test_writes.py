@@ -489,6 +489,46 @@ def test_a_grant_that_ends_before_the_commit_changes_nothing(
     assert visibility(served, video) == ["public"]
 
 
+def until_it_waits(watcher: psycopg.Connection[Any]) -> None:
+    """Returns once a grant's statement waits for a lock."""
+    deadline = time.monotonic() + 10
+    waits = "SELECT FROM pg_stat_activity WHERE starts_with(usename, 'seenby_g_') AND wait_event_type = 'Lock'"
+    while not watcher.execute(waits).fetchall():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_row_that_the_platform_changes_meanwhile_is_not_changed(
+    served: Served, moderator: psycopg.Connection[Any], videos: dict[int, list[int]]
+) -> None:
+    video = videos[CLARA][11]
+    with served.direct() as platform, served.direct() as watcher:
+        platform.execute("BEGIN")
+        platform.execute("UPDATE videos SET views = views + 1 WHERE id = %s", (video,))
+        told = hide(moderator, video)
+        until_it_waits(watcher)
+        platform.execute("COMMIT")
+        assert told.result(10) == "40001"
+    assert visibility(served, video) == ["public"]
+    assert moderator.execute("UPDATE videos SET visibility = 'hidden' WHERE id = %s", (video,)).rowcount == 1
+
+
+def test_a_change_that_waits_can_be_cancelled(
+    served: Served, moderator: psycopg.Connection[Any], videos: dict[int, list[int]]
+) -> None:
+    video = videos[CLARA][12]
+    with served.direct() as platform, served.direct() as watcher:
+        platform.execute("BEGIN")
+        platform.execute("UPDATE videos SET views = views + 1 WHERE id = %s", (video,))
+        told = hide(moderator, video)
+        until_it_waits(watcher)
+        moderator.cancel_safe(timeout=5)
+        assert told.result(10) == "57014"
+        platform.execute("ROLLBACK")
+    assert visibility(served, video) == ["public"]
+    assert moderator.execute("SELECT 1").fetchone() == (1,)
+
+
 # ---------------------------------------------------------------- preview
 
 
