@@ -23,6 +23,7 @@ from seenby.wire import backend, frontend
 
 if TYPE_CHECKING:
     from seenby.session.session import Session
+    from seenby.session.waiting import Waiting
 
 NAMES = ("bytea_output", "DateStyle", "extra_float_digits", "IntervalStyle", "TimeZone")
 ASK = "SELECT " + ", ".join(f"pg_catalog.current_setting('{name}')" for name in NAMES)
@@ -97,7 +98,7 @@ class Learned(Item):
             raise Unavailable("the database does not say which settings are in force", hint="connect again")
 
 
-def ask(session: Session, *, ended: bool = False) -> None:
+def ask(session: Waiting, *, ended: bool = False) -> None:
     """Asks Postgres which settings are in force."""
     session.send(frontend.parse(b"", ASK) + frontend.bind(b"", b"") + frontend.execute(b""))
     session.pending.append(Learned(ended=ended))

@@ -7,13 +7,12 @@ waits behind it, so the client sees one order only.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from itertools import islice, takewhile
 
 from seenby.errors import Internal, LimitReached, ProtocolError, SeenbyError, ServerError, SyntaxFailed, Unavailable
 from seenby.model.disclosure import Shown
-from seenby.model.plan import ControlKind, ControlPlan, Plan, RefusedPlan, WritePlan
+from seenby.model.plan import Plan, RefusedPlan, WritePlan
 from seenby.session import extended, simple
 from seenby.session.access import Access
 from seenby.session.expect import Item, Local, Poison, Ready
@@ -24,11 +23,11 @@ from seenby.session.record import RecordFacts
 from seenby.session.results import NO_GRANT, told_by_error
 from seenby.session.serverside import ServerReader
 from seenby.session.statements import Result, ServerStatement
-from seenby.session.telling import Telling
+from seenby.session.waiting import REST, Waiting
 from seenby.session.writes import Write
 from seenby.sql import analyse, linking_allowed
 from seenby.wire import backend, frontend
-from seenby.wire.framing import Framer, Message
+from seenby.wire.framing import Framer
 
 MAX_PIPELINED = 10_000
 """So many unanswered items stop the reading of what the client sent meanwhile."""
@@ -37,7 +36,7 @@ MAX_HELD = 64 << 20
 _POISON = "seenby refused the statement"  # no SQL: Postgres answers 42601 and fails the transaction
 
 
-class Session(Telling):
+class Session(Waiting):
     """The state machine of one connection after sign-in.
 
     Args:
@@ -73,11 +72,7 @@ class Session(Telling):
         self._begun = 0  # the batch of the last BEGIN
         self._block = False  # BEGIN was sent, and its end not yet seen
         self.answered = 0  # the newest batch (up to a Sync) that Postgres has finished
-        self._stalled: ServerStatement | None = None
-        self._held: deque[Message] = deque()
         self._held_bytes = 0
-        self._full = False
-        self._rest: simple.Rest | None = None  # of a Query message that waits
         self.names = Names()
         self.write: Write | None = None  # a change on its way: what the client sends waits for its end
         self.random = random or _no_random
@@ -178,10 +173,6 @@ class Session(Telling):
         self._skipping = self._skipping or len(behind) + 1 == len(self.pending)
 
     # ---------------------------------------------------------------- what Postgres answered (called by items)
-
-    def described(self, statement: ServerStatement) -> None:
-        if self._stalled is statement:
-            self._stalled = None
 
     def forget(self, statement: ServerStatement) -> None:
         """Postgres refused to prepare it, or skipped it."""
@@ -296,9 +287,6 @@ class Session(Telling):
 
     # ---------------------------------------------------------------- for the steps (simple.py, extended.py)
 
-    def send(self, data: bytes) -> None:
-        self._out.to_server.append(data)
-
     def analyse(self, text: str) -> tuple[Plan, ...]:
         access = self.access
         if access is None:
@@ -348,58 +336,10 @@ class Session(Telling):
         """An error was told: what the client sent behind it is passed over, up to its Sync."""
         self._skipping = True
 
-    def must_wait(self, plan: Plan) -> bool:
-        """Whether ``plan`` waits until everything before it is answered (meaning.py)."""
-        return bool(self.pending) and self.meaning.changed_by(plan)
-
-    def in_step(self, plan: Plan) -> None:
-        """``plan`` was sent. If it could change what texts mean, all that follows waits (meaning.py)."""
-        if self.meaning.changed_by(plan):
-            self.meaning.unsure = True
-            ask(self)
-            self.wait()
-        elif self.meaning.unsure and isinstance(plan, ControlPlan):
-            if plan.kind is ControlKind.ROLLBACK_TO:
-                ask(self)
-            self.wait()
-
-    def wait(self, message: Message | None = None) -> None:
-        """Whatever the client sent behind this (and ``message`` first) waits until all before it is answered."""
-        if self.pending:
-            self.send(frontend.flush())
-            self._full = True
-        if message is not None:
-            self._held.appendleft(message)
-
     def begun(self) -> None:
         """BEGIN is about to be sent."""
         self._block = True
         self._begun = self.batch
-
-    def stall(self, statement: ServerStatement, message: Message) -> None:
-        """``message`` and all behind it wait until Postgres has described ``statement``."""
-        self.send(frontend.flush())
-        self._stalled = statement
-        self._held.appendleft(message)
-
-    def pause(self, rest: simple.Rest, statement: ServerStatement | None = None) -> None:
-        """The rest of a Query message waits: until Postgres has described ``statement``, or for all before it."""
-        self._rest = rest
-        if statement is not None:
-            self.stall(statement, (simple.REST, b""))
-        else:
-            self.wait((simple.REST, b""))
-
-    def take_rest(self) -> simple.Rest | None:
-        """What waited; None: a statement in front of it has failed."""
-        rest, self._rest = self._rest, None
-        failed, self._skipping = self._skipping, False
-        return None if failed else rest
-
-    @property
-    def waits(self) -> bool:
-        """What follows in a Query message has to wait."""
-        return self._full
 
     @property
     def block(self) -> bool:
@@ -434,13 +374,13 @@ def _sync(session: Session, body: bytes) -> None:  # noqa: ARG001 - a step takes
     session.sync()
 
 
-_ENDS_SKIPPING = frozenset({frontend.SYNC, frontend.TERMINATE, simple.REST})
+_ENDS_SKIPPING = frozenset({frontend.SYNC, frontend.TERMINATE, REST})
 _COPY = frozenset({frontend.COPY_DATA, frontend.COPY_DONE, frontend.COPY_FAIL})
 """The tail of a COPY that failed is passed over (54.2.6)."""
 
 STEPS: dict[int, Callable[[Session, bytes], None]] = {
     frontend.QUERY: simple.query,
-    simple.REST: simple.rest,
+    REST: simple.rest,
     frontend.PARSE: extended.parse,
     frontend.BIND: extended.bind,
     frontend.DESCRIBE: extended.describe,

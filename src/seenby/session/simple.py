@@ -27,9 +27,6 @@ from seenby.wire import backend, frontend
 if TYPE_CHECKING:
     from seenby.session.session import Session
 
-REST = -1
-"""The type of a message that no client can send: the statements of a Query message that had to wait."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rest:

@@ -1,0 +1,97 @@
+"""What waits: messages of the client that cannot be taken yet, and why.
+
+===========  ============================================================================================
+``_stalled``  a statement that Postgres has to describe first
+``_full``     everything that was asked before has to be answered first
+``_rest``     the statements of a Query message behind one that had to wait
+===========  ============================================================================================
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from seenby.model.plan import ControlKind, ControlPlan, Plan
+from seenby.session.access import Access
+from seenby.session.meaning import Meaning, ask
+from seenby.session.record import RecordFacts
+from seenby.session.statements import ServerStatement
+from seenby.session.telling import Telling
+from seenby.wire import frontend
+from seenby.wire.framing import Message
+
+if TYPE_CHECKING:
+    from seenby.session.simple import Rest
+
+REST = -1
+"""The type of a message that no client can send: the statements of a Query message that had to wait."""
+
+
+class Waiting(Telling):
+    """The part of a Session that holds messages back; see session.py for its arguments."""
+
+    def __init__(
+        self, access: Access | None, facts: RecordFacts, clock: Callable[[], float], principal: str, meaning: Meaning
+    ) -> None:
+        super().__init__(access, facts, clock, principal, meaning)
+        self._held: deque[Message] = deque()
+        self._stalled: ServerStatement | None = None
+        self._full = False
+        self._rest: Rest | None = None
+
+    def send(self, data: bytes) -> None:
+        self._out.to_server.append(data)
+
+    def described(self, statement: ServerStatement) -> None:
+        if self._stalled is statement:
+            self._stalled = None
+
+    def must_wait(self, plan: Plan) -> bool:
+        """Whether ``plan`` waits until everything before it is answered (meaning.py)."""
+        return bool(self.pending) and self.meaning.changed_by(plan)
+
+    def in_step(self, plan: Plan) -> None:
+        """``plan`` was sent. If it could change what texts mean, all that follows waits (meaning.py)."""
+        if self.meaning.changed_by(plan):
+            self.meaning.unsure = True
+            ask(self)
+            self.wait()
+        elif self.meaning.unsure and isinstance(plan, ControlPlan):
+            if plan.kind is ControlKind.ROLLBACK_TO:
+                ask(self)
+            self.wait()
+
+    def wait(self, message: Message | None = None) -> None:
+        """Whatever the client sent behind this (and ``message`` first) waits until all before it is answered."""
+        if self.pending:
+            self.send(frontend.flush())
+            self._full = True
+        if message is not None:
+            self._held.appendleft(message)
+
+    def stall(self, statement: ServerStatement, message: Message) -> None:
+        """``message`` and all behind it wait until Postgres has described ``statement``."""
+        self.send(frontend.flush())
+        self._stalled = statement
+        self._held.appendleft(message)
+
+    def pause(self, rest: Rest, statement: ServerStatement | None = None) -> None:
+        """The rest of a Query message waits: until Postgres has described ``statement``, or for all before it."""
+        self._rest = rest
+        if statement is not None:
+            self.stall(statement, (REST, b""))
+        else:
+            self.wait((REST, b""))
+
+    def take_rest(self) -> Rest | None:
+        """What waited; None: a statement in front of it has failed."""
+        rest, self._rest = self._rest, None
+        failed, self._skipping = self._skipping, False
+        return None if failed else rest
+
+    @property
+    def waits(self) -> bool:
+        """What follows in a Query message has to wait."""
+        return self._full
