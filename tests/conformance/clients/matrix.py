@@ -82,8 +82,8 @@ _SQLALCHEMY = (
 )
 _TOOL = "sign in, catalogue, change, hidden column"
 _HOLD = Differs(
-    "Django's iterator() outside a transaction declares its cursor WITH HOLD, which is refused: use transaction.atomic(), or"
-    " DISABLE_SERVER_SIDE_CURSORS",
+    "Django's iterator() outside a transaction declares its cursor WITH HOLD, which is refused: use"
+    " transaction.atomic(), or DISABLE_SERVER_SIDE_CURSORS",
     50,
     ["error", "0A000"],
 )
