@@ -213,8 +213,7 @@ def test_the_extended_protocol(both: Both, query: str, binary: bool) -> None:
     ],
 )
 def test_pages_by_parameters(both: Both, query: str, skipped: int | None) -> None:
-    for binary in (False, True):
-        both(lambda c, b=binary: outcome(c, query, (7, skipped), binary=b))
+    both(lambda c: [outcome(c, query, (7, skipped), binary=binary) for binary in (False, True)])
 
 
 def test_a_negative_offset_is_refused_as_by_postgres(both: Both) -> None:

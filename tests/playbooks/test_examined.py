@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from seenby.model.disclosure import QueryDisclosure
 from tests.playbooks.playbook import (
     BOUND,
     Play,
@@ -41,7 +42,9 @@ def test_nothing_found_waits_until_those_looked_for_are_recorded() -> None:
         1, LOOKUP, (), NO_VALUES
     )
     found = play.attributed(1, ["account:42", "account:42"])
-    (part,) = {shown.part for shown in found.outcome.records[0][1].people}
+    (_, item), *_ = found.outcome.records
+    assert isinstance(item, QueryDisclosure)
+    (part,) = {shown.part for shown in item.people}
     assert json.loads(part)["how"] == "examined"
     found.ledger(1, "account:42", rows=0)
     play.recorded(1).client_sees(complete(0), ready("I"))
@@ -73,5 +76,6 @@ def test_looking_people_up_counts_against_the_cap() -> None:
     many = [f"account:{number}" for number in range(1001)]
     end = play.attributed(1, many)
     ticket, item = end.outcome.records.pop(0)
+    assert isinstance(item, QueryDisclosure)
     assert (ticket, len(item.people), item.grant) == (1, 1001, bytes(16))
     end.client_sees(Told("53400", fatal=True)).closes()

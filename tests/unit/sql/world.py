@@ -115,7 +115,8 @@ CATALOG = Catalog(
 )
 
 TABLES = """
-CREATE TABLE {0}.accounts (id bigint PRIMARY KEY, handle text, bio text, phone text, home text, coins int, joined timestamptz);
+CREATE TABLE {0}.accounts (id bigint PRIMARY KEY, handle text, bio text, phone text, home text, coins int,
+    joined timestamptz);
 CREATE TABLE {0}.devices (id bigint, account_id bigint, model text);
 CREATE TABLE {0}.messages (id bigint, sender bigint, recipient bigint, body text);
 CREATE TABLE {0}.contacts (owner bigint, number text);
