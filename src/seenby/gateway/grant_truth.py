@@ -74,6 +74,7 @@ class Truth:
     Attributes:
         history: the log's key events and grant events.
         grants: by id; those whose documents match and whose request holds.
+        broken: of these the ones that are break-glass.
     """
 
     def __init__(self, region: str, ledger: Ledger, control: Control, clock: Callable[[], float]) -> None:
@@ -81,6 +82,7 @@ class Truth:
         self.control = control
         self.history = History()
         self.grants: dict[str, Grant] = {}
+        self.broken: list[Grant] = []
         self._ledger = ledger
         self._clock = clock
         self._keys_lock = asyncio.Lock()
@@ -99,7 +101,7 @@ class Truth:
             for problem in grant.standing.problems:
                 await self.notify("log", f"an event in the log does not hold: {problem}", grant.terms.id)
             if grant.standing.state is not None:
-                self.grants[grant.terms.id] = grant
+                self._keep(grant)
 
     def find(self, prefix: str) -> Grant:
         """The grant whose id begins like this. Raises NotFound, or UsageError when several do."""
@@ -119,7 +121,12 @@ class Truth:
         kind = entries.BreakGlass if terms.emergency else entries.GrantRequested
         request = kind(0, bytes.fromhex(terms.id), grant.commit, key, signature, terms.approvals, bytes(32))
         await self.record(grant, request)
-        self.grants[terms.id] = grant
+        self._keep(grant)
+
+    def _keep(self, grant: Grant) -> None:
+        self.grants[grant.terms.id] = grant
+        if grant.terms.emergency:
+            self.broken.append(grant)
 
     async def sign(self, grant: Grant, kind: SignedLater, principal: Principal, signature: bytes, verb: Verb) -> None:
         """What somebody signed about a grant, which the caller has checked."""

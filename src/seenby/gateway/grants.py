@@ -142,7 +142,7 @@ class GrantService:
         async with grant.lock:
             await self.truth.add(grant, principal, signature)
             if terms.emergency:
-                await self.truth.notify("break-glass", broken_words(terms), terms.id, terms.principal)
+                await self._tell("break-glass", broken_words(terms), grant)
             await self._activate_if_due(grant)
         return grant
 
@@ -188,9 +188,16 @@ class GrantService:
                 raise error
             await self.truth.sign(grant, entries.GrantReviewed, reviewer, signature, verb)
             text = f"{reviewer.name} signed {verb}: {note or 'no note'}"
-            await self.truth.notify("review", text, grant.terms.id, grant.terms.principal)
+            await self._tell("review", text, grant)
         self._begin_due()
         return grant
+
+    async def _tell(self, kind: str, text: str, grant: Grant) -> None:
+        """A notice about what the ledger holds already: the gateway's log has it if the control database has not."""
+        try:
+            await self.truth.notify(kind, text, grant.terms.id, grant.terms.principal)
+        except Unavailable as error:
+            log.warning("notice", kind=kind, grant=grant.terms.id, text=text, stored=error.message)
 
     async def revoke(self, grant_id: str, name: str, signature: bytes) -> Grant:
         """The requester or an approver ends it: its sessions at once, its role in the database right after."""

@@ -44,7 +44,7 @@ class Judge:
 
     def lock_of(self, principal: str) -> Lock | None:
         """Why ``principal`` gets nothing for now: break-glass of theirs is not reviewed, or was not justified."""
-        broken = ((grant.terms, grant.standing) for grant in self._truth.grants.values() if grant.terms.emergency)
+        broken = ((grant.terms, grant.standing) for grant in self._truth.broken)
         return lock_of(principal, broken, self._clock())
 
     def facts(self, terms: GrantTerms, people: Mapping[Person, PersonFact]) -> Facts:

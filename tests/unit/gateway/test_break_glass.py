@@ -9,12 +9,21 @@ from typing import Any
 
 import pytest
 
-from seenby.errors import GrantEnded, PolicyDenied, Refused, SeenbyError, UsageError, VerificationError
+from seenby.errors import (
+    GrantEnded,
+    PolicyDenied,
+    Refused,
+    SeenbyError,
+    Unavailable,
+    UsageError,
+    VerificationError,
+)
 from seenby.gateway.grant_truth import Grant
 from seenby.grants.signing import Verb
 from seenby.grants.terms import encode_terms
 from seenby.model.grant import GrantState, GrantTerms
 from seenby.model.principal import Principal
+from seenby.stores.control import Notice
 from seenby_verify.cli.grant import _counted, _rows
 from seenby_verify.tlog.grantlog import GRANT_EVENTS, GrantLog
 from tests.fixtures.grant_office import Office, open_office
@@ -267,6 +276,23 @@ def test_whoever_edits_the_control_database_lifts_nothing(play: Play) -> None:
         )
         await office.wait(10)
         assert office.service.judge.lock_of("sam") is not None
+
+    play(scenario)
+
+
+def test_it_is_loud_and_works_although_the_control_database_went_away(
+    play: Play, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_: Notice) -> bool:
+        raise Unavailable("the control database did not answer")
+
+    async def scenario(office: Office) -> None:
+        monkeypatch.setattr(office.control, "add_notice", away)
+        assert (await smash(office)).state is GrantState.ACTIVE
+        assert "broke the glass" in capsys.readouterr().out
+        await review(office, ADA, BAD, "her neighbour")
+        assert "her neighbour" in capsys.readouterr().out
+        assert ids(office) == []
 
     play(scenario)
 
