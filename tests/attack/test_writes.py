@@ -293,6 +293,8 @@ CLOSED = {
     "a view of their own over the table": "CREATE VIEW v AS SELECT * FROM public.videos",
     "a sequence": "SELECT setval('public.decisions_id_seq', 1)",
     "COPY into the view": "COPY videos FROM STDIN",
+    "a lock on the table": "BEGIN; LOCK TABLE videos IN SHARE ROW EXCLUSIVE MODE",
+    "a lock on rows": "SELECT * FROM videos FOR UPDATE",
 }  # fmt: skip
 
 
@@ -477,6 +479,7 @@ HAZARDS = {
         "ALTER TABLE seen ADD link bigint REFERENCES links ON DELETE CASCADE",
         "ALTER TABLE seen DROP link",
     ),
+    "may have the key": ("CREATE TABLE old_videos () INHERITS (videos)", "DROP TABLE old_videos"),
     "row security": (
         "ALTER TABLE videos ENABLE ROW LEVEL SECURITY",
         "ALTER TABLE videos DISABLE ROW LEVEL SECURITY",

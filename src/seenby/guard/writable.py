@@ -84,6 +84,11 @@ SELECT 'row security of the platform decides about a table that staff can change
        'take staff_writable out of the data map for it'
 FROM tabs JOIN pg_class c USING (oid) WHERE c.relrowsecurity
 UNION ALL
+SELECT 'a row of another table may have the key of a row that staff change', c.oid::regclass::text,
+       'take staff_writable out of the data map for it: other tables inherit from it'
+FROM tabs JOIN pg_class c USING (oid)
+WHERE c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
+UNION ALL
 SELECT 'a rule changes what staff write', format('%s on %s', r.rulename, r.ev_class::regclass),
        format('DROP RULE %I ON %s, or take staff_writable out', r.rulename, r.ev_class::regclass)
 FROM tabs JOIN pg_rewrite r ON r.ev_class = tabs.oid
