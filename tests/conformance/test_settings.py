@@ -77,6 +77,8 @@ MIXED = (
      "ROLLBACK TO s", "SELECT '01/02/03'::date", "RELEASE s", "COMMIT", "SELECT '01/02/03'::date"),
     ("BEGIN; SET TimeZone = 'Asia/Tokyo'; SAVEPOINT s; SET TimeZone = 'UTC'; ROLLBACK TO s; SELECT now() IS NOT NULL",
      "SHOW TimeZone", "ROLLBACK AND CHAIN", "SHOW TimeZone", "COMMIT AND CHAIN", "SELECT 1", "COMMIT"),
+    ("BEGIN", "SET LOCAL DateStyle = 'ISO, DMY'", "SELECT '01/02/2020'::date", "COMMIT AND CHAIN",
+     "SELECT '01/02/2020'::date", "COMMIT"),
     ("SET TimeZone = 'Nowhere/Such'; SELECT 1", "SHOW TimeZone"),
     ("SET LOCAL TimeZone = 'Asia/Tokyo'; SELECT '2020-01-01 00:00'::timestamptz", "SHOW TimeZone"),
     ("SELECT set_config('TimeZone', 'Asia/Tokyo', false)", "SELECT '2020-01-01 00:00'::timestamptz", "SHOW TimeZone"),

@@ -125,8 +125,16 @@ TEXTS: dict[str, Plan | tuple[Plan, ...]] = {
     "set_config": nobody("set_config", changes="datestyle"),
     "discard": control(ControlKind.DISCARD, "DISCARD ALL", "RESET ALL", "all"),
     "rollback": control(ControlKind.ROLLBACK, "ROLLBACK"),
+    "rollback and chain": control(ControlKind.ROLLBACK, "ROLLBACK", "ROLLBACK AND CHAIN"),
+    "set, chain, phones": (
+        BEGIN,
+        control(ControlKind.SET, "SET", "SET DateStyle TO 'x'", "datestyle"),
+        exact("phones"),
+        control(ControlKind.ROLLBACK, "ROLLBACK", "ROLLBACK AND CHAIN"),
+        exact("phones"),
+    ),
 }
-OFTEN = [*TEXTS, *("phones", "set and back", "fetch", "declare") * 5]
+OFTEN = [*TEXTS, *("phones", "set and back", "fetch", "declare", "set, chain, phones") * 5]
 NAMES = [b"", b"a", b"b"]
 CURSOR = re.compile('(FETCH|CLOSE|DECLARE) .*?"(.)"(?:.* FOR (.*))?')
 
@@ -236,7 +244,7 @@ class Rehearsed:
         raise AssertionError(f"the session asks Postgres {chr(kind)!r}")
 
     def _failed(self, text: str) -> bool:
-        return self._block == "E" and text not in {"COMMIT", "ROLLBACK", "ROLLBACK TO s"}
+        return self._block == "E" and text not in {"COMMIT", "ROLLBACK", "ROLLBACK TO s", "ROLLBACK AND CHAIN"}
 
     def _run(self, text: str) -> bytes:
         match text:
@@ -251,6 +259,13 @@ class Rehearsed:
                 self._block = "I"
                 self._portals.clear()
                 return complete(tag)
+            case "ROLLBACK AND CHAIN":
+                if self._block == "I":
+                    return self._error("25P01")
+                self._setting = self._before
+                self._block = "T"
+                self._portals.clear()
+                return complete("ROLLBACK")
             case "SAVEPOINT s" | "ROLLBACK TO s":
                 if self._block == "I":
                     return self._error("25P01")

@@ -59,7 +59,7 @@ class Waiting(Telling):
             ask(self)
             self.wait()
         elif self.meaning.unsure and isinstance(plan, ControlPlan):
-            if plan.kind is ControlKind.ROLLBACK_TO:
+            if plan.kind is ControlKind.ROLLBACK_TO or plan.sql.endswith("AND CHAIN"):
                 ask(self)
             self.wait()
 
