@@ -65,7 +65,7 @@ class Waiting(Telling):
 
     def wait(self, message: Message | None = None) -> None:
         """Whatever the client sent behind this (and ``message`` first) waits until all before it is answered."""
-        if self.pending:
+        if self.pending and not self._full:
             self.send(frontend.flush())
             self._full = True
         if message is not None:
