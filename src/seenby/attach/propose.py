@@ -173,6 +173,11 @@ class _Proposer:
             if owners and not any(one.when and one.column == pair.id_column for one in (owned.used if owned else [])):
                 notes.append(f"not followed: {pair.id_column}, whose table {pair.type_column} names")
         if owners:
+            notes += [
+                f"not followed: {column.name} is an array that may name people: no path can lead to them"
+                for column in table.columns.values()
+                if _names_many(column)
+            ]
             lost = [one for one in self._dangling(table, accepted) if (table.name, one) not in by_column]
             lost = [one for one in lost if all(one != pair.id_column for pair in self.pairs.get(table.name, []))]
             if lost:
@@ -241,7 +246,7 @@ class _Proposer:
             words = base_words(column.name)
             if column.name in known or column.name == "id":
                 continue
-            if column.element and names_people(stem(column.name)[:-1] or stem(column.name)):
+            if _names_many(column):
                 return f"{column.name} is an array that may name people, which a path cannot follow"
             if (
                 column.is_key
@@ -321,3 +326,10 @@ class _Proposer:
                 found.append((name, "a foreign table: its rows are in another database, map them there"))
         found += [(name, f"belongs to the extension {extension}") for name, extension in self.inspection.left_out]
         return tuple(sorted(found))
+
+
+def _names_many(column: FoundColumn) -> bool:
+    """An array of people's keys, by its name: ``member_ids``, ``participants``."""
+    words = stem(column.name)
+    bare = words[:-1] if len(words) > 1 and words[-1] == "id" else words
+    return bool(column.element) and names_people(bare)

@@ -8,7 +8,7 @@ from seenby.guard.detach import detach_sql
 
 
 def detach() -> None:
-    """Print the SQL that takes Seenby out of a database again.
+    """Print the SQL that undoes the attaching: Seenby leaves the database as it was.
 
     Nothing is run. Stop `seenby serve`; then a DBA reads it and runs it as superuser, in the platform's database, in
     one transaction: `seenby detach | psql --single-transaction -v ON_ERROR_STOP=1 PLATFORM`. What attaching took from

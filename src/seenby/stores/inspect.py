@@ -19,6 +19,16 @@ TIMEOUT_MS = 2_000
 KEPT = 40
 """Distinct values of a column that are kept; they stay in memory."""
 OLDEST = 150_000
+SETTINGS = (
+    "default_transaction_read_only = on",
+    f"statement_timeout = {TIMEOUT_MS}",
+    "lock_timeout = 500",
+    "jit = off",
+    "max_parallel_workers_per_gather = 0",
+    "datestyle = 'ISO'",
+    "timezone = 'UTC'",
+    "search_path = ''",  # format_type and regclass then qualify everything that is not Postgres's own
+)
 
 
 class Inspector:
@@ -35,9 +45,8 @@ class Inspector:
                 dsn,
                 autocommit=True,
                 application_name="seenby attach",
+                client_encoding="UTF8",
                 connect_timeout=10,
-                options=f"-c default_transaction_read_only=on -c statement_timeout={TIMEOUT_MS} -c lock_timeout=500"
-                " -c jit=off -c max_parallel_workers_per_gather=0 -c bytea_output=hex -c datestyle=ISO -c timezone=UTC",
             )
         except psycopg.Error as error:
             raise Unavailable(
@@ -49,8 +58,9 @@ class Inspector:
             version = self._connection.info.server_version // 10_000
             self._connection.close()
             raise ConfigError(f"this is PostgreSQL {version}", hint="Seenby needs PostgreSQL 15 or later")
-        # format_type and regclass then qualify everything that is not Postgres's own.
-        self._connection.execute("SET search_path = ''")
+        # After the connection, not as its options: poolers refuse those, and the address may have its own.
+        for setting in SETTINGS:
+            self._connection.execute(f"SET {setting}".encode())
 
     def __enter__(self) -> Inspector:
         return self
@@ -131,6 +141,14 @@ class Inspector:
         for oid, schema, leaf in leaves:
             if oid in names:
                 self._leaves.setdefault(names[oid], []).append((schema, leaf))
+        keys_of: dict[int, list[tuple[bool, bool, bool, list[str]]]] = {}
+        for oid, *rest in indexes:
+            keys_of.setdefault(oid, []).append((rest[0], rest[1], rest[2], rest[3]))
+        foreign_of: dict[int, list[ForeignKey]] = {}
+        for oid, target, keys, targets in foreign:
+            if target in names:
+                made = ForeignKey(tuple(keys), names[target], tuple(targets))
+                foreign_of.setdefault(oid, []).append(made)
         tables, left_out = {}, []
         for schema, name, oid, kind, rows, partition, comment, children, parents, extension, readable in relations:
             table = TableName(schema, name)
@@ -139,7 +157,7 @@ class Inspector:
                 continue
             if partition:
                 continue
-            mine = [(primary, unique, whole, keys) for of, primary, unique, whole, keys in indexes if of == oid]
+            mine = keys_of.get(oid, [])
             tables[table] = FoundTable(
                 name=table,
                 kind=RelationKind(kind),
@@ -149,11 +167,7 @@ class Inspector:
                 primary=next((tuple(keys) for primary, _, _, keys in mine if primary), ()),
                 unique=tuple(tuple(keys) for _, unique, _, keys in mine if unique),
                 indexed=frozenset(keys[0] for _, _, whole, keys in mine if whole and keys and keys[0]),
-                foreign=tuple(
-                    ForeignKey(tuple(keys), names[target], tuple(targets))
-                    for of, target, keys, targets in foreign
-                    if of == oid and target in names
-                ),
+                foreign=tuple(foreign_of.get(oid, ())),
                 partitions=children if kind == "p" else 0,
                 inherits=tuple(names[parent] for parent in parents if parent in names),
                 uses=tuple(names[used] for view, used in views if view == oid and used in names),
@@ -190,7 +204,7 @@ class Inspector:
             if self._connection.closed:
                 raise Unavailable("the database closed the connection", hint="try again") from None
             return []
-        except psycopg.Error:
+        except (psycopg.Error, UnicodeDecodeError):  # the latter: a database of bytes (SQL_ASCII)
             return []
 
     def contained(self, inspection: Inspection, trials: Iterable[Trial]) -> dict[Trial, Contained]:

@@ -199,3 +199,20 @@ def test_no_people(cluster: Cluster) -> None:
         found = inspector.inspect()
     with pytest.raises(ConfigError, match="no table of database template1 looks as if it listed people"):
         propose(found, {}, {})
+
+
+def test_a_database_of_bytes(cluster: Cluster) -> None:
+    """SQL_ASCII: the server does not say how text is written. A table whose values are not UTF-8 has no samples."""
+    with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE attach_bytes ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    try:
+        with psycopg.connect(cluster.dsn("attach_bytes"), autocommit=True) as connection:
+            connection.execute("CREATE TABLE users (id int PRIMARY KEY, email text); CREATE TABLE bytes (t text)")
+            connection.execute(r"INSERT INTO users VALUES (1, 'a@example.org'); INSERT INTO bytes VALUES (E'\xfc')")
+        with Inspector(cluster.dsn("attach_bytes")) as inspector:
+            found = inspector.inspect()
+        assert found.tables[TableName("public", "users")].columns["email"].samples == ("a@example.org",)
+        assert found.tables[TableName("public", "bytes")].columns["t"].samples == ()
+    finally:
+        with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+            connection.execute("DROP DATABASE attach_bytes")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from seenby.attach.inspection import Contained, Inspection, Trial
+from seenby.attach.inspection import Contained, FoundColumn, Inspection, Trial
 from seenby.attach.proposal import Answer, Proposal
 from seenby.attach.propose import propose, trials
 from seenby.attach.references import Reference, weigh
@@ -113,6 +113,16 @@ def test_a_table_in_doubt_takes_those_that_lead_to_it_along() -> None:
 def test_a_name_that_leads_nowhere_is_no_nobody() -> None:
     found = made(database(users=USERS, things="id*, created_by text"))
     assert "created_by seems to name a person" in found.tables[TableName("public", "things")].refused
+
+
+def test_an_array_of_people_is_told() -> None:
+    inspection = database(users=USERS, chats="id*, opened_by_id -> users.id", clubs="id*")
+    many = FoundColumn("member_ids", "bigint[]", "_int8", "b", element="int8")
+    tables = {n: replace(t, columns={**t.columns, "member_ids": many}) if n.name != "users" else t
+              for n, t in inspection.tables.items()}  # fmt: skip
+    found = made(Inspection("x", "18", tables)).tables
+    assert "not followed: member_ids is an array" in found[TableName("public", "chats")].notes[0]
+    assert "member_ids is an array that may name people" in found[TableName("public", "clubs")].refused
 
 
 def test_answers_about_references() -> None:
