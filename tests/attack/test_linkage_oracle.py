@@ -26,7 +26,7 @@ from tests.oracles.world import CATALOG
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("oracles")]
 
 LONG = os.environ.get("SEENBY_CAMPAIGN") == "long"
-QUERIES = 20_000 if LONG else 1_500
+QUERIES = 20_000 if LONG else 600
 
 Columns = list[tuple[str, str]]  # (how it is written, its type: person, device, place, number, places)
 
