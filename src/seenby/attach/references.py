@@ -10,6 +10,7 @@ from seenby.attach.people import entity
 from seenby.attach.words import (
     NAME_SUFFIXES,
     PEOPLE,
+    QUALIFIERS,
     ROLES,
     TYPE_SUFFIXES,
     base_words,
@@ -95,23 +96,16 @@ class Guesses:
         names = [name.name for name in inspection.base]
         self._prefix = common_prefix(names)
         self._known = {(one.source, one.column) for one in foreign(inspection)}
-        self._multi = {
-            (table.name, column)
-            for table in inspection.base.values()
-            for key in table.foreign
-            if len(key.columns) > 1
-            for column in key.columns
-        }
         self._by_entity: dict[tuple[str, ...], list[FoundTable]] = {}
         for table in inspection.base.values():
             self._by_entity.setdefault(entity(table, self._prefix), []).append(table)
             whole = stem(table.name.name)
             if whole != entity(table, self._prefix):
                 self._by_entity.setdefault(whole, []).append(table)
-        total = len(inspection.base) or 1
-        linked = {key.table for table in inspection.base.values() for key in table.foreign}
-        self.dense = len(linked) >= 0.15 * total
-        """The schema uses foreign keys: a missing one then says a little against a reference."""
+        self._precedents: dict[str, set[tuple[TableName, str]]] = {}
+        for one in foreign(inspection):
+            if not one.more:
+                self._precedents.setdefault(one.column, set()).add((one.table, one.target))
 
     def all(self) -> list[Reference]:
         found = []
@@ -138,6 +132,11 @@ class Guesses:
             if place not in made or made[place].confidence < confidence:
                 made[place] = Reference(table.name, column.name, target.name, key, confidence, reason)
 
+        elsewhere = self._precedents.get(column.name, set())
+        if len(elsewhere) == 1:
+            ((name, key),) = elsewhere
+            told = f"the same name has a foreign key to {name} elsewhere"
+            add(self._inspection.tables[name], key, 0.88, told)
         words = base_words(column.name)
         reference = looks_like_reference(column.name)
         named = self._by_words(words) if reference or column.family != "text" or len(words) == 1 else []
@@ -145,7 +144,10 @@ class Guesses:
             if words[-1] in ROLES and self._is_between(target):
                 continue  # follower_id is a person, although a table is called followers
             if reference:
-                add(target, self._key_of(target), 0.85 if exact else 0.7, "name and type")
+                known = not set(words[: -len(entity(target, self._prefix))]) - QUALIFIERS
+                person = any(target.name == one for one, _ in self._people)
+                part = 0.7 if known or person else 0.6  # status_message_id need not be a message
+                add(target, self._key_of(target), 0.85 if exact else part, "name and type")
             elif column.family != "int":
                 sure = 0.66 if exact and column.family == "uuid" else 0.45  # a text may only be called so: status
                 add(target, self._key_of(target), sure, "name and type")

@@ -178,7 +178,7 @@ HARMLESS_TABLES = word_set("""
     arinternalmetadata flywayschemahistory lock job queue cron schedule counter sequence plugin extension feature
     featureflag stylesheet font holiday continent brand sound licence license badge rank level reservedusername
     land waehrung sprache kategorie pays devise langue pais moneda idioma categoria kraj waluta jezyk kategoria
-    instance server domain domainblock site migrationhistory background cache stopword denylist
+    instance server domain domainblock site migrationhistory stopword denylist
     """)
 """Tables of the platform itself: about nobody where nothing in them leads to a person."""
 

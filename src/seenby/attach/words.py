@@ -121,6 +121,14 @@ ROLES = word_set("""
 """)
 """Words for what a person is to a row: columns called so refer to people."""
 
+QUALIFIERS = word_set("""
+    parent child root original origin source target related linked link last first latest previous prev next old new
+    current main primary default reply in to of quoted reblog reblogged forwarded shared featured pinned selected best
+    accepted top base copied duplicate merged redirect canonical replaced superseded begin end start from the my local
+    remote own
+""")
+"""What may stand before the table in a reference to it: ``parent_comment_id``, ``in_reply_to_status_id``."""
+
 PASSIVE = word_set("""
     created updated deleted removed edited modified changed sent posted invited approved rejected reviewed
     closed resolved assigned handled moderated banned locked pinned hidden uploaded added requested granted
