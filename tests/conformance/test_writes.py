@@ -595,7 +595,7 @@ def preview(
 def test_the_command_shows_what_would_change(
     served: Served, videos: dict[int, list[int]], preview: Callable[..., Shown]
 ) -> None:
-    one, two = videos[CLARA][10:12]
+    one, two = videos[CLARA][13:15]
     shown = preview(f"UPDATE videos SET visibility = 'hidden' WHERE id IN ({one}, {two})")
     lines = shown.out.splitlines()
     assert lines[0].split() == ["row", "column", "before", "after"]

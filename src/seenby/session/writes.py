@@ -15,19 +15,16 @@ Everything that the client sends meanwhile waits. What is not committed for what
 
 from __future__ import annotations
 
-import hmac
 from dataclasses import dataclass, field
 from functools import partial
-from struct import Struct
 from typing import TYPE_CHECKING
 
 from seenby.errors import Internal, LimitReached, ProtocolError, SeenbyError, ServerError
-from seenby.model.classes import DataClass
 from seenby.model.disclosure import EntryBound, QueryDisclosure, Shown
 from seenby.model.plan import MAX_WRITTEN, Bound, OutputKey, QueryPlan, RefusedPlan, WritePlan
-from seenby.session import asking, server_errors
+from seenby.session import asking, changed, server_errors
 from seenby.session.expect import Item, Local, Ready
-from seenby.session.record import RecordFacts, RecordTemplate, canonical
+from seenby.session.record import RecordFacts, RecordTemplate
 from seenby.session.results import NO_GRANT
 from seenby.session.statements import Portal, ServerStatement
 from seenby.wire import backend, frontend
@@ -40,28 +37,6 @@ if TYPE_CHECKING:
 READ_WRITE = "SET TRANSACTION READ WRITE"
 UNDO = "seenby takes it back"  # no SQL: Postgres answers 42601, and rolls the transaction back at the Sync
 PREVIEW_FIELDS = tuple(Field(name, 25, -1, -1) for name in (b"row", b"column", b"before", b"after"))
-
-_I32 = Struct(">i").unpack_from
-_COLUMNS = Struct(">H")
-_SIZE = Struct(">i")
-
-Row = dict[str, str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """One row: whose it is (by key of the plan), before and after; None: it was, or is, not there."""
-
-    people: tuple[str | None, ...]
-    before: Row | None
-    after: Row | None
-    shown: bytes  # DataRow of RETURNING
-
-    @property
-    def columns(self) -> list[str]:
-        """Those whose value differs."""
-        before, after = self.before or {}, self.after or {}
-        return [name for name in (before or after) if before.get(name) != after.get(name)]
 
 
 @dataclass(slots=True, eq=False)
@@ -82,7 +57,7 @@ class Write:
     formats: tuple[int, ...]
     extended: bool
     preview: bool
-    rows: list[Changed] = field(default_factory=list)
+    rows: list[changed.Changed] = field(default_factory=list)
     parts: tuple[Shown, ...] = ()
     ticket: int = 0
     told: bytes = b""
@@ -113,24 +88,16 @@ class Write:
 
     def take(self, body: bytes) -> None:
         """One row."""
-        plan = self.plan
         if len(self.rows) > MAX_WRITTEN:
             raise ProtocolError("Postgres returned more rows than the statement can change")
-        values = [None if one is None else one.decode() for one in backend.read_values(body)[: plan.hidden]]
-        if len(values) < plan.hidden:
-            raise ProtocolError("Postgres sent a row without its person keys")
-        names = [name for name, _ in plan.row]
-        keys, rest = values[: len(plan.keys)], values[len(plan.keys) :]
-        before = dict(zip(names, rest, strict=False)) if plan.before else None
-        after = dict(zip(names, rest[len(rest) - len(names) :], strict=True)) if plan.after else None
-        self.rows.append(Changed(tuple(keys), before, after, _without(body, plan.hidden)))
+        self.rows.append(changed.read(self.plan, body))
 
     def record(self, session: Session) -> None:
         """All rows are here, and nothing is committed: everybody whose row it is, is named now."""
         access = session.access
         assert access is not None
         salts = [session.random(32) for _ in self.rows]
-        self.parts = self._parts(salts if not self.preview else [])
+        self.parts = changed.parts(self.plan, self.rows, salts if not self.preview else [])
         if len(self.rows) > MAX_WRITTEN:
             self.undo(session, LimitReached(f"one statement changes at most {MAX_WRITTEN} rows", hint="split it"))
             return
@@ -157,7 +124,7 @@ class Write:
 
     def undo(self, session: Session, error: LimitReached) -> None:
         """It goes beyond a limit. Whose rows these are is recorded: that there are so many tells about each."""
-        self.parts = self._parts([])
+        self.parts = changed.parts(self.plan, self.rows, [])
         ticket = self._disclose(session, "undone", [], error.state, grant=NO_GRANT)
         session.outbox.hold(ticket)
         self.told, self.failed = backend.error_response(error), True
@@ -174,8 +141,7 @@ class Write:
         if ran and server_errors.depends_on_data(error.state):
             access = session.access
             assert access is not None
-            part = canonical(_part(_columns(self.plan.keys), ()))
-            self.parts = tuple([Shown(str(person), part) for person in dict.fromkeys(access.terms.people or ())])
+            self.parts = changed.anybody(self.plan, map(str, access.terms.people or ()))
             try:
                 access.usage.charge(access.terms, [shown.person for shown in self.parts], 0)
             except LimitReached as limit:
@@ -187,7 +153,7 @@ class Write:
     def not_committed(self, session: Session, fields: dict[str, str]) -> None:
         """The entry stands already, so a second one says that nothing was changed."""
         error = server_errors.run_time_error(fields)
-        self.parts = self._parts([])
+        self.parts = changed.parts(self.plan, self.rows, [])
         session.outbox.hold(self._disclose(session, "undone", [], error.state))
         self.told, self.failed = backend.error_response(error), True
 
@@ -202,32 +168,6 @@ class Write:
 
     # ---------------------------------------------------------------- what is recorded
 
-    def _parts(self, salts: list[bytes]) -> tuple[Shown, ...]:
-        """Per person: the columns that were read or changed, and their rows' digests if there are salts for them."""
-        found: dict[str, tuple[set[tuple[str, DataClass]], list[object]]] = {}
-        classes = dict(self.plan.row)
-        for place, row in enumerate(self.rows):
-            differing = {(f"{self.plan.table}.{name}", classes[name]) for name in row.columns}
-            for key, owner in zip(row.people, self.plan.keys, strict=True):
-                if key is None:
-                    continue
-                columns, changes = found.setdefault(f"{owner.kind}:{key}", (set(), []))
-                columns |= differing | set(owner.columns)
-                if salts and (change := self._digests(row, salts[place])) not in changes:
-                    changes.append(change)
-        return tuple(
-            [Shown(person, canonical(_part(sorted(columns), changes))) for person, (columns, changes) in found.items()]
-        )
-
-    def _digests(self, row: Changed, salt: bytes) -> dict[str, object]:
-        return {
-            "action": self.plan.action.name.lower(),
-            "after": _digest(salt, row.after),
-            "before": _digest(salt, row.before),
-            "salt": salt.hex(),
-            "table": self.plan.table,
-        }
-
     def _disclose(
         self,
         session: Session,
@@ -240,7 +180,7 @@ class Write:
     ) -> int:
         """Hands the entry to the ledger. Returns its ticket."""
         plan = self.plan
-        digests = [self._digests(row, salt) for row, salt in zip(self.rows, salts, strict=bool(salts))]
+        digests = [changed.digests(plan, row, salt) for row, salt in zip(self.rows, salts, strict=bool(salts))]
         change = {"action": plan.action.name.lower(), "columns": list(plan.changed), "state": state}
         withheld = {"changes": digests, "settings": dict(session.meaning.now)}
         facts = session.facts.with_session(RecordFacts({"change": change}, withheld))
@@ -268,7 +208,7 @@ class Write:
     def _answer(self) -> bytes:
         heading = b""
         if self.preview:
-            rows = [_data_row(values) for row in self.rows for values in self._previewed(row)]
+            rows = [line for row in self.rows for line in changed.previewed(self.plan, row)]
             tag = f"SELECT {len(rows)}"
             if not self.extended:
                 heading = backend.row_description(PREVIEW_FIELDS)
@@ -278,13 +218,6 @@ class Write:
             if self.plan.visible and not self.extended:
                 heading = backend.row_description(self.server.fields)
         return heading + b"".join(rows) + backend.command_complete(tag)
-
-    def _previewed(self, row: Changed) -> list[tuple[str | None, ...]]:
-        """``("videos id=7", "visibility", "public", "hidden")``."""
-        named = row.before or row.after or {}
-        place = f"{self.plan.table} " + ", ".join(f"{name}={named[name]}" for name in self.plan.identity)
-        before, after = row.before or {}, row.after or {}
-        return [(place, name, before.get(name), after.get(name)) for name in row.columns]
 
     def _server_formats(self) -> tuple[int, ...]:
         """The client's result formats with text for the hidden columns."""
@@ -465,44 +398,3 @@ def prepared_as(plan: WritePlan) -> QueryPlan:
     """As Postgres prepares it: so many hidden columns in front."""
     hidden = (OutputKey("", ()),) * plan.hidden
     return QueryPlan(plan.sql, Bound.EXACT, plan.visible, hidden)
-
-
-# ---------------------------------------------------------------- pieces
-
-
-def _columns(keys: tuple[OutputKey, ...]) -> list[tuple[str, DataClass]]:
-    return sorted({pair for key in keys for pair in key.columns})
-
-
-def _part(columns: list[tuple[str, DataClass]], changes: list[object] | tuple[()]) -> dict[str, object]:
-    """The person's part: as of a query, and what became of their rows."""
-    part: dict[str, object] = {
-        "classes": sorted({str(one) for _, one in columns}),
-        "columns": [name for name, _ in columns],
-        "how": "disclosed",
-        "v": 1,
-    }
-    return {**part, "changes": list(changes)} if changes else part
-
-
-def _digest(salt: bytes, row: Row | None) -> str | None:
-    """HMAC of the row's canonical JSON: without the salt it says nothing, also of a row with few possible values."""
-    return None if row is None else hmac.digest(salt, canonical(row), "sha256").hex()
-
-
-def _without(body: bytes, hidden: int) -> bytes:
-    """A DataRow without its first columns."""
-    (columns,) = _COLUMNS.unpack_from(body)
-    at = 2
-    for _ in range(hidden):
-        (size,) = _I32(body, at)
-        at += 4 + max(size, 0)
-    return backend.message(b"D", _COLUMNS.pack(columns - hidden) + body[at:])
-
-
-def _data_row(values: tuple[str | None, ...]) -> bytes:
-    parts = [_COLUMNS.pack(len(values))]
-    for one in values:
-        raw = b"" if one is None else one.encode()
-        parts.append(_SIZE.pack(-1 if one is None else len(raw)) + raw)
-    return backend.message(b"D", b"".join(parts))

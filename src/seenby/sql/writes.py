@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
 
-from seenby.errors import NoGrant, Refused, SeenbyError, Unsupported
+from seenby.errors import NoGrant, Refused, Unsupported
 from seenby.model.classes import Treatment
 from seenby.model.plan import MAX_WRITTEN, OutputKey, WriteAction, WritePlan
 from seenby.model.shape import Catalog, ShapeView, ViewWrites
-from seenby.sql import tree
+from seenby.sql import tree, writes_refused
 from seenby.sql.blocks import Conjunct, Query
 from seenby.sql.named import masked_use
 from seenby.sql.parse import print_checked
@@ -40,8 +40,6 @@ KINDS = {
 _BEFORE = "seenby$b"
 _IDENTITY = "seenby$i"
 _CONSTANTS = frozenset({"a_const", "param_ref"})
-_ASK = "seenby grant request"
-_HELP = "(seenby grant request --help)"
 
 Statement = pb.UpdateStmt | pb.DeleteStmt | pb.InsertStmt
 
@@ -56,7 +54,7 @@ def decide(node: pb.Node, kind: str, views: Views | None, catalog: Catalog) -> W
     index = views.of(statement.relation.schemaname, name)
     writes = index.view.writes
     if writes is None or not _allows(writes, action):
-        raise _not_given(action, index, views)
+        raise writes_refused.not_given(action, index, views)
     _check_plain(statement, catalog)
     if isinstance(statement, pb.InsertStmt):
         return _insert(statement, index, writes, views, catalog)
@@ -88,14 +86,14 @@ def _change(
             hint="find the keys with a SELECT, and name them: WHERE id IN (...)",
         )
     if not statement.HasField("where_clause"):
-        raise _not_pinned(index, writes)
+        raise writes_refused.not_pinned(index, writes)
     targets = _targets(update, index, writes) if update is not None else []
     read = _Read(statement.relation, statement.returning_clause, views, catalog)
     read.select.where_clause.CopyFrom(statement.where_clause)
     read.values([target.res_target.val for target in targets])
     read.now()
     if not _pinned(read.query.blocks[0].conjuncts, writes, index.view):
-        raise _not_pinned(index, writes)
+        raise writes_refused.not_pinned(index, writes)
     relation, before = read.relation, _Before(read, writes)
     node = pb.Node()
     made = node.update_stmt if update is not None else node.delete_stmt
@@ -126,7 +124,9 @@ def _targets(update: pb.UpdateStmt, index: ViewIndex, writes: ViewWrites) -> lis
         if kind == "set_to_default":
             raise Unsupported("SET ... = DEFAULT is not used here", hint="write the value itself")
         if target.name not in writes.update:
-            raise _column_not_given(f"update {index.label}.{target.name}", index, target.name, writes.update)
+            raise writes_refused.column_not_given(
+                f"update {index.label}.{target.name}", index, target.name, writes.update
+            )
     return list(update.target_list)
 
 
@@ -228,12 +228,14 @@ def _insert(
                 f"the database fills {index.label}.{name} itself: who wrote the row, and when", hint="leave it out"
             )
         if name not in writes.insert:
-            raise _column_not_given(f"give a new row of {index.label} a value of {name}", index, name, writes.insert)
+            raise writes_refused.column_not_given(
+                f"give a new row of {index.label} a value of {name}", index, name, writes.insert
+            )
     values = statement.select_stmt.select_stmt
     if not values.values_lists or values.sort_clause or values.HasField("limit_count"):
         raise Unsupported("INSERT takes VALUES here, no query", hint="INSERT INTO ... (...) VALUES (...)")
     if len(values.values_lists) > MAX_WRITTEN:
-        raise _too_many()
+        raise writes_refused.too_many()
     given = Reader(views, catalog)
     given.statement(values)
     read = _Read(statement.relation, statement.returning_clause, views, catalog)
@@ -384,47 +386,3 @@ def _as_text(alias: str, name: str, output: str = "") -> pb.Node:
     cast.type_name.names.add().string.sval = "text"
     cast.type_name.typemod = -1
     return node
-
-
-# ---------------------------------------------------------------- what is refused, in words
-
-
-def _not_given(action: WriteAction, index: ViewIndex, views: Views) -> SeenbyError:
-    """The grant does not have this change: what would be possible."""
-    table = index.label
-    verb = {
-        WriteAction.UPDATE: f"update {table}",
-        WriteAction.DELETE: f"delete rows of {table}",
-        WriteAction.INSERT: f"insert rows into {table}",
-    }[action]
-    update, delete, insert = views.shape.writable.get((index.view.schema, index.view.table), ((), False, ()))
-    flags = [f"--may-update {table}.{column}" for column in update]
-    flags += [f"--may-delete {table}"] if delete else []
-    flags += [f"--may-insert {table}"] if insert else []
-    hint = (
-        f"ask for it: {_ASK} --person KIND:KEY {' '.join(flags)} ... {_HELP}"
-        if flags
-        else f"by the data map staff change nothing of {table}; use the platform's own tools"
-    )
-    return Refused(f"this grant does not {verb}: it only reads there", hint=hint)
-
-
-def _column_not_given(what: str, index: ViewIndex, name: str, may: Sequence[str]) -> SeenbyError:
-    known = name in index.columns or name in index.refused
-    given = f"it gives {', '.join(may)}"
-    hint = given if known else f"{index.label} has no column {name} here; {given}"
-    return Refused(f"this grant does not {what}", hint=hint)
-
-
-def _not_pinned(index: ViewIndex, writes: ViewWrites) -> SeenbyError:
-    pins = [key.pins for key in index.view.keys if key.pins]
-    ways = " AND ".join(f"{name} = ..." for name in writes.key)
-    either = "".join(f", or {name} = ..." for name in pins if (name,) != writes.key)
-    return Refused(
-        f"a change of {index.label} must name its rows by their key, or by a person's",
-        hint=f"write WHERE {ways}{either}, with constants or parameters",
-    )
-
-
-def _too_many() -> SeenbyError:
-    return Unsupported(f"one statement changes at most {MAX_WRITTEN} rows", hint="split it")
