@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from psycopg import pq
 from psycopg.generators import copy_from
 from psycopg.waiting import wait
 
+from seenby.gateway import connection as gateway_connection
 from seenby.stores.config import Config, load_config
 from seenby.stores.directory import load_directory, render_directory
 from tests.fixtures.gateway import PERMIT_ALL, Served, serve, submissions
@@ -293,6 +295,37 @@ def test_a_hundred_idle_sessions(served: Served) -> None:
     for connection in connections:
         connection.close()
     until(lambda: backends(served, role) == 0)
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"\0\0\0\x30\0\3\0\0user\0ben", b"\0\0\0\x08\x04\xd2\x16\x2f"], ids=["", "half", "TLS?"]
+)
+def test_who_goes_silent_before_the_sign_in_is_cut(
+    served: Served, said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real limit is half a minute."""
+    monkeypatch.setattr(gateway_connection, "SIGN_IN_SECONDS", 0.2)
+    before = len(served.region.gateway._connections)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(f"{served.config.listen.socket_dir}/.s.PGSQL.{served.config.listen.port}")
+        client.settimeout(5)
+        client.sendall(said)
+        told = b"".join(iter(lambda: client.recv(1000), b""))
+    assert told.endswith(b"the sign-in took too long\0Hconnect again\0\0"), told
+    until(lambda: len(served.region.gateway._connections) == before)
+
+
+def test_half_a_message_is_kept_and_costs_others_nothing(served: Served) -> None:
+    grant = served.grant("ben.ortiz", ("contact", ["eu"]))
+    with (
+        served.connect("ben.ortiz", grant) as half,
+        served.connect("ben.ortiz", grant) as other,
+        socket.fromfd(half.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as raw,
+    ):
+        raw.sendall(b"Q\0\0\0\x0dSELE")
+        assert other.execute("SELECT 1").fetchone() == (1,)
+        served.revoke("ben.ortiz", grant)
+        told_without_asking(half)
 
 
 def test_five_hundred_idle_sessions_cost_no_connection(served: Served) -> None:
