@@ -132,7 +132,7 @@ def test_names_are_shared_with_the_protocols(direct: Connection, through: Connec
     assert told(through.pgconn.exec_prepared(b"kept", None)) == ("ERROR", b"0A000"), "Postgres would send other columns"
 
 
-def test_execute_names_whom_it_shows_and_says_both_texts(served: Served, through: Connection) -> None:
+def test_execute_names_whom_it_shows(served: Served, through: Connection) -> None:
     simple(through, "PREPARE p (bigint) AS SELECT handle FROM accounts WHERE id = $1")
     simple(through, "PREPARE n AS SELECT count(*) FROM accounts WHERE id < $1")
     with submissions(served) as found:

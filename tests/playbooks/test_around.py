@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from seenby.model.plan import (
@@ -76,6 +77,17 @@ def test_execute_waits_for_the_description_and_binds_its_arguments() -> None:
     )
     play.recorded(1).client_sees(row("+44"), complete(1), ready("I"))
     play.over()
+
+
+def test_the_record_of_execute_says_what_was_prepared_and_with_which_values() -> None:
+    play = Play({"PREPARE p": PreparePlan("p", PHONE), "EXECUTE p(42)": ExecutePlan("p", (Constant("42", 23),))})
+    play.client(query("PREPARE p")).server(parse(b"s1", PHONE.sql), describe(b"s1"), sync())
+    play.postgres(prepared("k", "phone", oids=(20,)), ready("I")).client_sees(complete("PREPARE"), ready("I"))
+    play.client(query("EXECUTE p(42)")).server(bind(b"", b"s1", text_values("42")), execute(b""), sync())
+    outcome = play.session.server_data(BOUND + row("42", "+44") + complete(1) + ready("I"))
+    ((_, item),) = outcome.records
+    record = json.loads(item.withheld)
+    assert (record["statement"], record["parameters"]) == ("PREPARE p; EXECUTE p(42)", ["42"])
 
 
 def test_what_waited_behind_an_error_is_not_run_and_the_message_ends() -> None:

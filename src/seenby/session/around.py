@@ -213,7 +213,8 @@ def declare(
     if several:
         # Postgres takes the second Execute of a batch for the middle of a transaction, the first one not.
         asking.companion(session, _NOTHING, frontend.NO_VALUES, (), Results(result))
-    sql = f"DECLARE {identifier(plan.name)} NO SCROLL CURSOR WITHOUT HOLD FOR {query.sql}"
+    binary = "BINARY " if plan.binary else ""
+    sql = f"DECLARE {identifier(plan.name)} {binary}NO SCROLL CURSOR WITHOUT HOLD FOR {query.sql}"
     names.take_unnamed_portal()
     session.send(frontend.parse(b"", sql, server.parameters) + frontend.bind(b"", b"", values) + frontend.execute(b""))
     version = session.access.version if session.access else 0
