@@ -125,6 +125,11 @@ class Links(Ranges):
                 )
         return f"{value} {self.random.choice(COMPARISONS)} {self.scalar(scope, kind)}"
 
+    def rows_of(self, scope: Scope) -> tuple[str, tuple[str, ...]]:
+        if self.deep > 0 and self.chance(0.2):
+            return f"generate_series(1, least({self.scalar(scope, 'int')}, 3))", ("int",)
+        return super(Links, self).rows_of(scope)
+
     def ids(self, scope: Scope) -> list[str]:
         return [text for text, _ in scope.references("int") if text.rpartition(".")[2] in KEYS]
 

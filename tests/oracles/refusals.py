@@ -157,7 +157,6 @@ STATEMENTS = (
     "SET search_path = shown",
     "SET row_security = off",
     "SET TRANSACTION SNAPSHOT '00000003-0000001B-1'",
-    "BEGIN ISOLATION LEVEL READ COMMITTED",
     "PREPARE TRANSACTION 'x'",
     "ALTER ROLE oracle_reader RESET ALL",
     "EXPLAIN ANALYZE SELECT id FROM accounts",

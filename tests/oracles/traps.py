@@ -35,7 +35,8 @@ TRAPS: dict[str, tuple[str, ...]] = {
         " HAVING count(CASE WHEN v.id IS NULL THEN 1 END) >= 2",
         "SELECT coalesce(v.title, 'none'), count(*) FROM @accounts a LEFT JOIN @videos v ON v.author = a.id"
         " GROUP BY 1 HAVING count(*) > 1",
-        "SELECT a.id, max(coalesce(v.views, 99)) FROM @accounts a LEFT JOIN @videos v ON v.author = a.id GROUP BY a.id"
+        "SELECT a.id, max(coalesce(v.views, 99)) FROM @accounts a LEFT JOIN @videos v ON v.author = a.id"
+        " GROUP BY a.id"
         " HAVING max(coalesce(v.views, 99)) > 50",
         "SELECT title FROM @videos! GROUP BY title HAVING avg(views) > 8",
         "SELECT title FROM @videos! GROUP BY title HAVING min(views) > 8",
@@ -118,6 +119,36 @@ TRAPS: dict[str, tuple[str, ...]] = {
         "SELECT count(*), unnest(array_agg(id ORDER BY id)) FROM @accounts! GROUP BY home HAVING count(*) > 2",
     ),
     "places of subqueries": (
+        "SELECT g, a.handle FROM generate_series(1, (SELECT max(likes) FROM @messages!)) g LEFT JOIN @accounts a"
+        " ON a.id = g WHERE g = 3",
+        "SELECT a.id, t FROM @accounts a, unnest(ARRAY(SELECT v.title FROM @videos v WHERE v.author = a.id"
+        " ORDER BY v.id)) t"
+        " WHERE a.id = 2",
+        "SELECT a.id FROM @accounts a, generate_series(1, (SELECT count(*) FROM @messages m"
+        " WHERE m.recipient = a.id)) g"
+        " WHERE a.id = 4",
+        "SELECT x.id FROM (SELECT a.id, EXISTS (SELECT 1 FROM @videos v WHERE v.author = a.id) AS e"
+        " FROM @accounts a) x"
+        " WHERE NOT x.e",
+        "SELECT x.e, count(*) FROM (SELECT a.id, (SELECT count(*) FROM @messages m WHERE m.recipient = a.id) AS e"
+        " FROM @accounts a) x GROUP BY x.e HAVING count(*) > 1",
+        "SELECT DISTINCT x.e FROM (SELECT a.id, (SELECT count(*) FROM @messages m WHERE m.recipient = a.id) AS e"
+        " FROM @accounts a) x",
+        "SELECT (SELECT count(*) FROM @messages m WHERE m.recipient = a.id) FROM @accounts a UNION ALL"
+        " SELECT rank FROM @regions!",
+        "SELECT a.id FROM @accounts a WHERE a.id = 2 AND (SELECT true FROM @messages m WHERE m.recipient = a.id)",
+        "SELECT a.id FROM @accounts a WHERE a.id = 1 AND ROW(a.id, a.coins) < ALL"
+        " (SELECT m.sender, m.likes FROM @messages m WHERE m.sender > 1)",
+        "SELECT r.title FROM @regions r WHERE NOT EXISTS (SELECT 1 FROM @accounts a"
+        " WHERE a.home = r.home AND NOT EXISTS"
+        " (SELECT 1 FROM @videos v WHERE v.author = a.id))",
+        "SELECT v.id FROM @videos v WHERE v.views >= ALL (SELECT w.views FROM @videos w WHERE w.views IS NOT NULL"
+        " AND w.author <> v.author)",
+        "WITH RECURSIVE r(p) AS (SELECT a.id FROM @accounts a WHERE a.id = 1 UNION SELECT m.recipient FROM r"
+        " JOIN @messages m ON m.sender = r.p) SELECT a.handle FROM @accounts a WHERE a.id NOT IN"
+        " (SELECT p FROM r WHERE p IS NOT NULL)",
+        "WITH t AS (SELECT a.id, row_number() OVER (ORDER BY a.coins DESC NULLS LAST, a.id) AS n FROM @accounts a)"
+        " SELECT x.id FROM t x JOIN t y ON y.n = x.n + 1 WHERE y.id = 1",
         "SELECT a.id, v.id FROM @accounts a LEFT JOIN @videos v ON v.author = a.id AND EXISTS"
         " (SELECT 1 FROM @messages m WHERE m.recipient = a.id) WHERE a.id = 4",
         "SELECT a.id FROM @accounts a JOIN @regions r ON r.home = a.home AND a.id ="

@@ -210,10 +210,9 @@ class Wide(Makers):
         items = tuple(f"{self.of_kind(within, column.kind)} AS {column.name}" for column in outs)
         return Query(Block(items, sources, where), (cte,)), outs
 
-    def beside_tables(self, more: str, maker: str = "") -> Made:
+    def beside_tables(self, more: str, deep: int = 0) -> Made:
         """FROM with LATERAL, a function, VALUES or NATURAL."""
-        if maker:
-            self.deep = 1
+        self.deep = deep
         node, scope = self.tree(0, {}, set(), self.random.choice((1, 1, 2)))
         nodes: tuple[Node, ...] = (node,)
         nodes, scope = getattr(self, more)(nodes, scope, 1, {})
@@ -291,7 +290,7 @@ def _shapes() -> dict[str, tuple[float, Shape]]:
         ),
         "CTE read twice": (3, lambda wide: wide.twice()),
         "LATERAL": (4, lambda wide: wide.beside_tables("lateral")),
-        "function in FROM": (3, lambda wide: wide.beside_tables("function")),
+        "function in FROM": (3, lambda wide: wide.beside_tables("function", 1)),
         "VALUES": (1, lambda wide: wide.beside_tables("values")),
         "NATURAL JOIN": (1, lambda wide: wide.beside_tables("natural")),
         "function in SELECT": (1, lambda wide: wide.rows_in_select()),

@@ -20,8 +20,9 @@ from seenby.model.classes import DataClass, Treatment
 from seenby.model.people import Person
 from seenby.model.shape import Catalog, KeyColumn, Shape, ShapeView, ViewColumn
 from seenby.stores.cluster import Cluster
+from tests.oracles.allowed import AGGREGATES, FUNCTIONS, SET_RETURNING, TYPES, WINDOWS
+from tests.oracles.rows import ACCOUNTS, DEVICES, Value
 
-Value = int | str | bool | None
 Row = dict[str, Value]
 
 REGIONS_IN_SCOPE = ("eu", "us")
@@ -89,28 +90,7 @@ def plain(name: str, type_name: str, data_class: DataClass = DataClass.PUBLIC) -
     return Column(name, type_name, data_class)
 
 
-ACCOUNTS: tuple[tuple[Value, ...], ...] = (
-    # id, handle, email, phone, birth, home, coins, joined
-    (1, "ann", "ann@x.eu", "+441", "1990-01-01", "eu", 5, "2024-01-01"),
-    (2, "bob", "bob@x.eu", "+442", "1991-01-01", "eu", 5, "2024-02-01"),
-    (3, "cyd", "cyd@x.us", None, "1992-01-01", "us", None, "2024-02-01"),
-    (4, "Dee", "dee@x.us", "+1555", None, "us", 0, None),
-    (5, "eve", None, "+441", "1994-01-01", "eu", 12, "2025-01-01"),
-    (6, "ann", "fox@x.us", "+1777", "1995-01-01", "us", 5, "2025-06-01"),
-    (7, "gus", "gus@x.ap", "+852", "1996-01-01", "ap", 5, "2024-01-01"),
-    (8, "hal", "hal@x.ap", "+853", "1997-01-01", "ap", None, "2024-02-01"),
-)
 HOME: dict[Value, str] = {row[0]: str(row[5]) for row in ACCOUNTS}
-DEVICES: tuple[tuple[Value, ...], ...] = (
-    # id, account_id, model, imei, carrier, year
-    (1, 1, "Fon 3", "356-1", "tel", 2021),
-    (2, 1, "Tab", "356-2", None, 2023),
-    (3, 2, "Fon 3", "356-3", "net", None),
-    (4, 3, "Fon 3", "356-4", "tel", 2021),
-    (5, 4, "Fon 4", "356-5", None, 2024),
-    (6, 5, "Tab", "356-6", "net", 2023),
-    (7, 7, "Fon 3", "356-7", "tel", 2021),
-)
 DEVICE_OWNER = {row[0]: row[1] for row in DEVICES}
 PEOPLE = (*(Person("account", str(n)) for n in range(1, 7)), Person("contact", "+441"), Person("contact", "2"))
 """Everybody in scope, in the order of their bits. ``contact:2`` shares its key with ``account:2`` on purpose."""
@@ -278,13 +258,6 @@ TABLES: tuple[Table, ...] = (
 )
 BY_NAME = {table.name: table for table in TABLES}
 
-AGGREGATES = "array_agg avg bool_and bool_or count jsonb_agg max min string_agg sum"
-WINDOWS = """cume_dist dense_rank first_value lag last_value lead nth_value ntile percent_rank rank row_number"""
-SET_RETURNING = """generate_series generate_subscripts jsonb_array_elements jsonb_array_elements_text jsonb_each
-jsonb_each_text jsonb_object_keys regexp_split_to_table string_to_table unnest"""
-FUNCTIONS = f"""abs array_length btrim cardinality concat date_part jsonb_array_length left length lower now replace
-right strpos string_to_array substr upper {AGGREGATES} {WINDOWS} {SET_RETURNING}"""
-TYPES = "int int2 int4 int8 integer bigint numeric text varchar bool boolean date float8 jsonb"
 CATALOG = Catalog(
     version="1",
     functions=frozenset(FUNCTIONS.split()),
