@@ -153,7 +153,9 @@ class Ownership:
         for one in self._references.get(kind.table, []):
             if one.table in self._kinds and one.column != kind.key and one.when is None:
                 other = self._kinds[one.table]
-                if one.target == other.key:
+                if len(owned.owners) == MOST_OWNERS:
+                    owned.notes.append(f"not followed: {one.column}, a map holds {MOST_OWNERS} people for each row")
+                elif one.target == other.key:
                     owned.add(OwnerPath(other.kind, (), one.column, not table.columns[one.column].not_null), [one])
                     if one.table == kind.table:
                         owned.notes.append(f"{one.column} names another person of the same table")

@@ -168,7 +168,7 @@ def _judge(table: FoundTable, prefix: str, incoming: int, called: Counter[str], 
     if not signs and score < 4.0:
         score = 0.0
     key = _key(table, inspection)
-    if not key:
+    if not key or any(table.name in other.inherits for other in inspection.base.values()):
         score = 0.0
     return Candidate(table.name, key, round(score, 2), tuple(reasons))
 

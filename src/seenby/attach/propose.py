@@ -117,6 +117,7 @@ class _Proposer:
         tables: dict[TableName, ProposedTable] = {}
         for name, table in self.inspection.base.items():
             tables[name] = self._table(table, owned.get(name), accepted, doubtful, by_column)
+        self._through(tables)
         self._depending(tables, accepted)
         questions = asking.questions(
             self.inspection, self.people, self.candidates, tables, accepted, doubtful, self.answers
@@ -153,7 +154,8 @@ class _Proposer:
         doubtful: Sequence[Reference],
         by_column: Mapping[tuple[TableName, str], Reference],
     ) -> ProposedTable:
-        told = self.answers.get(f"tables.{table.name}")
+        people = table.name in {one.table for one in self.people}
+        told = None if people else self.answers.get(f"tables.{table.name}")
         notes = list(owned.notes) if owned else []
         refused = self._impossible(table)
         ask = not refused
@@ -191,6 +193,9 @@ class _Proposer:
             for name, column in table.columns.items()
         }  # fmt: skip
         columns |= {name: _UNWRITABLE for name in columns if not writable(name)}
+        for kind in self.people:
+            if kind.table == table.name and columns[kind.key].data_class is None:
+                columns[kind.key] = Verdict(DataClass.IDENTITY, 0.7, ("it names the people",))
         if not refused and not any(verdict.data_class for name, verdict in columns.items() if writable(name)):
             refused, ask = "no column of it is classified yet", False
         area = about if owners else None
@@ -290,6 +295,18 @@ class _Proposer:
             ):
                 found.append(column.name)
         return found
+
+    def _through(self, tables: dict[TableName, ProposedTable]) -> None:
+        """A path through a refused table leads nowhere: a map cannot have it."""
+        changed = True
+        while changed:
+            changed = False
+            for name, table in tables.items():
+                closed = [hop.table for owner in table.owners for hop in owner.hops if tables[hop.table].refused]
+                if closed and not table.refused:
+                    told = f"its people are found through {closed[0]}, which is refused"
+                    tables[name] = replace(table, refused=told, owners=(), used=(), ask=False)
+                    changed = True
 
     def _depending(self, tables: dict[TableName, ProposedTable], accepted: Sequence[Reference]) -> None:
         """A table that leads to a refused one and to nobody else cannot be about nobody for sure."""

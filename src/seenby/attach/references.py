@@ -146,8 +146,8 @@ class Guesses:
             if reference:
                 known = not set(words[: -len(entity(target, self._prefix))]) - QUALIFIERS
                 person = any(target.name == one for one, _ in self._people)
-                part = 0.7 if known or person else 0.6  # status_message_id need not be a message
-                add(target, self._key_of(target), 0.85 if exact else part, "name and type")
+                ending = 0.7 if known or person else 0.6  # status_message_id need not be a message
+                add(target, self._key_of(target), 0.85 if exact else ending, "name and type")
             elif column.family != "int":
                 sure = 0.66 if exact and column.family == "uuid" else 0.45  # a text may only be called so: status
                 add(target, self._key_of(target), sure, "name and type")

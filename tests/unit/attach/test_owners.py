@@ -110,6 +110,20 @@ def test_a_table_in_doubt_takes_those_that_lead_to_it_along() -> None:
     assert told.tables[TableName("public", "visits")].nobody
 
 
+def test_what_is_refused_closes_the_paths_through_it() -> None:
+    inspection = database(
+        users=USERS,
+        posts="id*, user_id -> users.id",
+        pictures="id*, post_id -> posts.id",
+        tags="id*, picture_id -> pictures.id",
+    )
+    found = made(inspection, tables__posts="refused").tables
+    assert found[TableName("public", "posts")].refused == "refused, said ana"
+    for name in ("pictures", "tags"):
+        assert found[TableName("public", name)].refused.startswith("its people are found through")
+        assert not found[TableName("public", name)].owners
+
+
 def test_a_name_that_leads_nowhere_is_no_nobody() -> None:
     found = made(database(users=USERS, things="id*, created_by text"))
     assert "created_by seems to name a person" in found.tables[TableName("public", "things")].refused
