@@ -20,9 +20,9 @@ __all__ = ["config"]
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("served")]
 
-ROUNDS = 100 if os.environ.get("SEENBY_CAMPAIGN") == "long" else 6
+ROUNDS = 100 if os.environ.get("SEENBY_CAMPAIGN") == "long" else 4
 CLIENTS = 4
-VIDEOS = 400
+VIDEOS = 200
 
 
 class Moderator:
@@ -46,6 +46,14 @@ class Moderator:
     def join(self) -> None:
         self._thread.join(20)
         assert not self._thread.is_alive()
+
+
+def after_some(moderators: list[Moderator], rng: random.Random) -> None:
+    """The moment of the kill is the experiment: when a few changes were told, and a random moment later."""
+    enough, deadline = rng.randint(1, 40), time.monotonic() + 20
+    while sum(len(moderator.told) for moderator in moderators) < enough and time.monotonic() < deadline:
+        time.sleep(0.001)
+    time.sleep(rng.uniform(0, 0.02))
 
 
 def nobody_left(platform: psycopg.Connection[Any]) -> None:
@@ -81,7 +89,7 @@ def test_every_changed_row_is_in_the_ledger(served: Served, config: Config) -> N
             try:
                 connected(dsn)
                 moderators = [Moderator(dsn, videos[place::CLIENTS]) for place in range(CLIENTS)]
-                time.sleep(rng.uniform(0.05, 0.5))  # the moment of the kill is the experiment
+                after_some(moderators, rng)
             finally:
                 process.kill()
             for moderator in moderators:
@@ -101,7 +109,7 @@ def test_every_changed_row_is_in_the_ledger(served: Served, config: Config) -> N
             changed += len(hidden)
             left += len(videos) - len(hidden)
             platform.execute("UPDATE videos SET visibility = 'public' WHERE id = ANY (%s)", (list(hidden),))
-        assert changed > ROUNDS, "too little was changed for this to prove anything"
+        assert changed >= ROUNDS, "too little was changed for this to prove anything"
         assert left > 0, "no kill came before the end"
     with serve(served.world, config) as again:
         for grant in grants:
