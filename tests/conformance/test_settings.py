@@ -93,6 +93,7 @@ MIXED = (
     ("BEGIN", "DISCARD PLANS", "DISCARD TEMP", "DISCARD SEQUENCES", "DISCARD ALL", "DISCARD ALL", "COMMIT"),
     ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE"),
     ("SET statement_timeout = 0", "SET lock_timeout = 5000", "SHOW lock_timeout", "RESET statement_timeout"),
+    ("SET transaction_timeout = 0; SET idle_session_timeout = '1h'", "SHOW idle_session_timeout"),
     ("SET statement_timeout TO '30s'", "SHOW statement_timeout", "SET statement_timeout = nothing_such"),
     ("BEGIN READ WRITE", "SELECT 1", "COMMIT"),
     ("BEGIN ISOLATION LEVEL READ COMMITTED", "SELECT 1", "COMMIT"),

@@ -61,10 +61,16 @@ SAME = {
 }
 """What a client may ask for and has anyway, or has more of, in each of its spellings."""
 
-WITHOUT_EFFECT = frozenset({"client_min_messages", "log_min_messages", "escape_string_warning", "transaction_timeout"})
-"""A client may say anything: nothing follows from it here. (A transaction's time is the grant's.)"""
+WITHOUT_EFFECT = frozenset({"client_min_messages", "log_min_messages", "escape_string_warning"})
+"""A client may say anything: nothing follows from it here."""
 
-LIMITS = {"statement_timeout": 0, "lock_timeout": 10_000, "idle_in_transaction_session_timeout": 900_000}
+LIMITS = {
+    "statement_timeout": 0,
+    "lock_timeout": 10_000,
+    "idle_in_transaction_session_timeout": 900_000,
+    "idle_session_timeout": 0,
+    "transaction_timeout": 0,  # PostgreSQL 17
+}
 """Milliseconds that the gateway gives; 0: as long as the grant lasts. A client may ask for less."""
 _UNITS = {"": 1, "us": 0.001, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
