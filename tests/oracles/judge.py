@@ -256,11 +256,21 @@ class Judge:
                 width = parsed[0] if isinstance(parsed, tuple) else None
             disclosed = frozenset() if width is None else self._disclosed(case, width)
             missing = disclosed - run.people
+            if plan.agreed and missing and width is not None:
+                missing = self._unnamed_who_change(case, width, frozenset(PEOPLE) - run.people)
         if missing:
             raise OracleFailure(
                 "missing", f"{sorted(map(str, missing))} disclosed, attributed {sorted(map(str, run.people))}"
             )
         return Verdict(label, outcome, len(disclosed), len(run.people), bool(truth.state))
+
+    def _unnamed_who_change(self, case: Case, width: int, unnamed: frozenset[Person]) -> frozenset[Person]:
+        """LIMIT below the top: nobody is missing if the answer stays when any set of those who are not named goes."""
+        rest = sum(BIT[person] for person in unnamed)
+        digests = self.digests(case, width)
+        worlds = [mask for mask in digests if not mask & ~rest]
+        changed = [mask for mask in worlds if digests[mask] != digests[0]]
+        return unnamed if changed else frozenset()
 
     def _disclosed(self, case: Case, width: int) -> frozenset[Person]:
         digests = self.digests(case, width)

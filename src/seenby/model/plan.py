@@ -66,6 +66,7 @@ class QueryPlan:
         parts: for UPPER: what the record says was shown of each person found by the companion.
         tables, columns, classes: what the query record names, sorted ("accounts", "accounts.phone", "contact").
         offset: rows to drop in the gateway, after attribution (OFFSET k runs as LIMIT k+n).
+        agreed: LIMIT below the top is read as at the top: its first rows are named, not those behind (ADR 5).
         offset_parameter: OFFSET $n: as many rows more as this parameter says; 0: none.
         catalog_only: reads only Seenby's catalog views.
         notices: sentences for the user (as in: rows limited by the grant's scope).
@@ -90,6 +91,7 @@ class QueryPlan:
     columns: tuple[str, ...] = ()
     classes: tuple[DataClass, ...] = ()
     offset: int = 0
+    agreed: bool = False
     offset_parameter: int = 0
     catalog_only: bool = False
     notices: tuple[str, ...] = ()

@@ -49,6 +49,7 @@ class Sublink:
         join: it stands in the ON of this join.
         required: no row passes unless the subquery has a row (that ``test`` equals): EXISTS or IN, AND-ed.
         conditional: it stands in WHERE or ON.
+        scalar: it was written ``x = (SELECT ...)``, and fails when the subquery has two rows.
         needs: the relations of the block around it that it names.
     """
 
@@ -63,6 +64,7 @@ class Sublink:
     join: Join | None = None
     required: bool = False
     conditional: bool = False
+    scalar: bool = False
     needs: int = 0
 
 
@@ -191,6 +193,8 @@ class Query:
         ordinals: constants of ORDER BY that count output columns.
         branches: the sides of a set operation.
         recursion: for WITH RECURSIVE: its name.
+        settled: it has LIMIT, and its first rows can be named (first.py).
+        settles_inside: it, or something in it, is settled.
     """
 
     select: pb.SelectStmt
@@ -203,6 +207,8 @@ class Query:
     ordinals: list[pb.A_Const] = field(default_factory=list)
     branches: tuple[Query, Query] | None = None
     recursion: str = ""
+    settled: bool = False
+    settles_inside: bool = False
 
     @property
     def persons(self) -> bool:

@@ -20,7 +20,6 @@ from seenby.sql.blocks import Query
 from seenby.sql.influence import Influence
 from seenby.sql.parse import SPLIT_HINT, deparse
 from seenby.sql.pieces import Part
-from seenby.sql.usable import Around
 
 _ROWS_PER_PERSON = 20
 MAX_PARTS = 300
@@ -35,7 +34,8 @@ def companion(query: Query, cap: int, *, early: bool) -> str:
         early: it runs beside every execution, so it should stop early.
     """
     parts = []
-    for part in Influence().parts(query, (), Around()):
+    influence = Influence()
+    for part in influence.everybody(query):
         parts.append(part)
         if len(parts) > MAX_PARTS:
             raise TooComplex("too many parts of the statement decide about its result", hint=SPLIT_HINT)

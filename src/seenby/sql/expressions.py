@@ -294,11 +294,15 @@ class Expressions:
         test = None
         if link.HasField("testexpr"):
             self.total = True
+            around, self.found = self.found, Found()
             if link.testexpr.WhichOneof("node") == "row_expr":
                 self._walk(link.testexpr)
             else:
                 self._bare(link.testexpr)
-                test = link.testexpr
+                test = None if self.found.computed else link.testexpr
+            around.add(self.found)
+            around.mixed += self.found.mixed
+            self.found = around
         test_refs, test_total = tuple(self.refs[known:]), self.total
         kept = self._scope, self._use, self.refs, self.renamed, self.found, self.names
         scope = self._scope

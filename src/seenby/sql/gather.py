@@ -20,6 +20,7 @@ from postgast import pg_query_pb2 as pb
 from seenby.sql import functions, tree
 from seenby.sql.blocks import Block, Query, Sublink
 from seenby.sql.influence import VALUE, Influence
+from seenby.sql.offset import constant
 from seenby.sql.readings import Reading
 from seenby.sql.scope import Column, Key, Relation, Shown
 from seenby.sql.usable import Around, qualified
@@ -82,6 +83,8 @@ def ask_for_equal(node: pb.Node, links: Sequence[Sublink], refs: Sequence[Column
     for side, other in ((expr.lexpr, expr.rexpr), (expr.rexpr, expr.lexpr)):
         if side.WhichOneof("node") == "sub_link" and other.WhichOneof("node") in {"column_ref", *_CONSTANT}:
             link.kind, link.test, link.required = pb.ANY_SUBLINK, other, True
+            one_row = link.query.lone_row or constant(link.query.select.limit_count) == 1
+            link.scalar = not one_row
             link.test_refs, link.test_total = tuple(refs), all(column.total for column in refs)
 
 
@@ -123,9 +126,14 @@ def shrinks(link: Sublink) -> bool:
     query = link.query
     if query.limited and (link.kind != pb.EXISTS_SUBLINK or query.select.HasField("limit_offset")):
         return False
-    if query.recursion or (query.branches is not None and query.select.op != pb.SETOP_UNION):
-        return False
-    return all(_shrinks(block) for block in query.blocks)
+    return not query.recursion and _only_unions(query) and all(_shrinks(block) for block in query.blocks)
+
+
+def _only_unions(query: Query) -> bool:
+    if query.branches is None:
+        return True
+    whole = query.select.op == pb.SETOP_UNION and not any(branch.limited for branch in query.branches)
+    return whole and all(_only_unions(branch) for branch in query.branches)
 
 
 def _shrinks(block: Block) -> bool:

@@ -14,7 +14,8 @@ person does not name thousands:
 in the query         here
 ===================  ==================================================================================================
 an aggregate         its FROM and WHERE; the aggregate's own value is not relied on (usable.py)
-LIMIT, windows       left out; nothing that follows cuts off those behind
+LIMIT                its first rows, in an order that can be told (first.py); otherwise left out
+windows              left out; nothing that follows cuts off others of the partition
 an outer join        itself, and conditions above it that look at the optional side are left out
 a subquery in an     a part of its own: the rows of FROM, and for each the subquery's people (LATERAL)
 expression
@@ -34,6 +35,7 @@ from postgast import pg_query_pb2 as pb
 from seenby.errors import Unsupported
 from seenby.sql import tree
 from seenby.sql.blocks import Block, Item, Join, Query, Sublink
+from seenby.sql.first import first_rows
 from seenby.sql.pieces import Condition, Part, Piece, finished, select_of
 from seenby.sql.scope import Relation
 from seenby.sql.usable import Around, column_holds, gives, holds, qualified, target, written
@@ -68,6 +70,7 @@ class Influence:
 
     def __init__(self) -> None:
         self._made = 0
+        self.agreed = False  # LIMIT below the top is read as at the top
 
     def _name(self, letter: str) -> str:
         self._made += 1
@@ -89,6 +92,8 @@ class Influence:
         (block,) = query.blocks
         if block.values is not None:
             return _values(block.values, places)
+        if around.first and self._comes_first(query, around):
+            return first_rows(query, places, keys=False)[0]
         selects = []
         for kinds in _variants(block):
             core = self._core(block, around, kinds, None, None)
@@ -131,7 +136,9 @@ class Influence:
 
     def parts(self, query: Query, places: Places, around: Around) -> Iterator[Part]:
         """Everybody who decides about what ``query`` gives. Each part gives ``places`` too, as ``kept`` leaves them."""
-        if query.recursion:
+        if self._comes_first(query, around):
+            yield Part(*first_rows(query, (), keys=True))
+        elif query.recursion:
             assert query.branches is not None
             for branch in query.branches:
                 yield from self.parts(branch, (), around)
@@ -140,6 +147,25 @@ class Influence:
                 yield from self.parts(branch, places, around)
         else:
             yield from self._parts(query.blocks[0], places, around)
+
+    def everybody(self, query: Query) -> Iterator[Part]:
+        """``parts`` of the whole statement. Its own LIMIT is left out: it is asked when there are no rows."""
+        settled, query.settled = query.settled, False
+        yield from self.parts(query, (), Around())
+        query.settled = settled
+
+    def _comes_first(self, query: Query, around: Around) -> bool:
+        """It has LIMIT, its first rows can be named, and what it names of the SELECT around it is there."""
+        if not query.settled:
+            return False
+        (block,) = query.blocks
+        outer = [(column, one.strict) for one in block.conjuncts for column in one.refs if column.origin is not None]
+        for one in block.outputs:
+            outer += [(column, frozenset({id(column)})) for column in one.sources if column.origin is not None]
+        if not all(column_holds(column, block.level, around, strict) for column, strict in outer):
+            return False
+        self.agreed = True
+        return True
 
     def _parts(self, block: Block, places: Places, around: Around) -> Iterator[Part]:
         if not block.persons:
@@ -152,6 +178,7 @@ class Influence:
                 if relation.query is None or not relation.persons or relation.bit & core.named:
                     continue
                 inside = around.looking_at(block.level, relation.bit)
+                inside = inside.literally() if relation.query.settles_inside else inside
                 wanted = _kept(relation, inside)
                 for part in self.parts(relation.query, wanted, inside):
                     there = self._core(block, inside, kinds, relation, part)
@@ -165,12 +192,13 @@ class Influence:
         """The rows of FROM, and with each the people of a subquery that is evaluated for it."""
         if not link.query.persons:
             return
+        around = around.literally() if link.query.settles_inside else around
         if block.lone_row and (block.sets or not link.needs) and not link.conditional:
             # The row of a group of no rows has it too.
             everything = sum(relation.bit for relation in block.relations)
             core = _Core([], [], around.without(block.level, everything), 0)
         else:
-            core = self._core(block, around, kinds, None, None)
+            core = self._core(block, around, kinds, None, None, but=link)
         for piece in core.pieces:
             piece.keys = []
         compared = self._compared(block, link, core.around)
@@ -186,7 +214,9 @@ class Influence:
 
     def _compared(self, block: Block, link: Sublink, around: Around) -> list[pb.Node]:
         """Of ``x IN (SELECT v ...)`` which rows of the subquery matter, as alternatives; none: all do."""
-        if link.test is None or link.kind not in {pb.ANY_SUBLINK, pb.ALL_SUBLINK} or not link.test_total:
+        if link.scalar or link.test is None or not link.test_total:
+            return []
+        if link.kind not in {pb.ANY_SUBLINK, pb.ALL_SUBLINK}:
             return []
         fragile, _ = grade(link.query, 0)
         if fragile or not link.query.outputs[0].total or len(link.query.outputs) > 1:
@@ -208,9 +238,17 @@ class Influence:
     # FROM and WHERE
 
     def _core(
-        self, block: Block, around: Around, kinds: dict[int, int], focus: Relation | None, part: Part | None
+        self,
+        block: Block,
+        around: Around,
+        kinds: dict[int, int],
+        focus: Relation | None,
+        part: Part | None,
+        but: Sublink | None = None,
     ) -> _Core:
-        """FROM and WHERE of a block as far as they hold; ``part`` stands there instead of the relation ``focus``."""
+        """FROM and WHERE of a block as far as they hold; ``part`` stands there instead of the relation ``focus``, and
+        what the subquery ``but`` asks is left out.
+        """
         gone = named = 0
         pieces = {}
         for relation in block.relations:
@@ -234,20 +272,24 @@ class Influence:
                 if conjunct.join is None and holds(conjunct, block, around):
                     conditions.append((written(conjunct), conjunct.bits, None))
             for link in block.sublinks:
-                node = self._needed(block, link, around) if link.required and link.join is None else None
+                node = (
+                    self._needed(block, link, around)
+                    if link.required and link.join is None and link is not but
+                    else None
+                )
                 if node is not None:
                     conditions.append((node, _touched(link), None))
             return _Core(found, conditions, around, named)
         if not any(join.nullable for join in block.joins):
             for link in block.sublinks:
-                node = self._needed(block, link, around) if link.required else None
+                node = self._needed(block, link, around) if link.required and link is not but else None
                 if node is not None:
                     conditions.append((node, _touched(link), None))
         return _Core(found, conditions, around, named)
 
     def _needed(self, block: Block, link: Sublink, around: Around) -> pb.Node | None:
         """The condition that the subquery could give a row at all."""
-        if block.level.nullable & _touched(link):
+        if link.scalar or block.level.nullable & _touched(link):
             return None
         node = pb.Node()
         made = node.sub_link

@@ -23,9 +23,9 @@ def take_offset(select: pb.SelectStmt) -> tuple[int, int]:
     """
     if not select.HasField("limit_offset"):
         return 0, 0
-    offset, number = _constant(select.limit_offset), _parameter(select.limit_offset)
+    offset, number = constant(select.limit_offset), _parameter(select.limit_offset)
     limited = select.HasField("limit_count") and not select.limit_count.a_const.isnull
-    count = _constant(select.limit_count) if limited else 0
+    count = constant(select.limit_count) if limited else 0
     if number and (not limited or count is not None or _parameter(select.limit_count)):
         skipped = _int8(select.limit_offset)
         if limited:
@@ -85,7 +85,8 @@ def _parameter(node: pb.Node) -> int:
     return node.param_ref.number if node.WhichOneof("node") == "param_ref" else 0
 
 
-def _constant(node: pb.Node) -> int | None:
+def constant(node: pb.Node) -> int | None:
+    """An integer, or None."""
     if node.WhichOneof("node") == "a_const" and node.a_const.WhichOneof("val") == "ival":
         number: int = node.a_const.ival.ival
         return number

@@ -19,7 +19,7 @@ from seenby.errors import (
     Unsupported,
 )
 from seenby.model.shape import Catalog
-from seenby.sql import carry, gather, outer
+from seenby.sql import carry, first, gather, outer
 from seenby.sql.blocks import Block, Query
 from seenby.sql.dependent import complete_groups
 from seenby.sql.expressions import Expressions
@@ -41,6 +41,7 @@ class Reader(SelectListReader):
         self.catalog = catalog
         self.expressions = Expressions(catalog, self._subquery_of_expression)
         self.blocks: list[Block] = []  # inner ones first
+        self.queries: list[Query] = []  # likewise
         self.unsteady = False  # a condition looks at what an outer join inside a subquery made
 
     def statement(self, select: pb.SelectStmt) -> Query:
@@ -91,6 +92,9 @@ class Reader(SelectListReader):
             complete_groups(block, self.catalog.primary_keys)
             block.any_order = gather.in_any_order(block, self.expressions.readings)
             gather.settle(block)
+            query.settled = first.settles(query)
+        query.settles_inside = query.settled or any(_settles_inside(one) for one in query.blocks)
+        self.queries.append(query)
         return query
 
     def _set_operation(self, select: pb.SelectStmt, ctes: Ctes, parent: Scope | None) -> Query:
@@ -339,3 +343,8 @@ class Reader(SelectListReader):
             if select.HasField(given):
                 self.expressions.read(node, EMPTY, "LIMIT")
                 query.limited = True
+
+
+def _settles_inside(block: Block) -> bool:
+    queries = [relation.query for relation in block.relations] + [link.query for link in block.sublinks]
+    return any(query is not None and query.settles_inside for query in queries)

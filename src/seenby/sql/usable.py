@@ -32,12 +32,18 @@ class Around:
         gone: per SELECT the relations that the piece leaves out.
         own: recursive queries that are being written down, with the names that they have there.
         risky: conditions that can raise an error are kept.
+        first: LIMIT below the top may be read as its first rows. Not where people are looked for who decide which these
+            are: else two of them could hide each other.
     """
 
     focus: Mapping[int, int] = field(default_factory=dict)
     gone: Mapping[int, int] = field(default_factory=dict)
     own: Mapping[int, str] = field(default_factory=dict)
     risky: bool = False
+    first: bool = True
+
+    def literally(self) -> Around:
+        return replace(self, first=False)
 
     def looking_at(self, level: Level, bit: int) -> Around:
         return replace(self, focus={**self.focus, id(level): bit})
