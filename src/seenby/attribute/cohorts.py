@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from seenby.model.statistic import MAX_GROUPS
+from seenby.model.statistic import MAX_GROUPS, MOST_LEAST
 
 MAX_SUMS = 200_000
 """So many sums of buckets are kept of one principal (about 50 MB; 3,000 statistics about many people, or 6 with 500
@@ -127,6 +127,7 @@ class Memory:
         self._most = most
         self._kept: OrderedDict[int, Cohort] = OrderedDict()
         self._where: dict[tuple[str, int, int], set[int]] = {}
+        self._few: dict[int, int] = {}  # cohorts in few buckets, and which these are, as bits
         self._size = 0
         self._next = 0
 
@@ -136,8 +137,16 @@ class Memory:
         The same question asked again may: what came in between was not chosen by whoever asks.
         """
         for cohort in new:
-            for one, shared in self._candidates(cohort).items():
+            candidates = self._candidates(cohort)
+            if len(cohort.sums) < least:
+                # So few buckets may all have changed, and still be fewer than ``least``.
+                mine = _bits(cohort)
+                few = [one for one, bits in self._few.items() if (mine | bits).bit_count() < least]
+                candidates.update(dict.fromkeys(few, 0))
+            for one, shared in candidates.items():
                 other = self._kept[one]
+                if other.kind != cohort.kind:
+                    continue
                 comparable = cohort.tables & other.tables and not _only_data(cohort, other)
                 if comparable and 0 < _difference(cohort, other, shared) < least:
                     return True
@@ -155,6 +164,8 @@ class Memory:
             number, self._next = self._next, self._next + 1
             self._kept[number] = cohort
             self._size += size
+            if size < MOST_LEAST:
+                self._few[number] = _bits(cohort)
             for bucket, (keys, _) in cohort.sums.items():
                 self._where.setdefault((cohort.kind, bucket, keys), set()).add(number)
         while self._size > self._most:
@@ -162,6 +173,7 @@ class Memory:
 
     def _forget(self, number: int, cohort: Cohort) -> None:
         self._size -= len(cohort.sums)
+        self._few.pop(number, None)
         for bucket, (keys, _) in cohort.sums.items():
             place = (cohort.kind, bucket, keys)
             self._where[place].discard(number)
@@ -169,12 +181,16 @@ class Memory:
                 del self._where[place]
 
     def _candidates(self, cohort: Cohort) -> Counter[int]:
-        """Earlier cohorts with equal buckets, and how many. One that is close has some: with at least k people, fewer
-        than k changes do not reach all of their buckets."""
+        """Earlier cohorts with equal buckets, and how many."""
         found: Counter[int] = Counter()
         for bucket, (keys, _) in cohort.sums.items():
             found.update(self._where.get((cohort.kind, bucket, keys), ()))
         return found
+
+
+def _bits(cohort: Cohort) -> int:
+    """The buckets that somebody is in."""
+    return sum(1 << bucket for bucket in cohort.sums)
 
 
 def _only_data(one: Cohort, other: Cohort) -> bool:

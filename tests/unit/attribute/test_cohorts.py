@@ -50,6 +50,18 @@ def test_a_difference_of_one_to_nine_is_always_found(people: set[int], data: st.
     assert close(cohort(others), cohort(people))
 
 
+def test_also_if_no_bucket_is_left_as_it_was() -> None:
+    first, second = cohort(()), cohort(())
+    first.sums = {bucket: (bucket + 1, 1) for bucket in range(5)}
+    second.sums = {bucket: (bucket + 9, 1) for bucket in range(2, 8)}
+    assert close(first, second)
+    second.kind = "contact"
+    assert not close(first, second)
+    second.kind, second.sums[63] = "account", (7, 7)
+    second.sums |= {40: (1, 1), 41: (1, 1)}
+    assert not close(first, second), "eleven buckets differ"
+
+
 @settings(deadline=None)
 @given(PEOPLE, st.integers(3 * LEAST, 200))
 def test_a_large_one_is_nobody_s_secret(people: set[int], more: int) -> None:
