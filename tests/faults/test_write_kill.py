@@ -66,7 +66,9 @@ def nobody_left(platform: psycopg.Connection[Any]) -> None:
 
 
 def test_every_changed_row_is_in_the_ledger(served: Served, config: Config) -> None:
-    """Seen to fail: the commit sent with the statement."""
+    """Seen to fail, though not in every run: the commit sent together with the entry. That nothing is committed before
+    the entry is durable is shown without luck in tests/conformance/test_writes.py.
+    """
     rng = random.Random(int(os.environ["SEENBY_SEED"]))
     world_us = served.world.regions["us"]
     with psycopg.connect(world_us.running.dsn("platform"), autocommit=True) as platform:
