@@ -73,10 +73,10 @@ class Inspector:
         return self._connection
 
     def inspect(self, *, samples: bool = True) -> Inspection:
-        """The whole database. Without ``samples``: the catalogue and statistics only."""
+        """The whole database. Without ``samples``: the catalogue only."""
         try:
             self._connection.execute("SET statement_timeout = 60000")
-            found = self._catalogue()
+            found = self._catalogue(statistics=samples)
             self._connection.execute(f"SET statement_timeout = {TIMEOUT_MS}".encode())
         except psycopg.Error as error:
             raise Unavailable(
@@ -116,19 +116,19 @@ class Inspector:
     def _rows(self, text: str) -> list[tuple[Any, ...]]:
         return self._connection.execute(raw.SQL(text)).fetchall()
 
-    def _catalogue(self) -> Inspection:
+    def _catalogue(self, *, statistics: bool) -> Inspection:
         with self._connection.transaction():  # the queries must be of one moment
             self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             relations = self._rows(queries.RELATIONS)
             columns = self._rows(queries.COLUMNS)
             indexes = self._rows(queries.INDEXES)
             foreign = self._rows(queries.FOREIGN_KEYS)
-            statistics = self._rows(queries.STATISTICS)
+            known = self._rows(queries.STATISTICS) if statistics else []
             views = self._rows(queries.VIEWS)
-            leaves = self._rows(queries.LEAVES)
+            leaves = self._rows(queries.LEAVES) if statistics else []
             large = bool(self._rows("SELECT EXISTS (SELECT FROM pg_largeobject_metadata)")[0][0])
         names = {oid: TableName(schema, name) for schema, name, oid, *_ in relations}
-        stats = {(oid, column): (nulls, distinct) for oid, column, nulls, distinct in statistics}
+        stats = {(oid, column): (nulls, distinct) for oid, column, nulls, distinct in known}
         by_table: dict[int, dict[str, FoundColumn]] = {}
         for oid, column, type_name, base, kind, element, *rest in columns:
             not_null, generated, identity, default, comment, labels = rest
