@@ -32,10 +32,11 @@ from itertools import product
 
 from postgast import pg_query_pb2 as pb
 
-from seenby.errors import Unsupported
+from seenby.errors import TooComplex, Unsupported
 from seenby.sql import tree
 from seenby.sql.blocks import Block, Item, Join, Query, Sublink
 from seenby.sql.first import first_rows
+from seenby.sql.parse import SPLIT_HINT
 from seenby.sql.pieces import Condition, Part, Piece, finished, select_of
 from seenby.sql.scope import Relation
 from seenby.sql.usable import Around, column_holds, gives, holds, qualified, target, written
@@ -44,6 +45,8 @@ Places = Sequence[tuple[int, str]]
 """Outputs of a query by number, each with the name that it gets."""
 
 MAX_FULL_JOINS = 3
+MAX_WRITTEN = 1000
+"""Entries of FROM. A WITH query is written down wherever it is named, so that a chain of them can double each time."""
 VALUE = "seenby$v"
 
 
@@ -70,6 +73,7 @@ class Influence:
 
     def __init__(self) -> None:
         self._made = 0
+        self._written = 0
         self.agreed = False  # LIMIT below the top is read as at the top
 
     def _name(self, letter: str) -> str:
@@ -317,6 +321,9 @@ class Influence:
         self, relation: Relation, block: Block, around: Around, focus: Relation | None, part: Part | None
     ) -> Piece | None:
         """An entry of FROM; None if it tells nothing."""
+        self._written += 1
+        if self._written > MAX_WRITTEN:
+            raise TooComplex("a companion query for this statement would be too long", hint=SPLIT_HINT)
         if relation.index is not None:
             keys = [(key.kind, relation.alias, key.name) for key in relation.keys] if focus is None else []
             return Piece(relation.node, relation.bit, 0, keys)

@@ -145,3 +145,11 @@ def test_a_lookup_by_key_says_whom_it_examines(text: str, people: str) -> None:
     assert isinstance(plan, QueryPlan)
     wanted = f"SELECT DISTINCT kind, key FROM ({people}) AS c (kind, key) WHERE key IS NOT NULL LIMIT 11"
     assert plan.examined == (wanted if people else None)
+
+
+def test_what_would_double_at_each_step_is_refused_before_it_is_written_down() -> None:
+    links = ["c0 AS (SELECT id, home FROM accounts)"]
+    links += [f"c{n} AS (SELECT x.id, y.home FROM c{n - 1} x JOIN c{n - 1} y ON x.id = y.id)" for n in range(1, 30)]
+    (plan,) = analyse(f"WITH {', '.join(links)} SELECT count(*) FROM c29", SHAPE, CATALOG, cap=10)
+    assert isinstance(plan, RefusedPlan)
+    assert (plan.error.state, plan.error.message) == ("54001", "a companion query for this statement would be too long")
