@@ -262,7 +262,7 @@ class Judge:
             raise OracleFailure(
                 "missing", f"{sorted(map(str, missing))} disclosed, attributed {sorted(map(str, run.people))}"
             )
-        return Verdict(label, outcome, len(disclosed), len(run.people), bool(truth.state))
+        return Verdict(label, outcome, len(disclosed & run.people), len(run.people), bool(truth.state))
 
     def _unnamed_who_change(self, case: Case, width: int, unnamed: frozenset[Person]) -> frozenset[Person]:
         """LIMIT below the top: nobody is missing if the answer stays when any set of those who are not named goes."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from postgast import pg_query_pb2 as pb
 
-from seenby.sql import gather, influence, pieces, tree, usable
+from seenby.sql import first, gather, influence, pieces, tree, usable
 from seenby.sql.blocks import Block, Query
 from seenby.sql.influence import Influence
 from tests.oracles.campaign import analyse
@@ -239,6 +239,22 @@ def optional_rows_steady(patch: Patch) -> None:
     patch.setattr(Block, "steady", property(lambda self: True))
 
 
+def first_rows_hide_each_other(patch: Patch) -> None:
+    """Two LIMITs below the top: the people of one looked for only where the first rows of the other are."""
+    patch.setattr(usable.Around, "literally", lambda self: self)
+
+
+def first_rows_by_their_place(patch: Patch) -> None:
+    """The first rows without those that OFFSET skips."""
+    real = first._number
+
+    def number(select: Any) -> int | None:
+        count = real(select)
+        return count and count - 1 if select.HasField("limit_offset") else count
+
+    patch.setattr(first, "_number", number)
+
+
 MUTANTS: Sequence[Callable[[Patch], None]] = (
     subqueries_forgotten,
     subqueries_in_on_forgotten,
@@ -264,6 +280,8 @@ MUTANTS: Sequence[Callable[[Patch], None]] = (
     every_subquery_shrinks,
     subqueries_carry_nobody,
     optional_rows_steady,
+    first_rows_hide_each_other,
+    first_rows_by_their_place,
 )
 
 

@@ -16,8 +16,8 @@ from tests.oracles.judge import Judge
 from tests.oracles.wide import SHAPES, Wide
 
 LONG = os.environ.get("SEENBY_CAMPAIGN") == "long"
-CHUNKS = 100 if LONG else 14
-QUERIES, OF_A_SHAPE = 800, 90
+CHUNKS = 100 if LONG else 16
+QUERIES, OF_A_SHAPE = 800, 60
 WORKERS = 2
 """Each has its own server and databases."""
 

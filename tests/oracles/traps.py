@@ -18,6 +18,28 @@ TRAPS: dict[str, tuple[str, ...]] = {
         "SELECT 1 FROM @accounts! WHERE false GROUP BY GROUPING SETS ((home), ()) HAVING"
         " (SELECT count(*) FROM @contacts!) > 2",
     ),
+    "first rows below": (
+        "SELECT a.id, v.id FROM (SELECT id FROM @accounts! ORDER BY id LIMIT 1) a JOIN"
+        " (SELECT id FROM @videos! ORDER BY id DESC LIMIT 1) v ON a.id = v.id",
+        "SELECT 1 FROM (SELECT id FROM @accounts! ORDER BY id DESC LIMIT 1) a, (SELECT likes FROM @messages!"
+        " ORDER BY id LIMIT 1) m WHERE a.id = m.likes",
+        "SELECT t.id FROM (SELECT id, coins FROM @accounts! ORDER BY id LIMIT 1 OFFSET 1) t",
+        "SELECT t.id FROM (SELECT id, coins FROM @accounts! ORDER BY coins DESC NULLS LAST, id LIMIT 2 OFFSET 2) t"
+        " WHERE t.coins = 5",
+        "SELECT t.id FROM (SELECT id FROM @accounts a WHERE id IN (SELECT author FROM @videos!) ORDER BY id LIMIT 1) t",
+        "SELECT t.id FROM (SELECT a.id, v.title FROM @accounts a LEFT JOIN @videos v ON v.id = a.id"
+        " ORDER BY v.title NULLS FIRST, a.id LIMIT 1) t",
+        "SELECT t.n FROM (SELECT home, count(*) AS n FROM @accounts! GROUP BY home ORDER BY 2, 1 LIMIT 1) t",
+        "SELECT t.n FROM (SELECT DISTINCT coins AS n FROM @accounts! ORDER BY 1 LIMIT 2) t WHERE t.n > 0",
+        "SELECT a.id FROM @accounts a WHERE a.id = 5 AND a.coins > (SELECT m.likes FROM @messages m"
+        " ORDER BY m.likes DESC NULLS LAST, m.id LIMIT 1)",
+        "SELECT t.id FROM (SELECT s.id FROM (SELECT id FROM @accounts! ORDER BY id LIMIT 3) s"
+        " ORDER BY s.id DESC LIMIT 1) t",
+        "SELECT 1 FROM (SELECT a.id FROM @accounts a JOIN (SELECT likes FROM @messages! ORDER BY id LIMIT 1) m"
+        " ON m.likes = a.coins) x JOIN (SELECT views FROM @videos! ORDER BY id LIMIT 1) y ON y.views < x.id",
+        "SELECT a.handle, t.title FROM @accounts a LEFT JOIN LATERAL (SELECT title FROM @videos v WHERE v.id >= a.id"
+        " ORDER BY v.id LIMIT 1) t ON true WHERE t.title IS NULL OR t.title = 'dogs'",
+    ),
     "groups that come and go": (
         "SELECT home FROM @accounts! GROUP BY home HAVING min(id) > 1",
         "SELECT t.home FROM (SELECT home, min(id) AS n FROM @accounts! GROUP BY home) t WHERE t.n > 1",
