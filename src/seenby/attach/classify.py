@@ -11,7 +11,7 @@ from functools import lru_cache
 from seenby.attach import values
 from seenby.attach.inspection import JSONS, NUMBERS, TIMES, FoundColumn, FoundTable
 from seenby.attach.vocabulary import COLUMNS, HARMLESS_TABLES, HARMLESS_TEXT, ORDER, TABLES
-from seenby.attach.words import PEOPLE, looks_like_reference, phrases, singular, stem, tokens, word_set
+from seenby.attach.words import PEOPLE, STRONG_PEOPLE, looks_like_reference, phrases, singular, stem, tokens, word_set
 from seenby.model.classes import DataClass
 
 _C = DataClass
@@ -116,7 +116,8 @@ def table_class(table: FoundTable) -> DataClass | None:
 def harmless_table(table: FoundTable) -> bool:
     """Whether the name says that the table is the platform's own: ``countries``, ``schema_migrations``."""
     parts = stem(table.name.name)
-    return bool(parts) and ("".join(parts) in HARMLESS_TABLES or parts[-1] in HARMLESS_TABLES)
+    of_people = set(parts) & STRONG_PEOPLE or "profile" in parts  # user_settings
+    return not of_people and ("".join(parts) in HARMLESS_TABLES or parts[-1] in HARMLESS_TABLES)
 
 
 def by_values(column: FoundColumn) -> tuple[DataClass, str, float] | None:

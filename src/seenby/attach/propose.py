@@ -342,6 +342,8 @@ class _Proposer:
             elif table.kind is RelationKind.FOREIGN:
                 found.append((name, "a foreign table: its rows are in another database, map them there"))
         found += [(name, f"belongs to the extension {extension}") for name, extension in self.inspection.left_out]
+        if self.inspection.large_objects:
+            found.append((TableName("public", "large objects"), "not mapped: nobody sees them through Seenby"))
         return tuple(sorted(found))
 
 

@@ -135,6 +135,7 @@ def test_what_a_map_cannot_hold_has_a_sentence(proposal: Proposal) -> None:
     assert "a materialized view over billing.invoices" in told["totals"]
     assert "a foreign table" in told["elsewhere"]
     assert "extension pg_stat_statements" in told["pg_stat_statements"]
+    assert "nobody sees them" in told["large objects"]
     text = to_toml(proposal)
     assert "# odd name: its name has a dot, a comma or a space" in text
     for left_out in ("user_names", "totals", "elsewhere", "pg_stat_statements"):

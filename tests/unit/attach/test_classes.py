@@ -82,6 +82,7 @@ def test_text_of_nobody_needs_a_reason() -> None:
     assert verdict("code", owned=False, table="things").data_class is DataClass.PUBLIC
     assert verdict("name", owned=False, table="countries").data_class is DataClass.PUBLIC
     assert verdict("name", owned=False, table="things").data_class is None
+    assert verdict("name", owned=False, table="user_settings").data_class is None, "settings, but of users"
     assert verdict("blob", "json", owned=False, table="countries").data_class is None
     assert verdict("code", samples=("a long text that somebody wrote",) * 1, owned=False).data_class is DataClass.PUBLIC
     prose = ("I think it is so", "you know that it is", "what a day this was")
