@@ -289,4 +289,12 @@ class _Rewriter:
             return
         if node.type_cast.type_name.array_bounds:
             name += "[]"
-        node.func_call.CopyFrom(functions.served_call(name, node.type_cast.arg))
+        call = functions.served_call(name, node.type_cast.arg)
+        if node.type_cast.arg.WhichOneof("node") != "a_const" or name.endswith("[]"):
+            node.func_call.CopyFrom(call)
+            return
+        # A name is looked up once, not row by row: pgcli's list of functions took 2 s.
+        lookup = pb.SelectStmt(limit_option=pb.LIMIT_OPTION_DEFAULT, op=pb.SETOP_NONE)
+        lookup.target_list.add().res_target.val.func_call.CopyFrom(call)
+        node.sub_link.sub_link_type = pb.EXPR_SUBLINK
+        node.sub_link.subselect.select_stmt.CopyFrom(lookup)
