@@ -442,10 +442,11 @@ class Held:
 
 
 @pytest.fixture
-def held(served: Served, monkeypatch: pytest.MonkeyPatch) -> Held:
+def held(served: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
     made = Held(served)
     monkeypatch.setattr(served.region.ledger, "submit", made.submit)
-    return made
+    yield made
+    made.let_go()
 
 
 def hide(connection: psycopg.Connection[Any], video: int) -> Future[str]:
