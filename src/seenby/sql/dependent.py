@@ -18,7 +18,7 @@ from seenby.sql.scope import Column, Relation
 
 def complete_groups(block: Block, keys: Mapping[tuple[str, str], tuple[str, ...]]) -> None:
     """Adds to GROUP BY the named columns of every table whose primary key stands there. ``keys``: of all tables."""
-    if not block.grouped or block.sets:
+    if not block.select.group_clause or block.sets:  # DISTINCT ON makes no groups
         return
     grouped = {id(column) for column in block.grouped}
     fixed = [relation for relation in block.relations if _is_fixed(relation, grouped, keys)]
