@@ -25,7 +25,16 @@ _COUNT = [pb.Node(string=pb.String(sval="count"))]
 _OPERATORS = TRUTH_VALUES | {"a_expr", "collate_clause", "a_indirection"}
 _BETWEEN = frozenset({pb.AEXPR_BETWEEN, pb.AEXPR_NOT_BETWEEN, pb.AEXPR_BETWEEN_SYM, pb.AEXPR_NOT_BETWEEN_SYM})
 _PRINTED_BARE = {"t": "true", "f": "false"}  # 't'::bool is printed as true, which has another column name
-_TIMESTAMPS = frozenset({1082, 1114, 1184})  # date, timestamp, timestamptz (pg_type.dat)
+_WIDENED = {
+    "date": {1082, 1114, 1184},
+    "timestamp": {1114},
+    "int4": {16, 21, 23},
+    "int8": {20, 21, 23},
+    "numeric": {20, 21, 23, 1700},
+    "float8": {20, 21, 23, 700, 701},
+}
+"""Casts of columns of these types (pg_type.dat: bool 16, int8 20, int2 21, int4 23, float4 700, float8 701, date 1082,
+timestamp 1114, timestamptz 1184, numeric 1700) that cannot fail."""
 
 
 _SUBLINKS = frozenset({pb.EXISTS_SUBLINK, pb.ANY_SUBLINK, pb.ALL_SUBLINK, pb.EXPR_SUBLINK, pb.ARRAY_SUBLINK})
@@ -159,6 +168,7 @@ class Expressions:
         elif kind in {pb.AEXPR_OP, pb.AEXPR_OP_ANY, pb.AEXPR_OP_ALL}:
             # Without columns and parameters the planner computes it, whatever the data: all or no rows fail.
             self.total = name in functions.TOTAL_OPERATORS or (len(self.refs) == known and self._named == named)
+            self.total = self.total or (name in {"/", "%"} and _is_positive(expr.rexpr))
             if name in {"~~", "!~~", "~~*", "!~~*"}:
                 self.total = self.total and pattern_cannot_fail(expr.rexpr)
         elif kind == pb.AEXPR_SIMILAR:
@@ -207,8 +217,8 @@ class Expressions:
             return
         if len(self.refs) == known and self._named == named:
             return
-        a_date = type_name == "date" and inner == "column_ref" and self.refs[-1].type_oid in _TIMESTAMPS
-        self.total = self.total and a_date
+        widened = inner == "column_ref" and self.refs[-1].type_oid in _WIDENED.get(type_name, ())
+        self.total = self.total and widened and not cast.type_name.typmods
 
     def _collate(self, expr: pb.CollateClause) -> None:
         functions.check_collation(expr.collname)
@@ -346,6 +356,12 @@ class Expressions:
         self._scope, self._use, self.refs, self.found = scope, "a window function", [], Found()
         self._note(window=self.window_parts(window))
         return self.refs
+
+
+def _is_positive(node: pb.Node) -> bool:
+    """A number greater than zero: to divide by it cannot fail."""
+    kind = node.a_const.WhichOneof("val") if node.WhichOneof("node") == "a_const" else None
+    return (kind == "ival" and node.a_const.ival.ival > 0) or (kind == "fval" and float(node.a_const.fval.fval) > 0)
 
 
 _METHODS: dict[str, Callable[[Expressions, Message], None]] = {
