@@ -40,6 +40,20 @@ TRAPS: dict[str, tuple[str, ...]] = {
         "SELECT a.handle, t.title FROM @accounts a LEFT JOIN LATERAL (SELECT title FROM @videos v WHERE v.id >= a.id"
         " ORDER BY v.id LIMIT 1) t ON true WHERE t.title IS NULL OR t.title = 'dogs'",
     ),
+    "first rows of WITH queries": (
+        "WITH r AS (SELECT 1 AS x) SELECT t.id FROM (SELECT a.id FROM @accounts a JOIN r ON true"
+        " ORDER BY a.id LIMIT 1) t",
+        "WITH r AS (SELECT id FROM @accounts! WHERE coins > 1) SELECT t.id FROM"
+        " (SELECT id FROM r ORDER BY id LIMIT 1) t",
+        "WITH r AS (SELECT id FROM @accounts! WHERE coins > 1), s AS (SELECT id FROM r ORDER BY id DESC LIMIT 2)"
+        " SELECT count(*) FROM s",
+        "WITH r AS (SELECT id FROM @accounts! WHERE coins > 1), s AS (SELECT id FROM r ORDER BY id DESC LIMIT 2)"
+        " SELECT a.handle FROM @accounts a WHERE a.id IN (SELECT id FROM s)",
+        "WITH r AS (SELECT 1 AS x) SELECT a.handle FROM @accounts a WHERE a.coins >"
+        " (SELECT m.likes FROM @messages m JOIN r ON r.x < m.id ORDER BY m.id LIMIT 1)",
+        "WITH r AS (SELECT 1 AS x) SELECT count(*) FROM (WITH s AS (SELECT 2 AS y)"
+        " SELECT m.likes FROM @messages m, r, s ORDER BY m.id LIMIT 1) t",
+    ),
     "groups that come and go": (
         "SELECT home FROM @accounts! GROUP BY home HAVING min(id) > 1",
         "SELECT t.home FROM (SELECT home, min(id) AS n FROM @accounts! GROUP BY home) t WHERE t.n > 1",

@@ -187,6 +187,13 @@ class Wide(Makers):
         self.forced = [maker]
         return self.base(1)[:2]
 
+    def over_cte(self) -> Made:
+        """Any kind of subquery, of rows that a WITH query gives."""
+        inner, columns = self.made("plain", ("int", "text"), 0)
+        self.known = {"base": columns}
+        query, outs = self.over(self.random.choice(list(BELOW.values())))
+        return replace(query, ctes=(Cte("base", inner),)), outs
+
     def twice(self) -> Made:
         """A WITH query that is read twice."""
         kind = self.random.choice(("plain", "grouped", "limited", "windowed", "combined", "distinct_on"))
@@ -288,6 +295,7 @@ def _shapes() -> dict[str, tuple[float, Shape]]:
             4,
             lambda wide: wide.conditioned(wide.random.choice(list(CONDITIONS.values())), 2, 0.5),
         ),
+        "over a CTE": (3, lambda wide: wide.over_cte()),
         "CTE read twice": (3, lambda wide: wide.twice()),
         "LATERAL": (4, lambda wide: wide.beside_tables("lateral")),
         "function in FROM": (3, lambda wide: wide.beside_tables("function", 1)),
