@@ -50,7 +50,7 @@ def distinct_keys(block: Block) -> list[Key]:
         keep, drop = first.root, second.root if whole_row else second
         if keep is not drop and drop.same is None:
             drop.same = keep
-            keep.uses = [*keep.uses, *drop.uses]
+            keep.uses = list({id(one): one for one in [*keep.uses, *drop.uses]}.values())  # a WITH query twice: once
     return [key for key in keys if key.same is None]
 
 
