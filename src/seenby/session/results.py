@@ -104,7 +104,8 @@ class Results(Item):
             result.cohort,
         )
         tell = self._head() + self._written(out)
-        if final and not people and result.part == 0 and result.plan.examined is not None:
+        lookup = result.plan.examined is not None and template.bound is not EntryBound.STATISTIC  # which names nobody
+        if final and not people and result.part == 0 and lookup:
             session.examine(result, item, tell)
         else:
             session.record(item, tell)
