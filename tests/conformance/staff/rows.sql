@@ -1,5 +1,5 @@
 -- What the people of the list did, beside what chance gave them, so that few answers are empty: two who quarrel (20, 21),
--- a customer who buys (42), tickets in a queue. Ids above 1.9 * 10^9 are from here.
+-- a customer who buys (42), tickets in a queue. Ids above 1.9 * 10^9 are from here, and two videos.
 
 INSERT INTO messages (id, sender_id, recipient_id, client_uuid, body, attachment, sent_at)
 SELECT 1900000000 + n, 1000000000 + CASE WHEN n % 3 = 0 THEN 21 ELSE 20 END, 1000000000 + CASE WHEN n % 3 = 0 THEN 20 ELSE 21 END,
@@ -20,9 +20,9 @@ SELECT 1900000000 + n, v.id, 1000000020, NULL, 'call me when you can', date_trun
 FROM generate_series(1, 5) n, (SELECT min(id) AS id FROM videos WHERE account_id = (SELECT min(account_id) FROM videos)) v;
 
 INSERT INTO videos (id, account_id, caption, tags, length_s, views, posted_at)
-VALUES (1900000001, 1000000042, 'see you at eight?', '{recipe,fyp}', 31, 4200, now() - interval '12 days'),
-       (1900000002, 1000000021, 'where is this place', '{cats,travel}', 18, 900, now() - interval '3 days');
-INSERT INTO comments (id, video_id, account_id, body, posted_at) VALUES (1900000011, 1900000002, 1000000020, 'not again', now() - interval '2 days');
+VALUES (1000000901, 1000000042, 'see you at eight?', '{recipe,fyp}', 31, 4200, now() - interval '12 days'),
+       (1000000902, 1000000021, 'where is this place', '{cats,travel}', 18, 900, now() - interval '3 days');
+INSERT INTO comments (id, video_id, account_id, body, posted_at) VALUES (1900000011, 1000000902, 1000000020, 'not again', now() - interval '2 days');
 
 INSERT INTO purchases (id, wallet_id, coins, price, at)
 SELECT 1900000000 + n, w.id, 700, 9.03, now() - n * interval '9 days'

@@ -98,6 +98,7 @@ class Granted:
     notices: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.connection.execute("SET statement_timeout = '8s'")  # longer than anybody waits
         self.connection.add_notice_handler(lambda told: self.notices.append(told.message_primary or ""))
 
 
