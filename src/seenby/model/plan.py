@@ -53,6 +53,28 @@ class OutputKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Explaining:
+    """EXPLAIN: what may be shown of the plan (sql/explained.py).
+
+    Attributes:
+        form: text, xml, json or yaml.
+        tables: that the grant shows: (schema, table).
+        names: what the user calls what is read: tables, aliases, WITH.
+        columns: that the grant shows, and names that the user gives.
+        constants: the user's, as text.
+        functions, types: that a statement may name.
+    """
+
+    form: str
+    tables: frozenset[tuple[str, str]]
+    names: frozenset[str]
+    columns: frozenset[str]
+    constants: frozenset[str]
+    functions: frozenset[str]
+    types: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class QueryPlan:
     """A SELECT that may run.
 
@@ -79,6 +101,7 @@ class QueryPlan:
         cohort: for STATISTIC: who stands behind it.
         conditions: for STATISTIC: the columns that choose its people and make its groups.
         instead: for STATISTIC: how the same text is answered when it is none after all (too few people); None: refused.
+        explains: for EXPLAIN, which answers with a plan of its own.
     """
 
     sql: str
@@ -103,6 +126,7 @@ class QueryPlan:
     cohort: CohortQuery | None = None
     conditions: tuple[str, ...] = ()
     instead: QueryPlan | None = None
+    explains: Explaining | None = None
 
     @property
     def beside(self) -> bool:

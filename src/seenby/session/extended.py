@@ -17,7 +17,7 @@ from seenby.model.plan import (
     RefusedPlan,
     WritePlan,
 )
-from seenby.session import around, asking, writes
+from seenby.session import around, asking, explain, writes
 from seenby.session.expect import Acknowledged, Local
 from seenby.session.parameters import closed_type
 from seenby.session.results import Results
@@ -139,7 +139,9 @@ def describe(session: Session, body: bytes) -> None:
         head = backend.parameter_description(parameters.parameters if parameters else ()) if kind == b"S" else b""
         if isinstance(plan, WritePlan):
             return head + writes.described(session, plan, statement.server, formats)
-        return head + (backend.row_description(rows.fields, formats) if rows else backend.NO_DATA_DONE)
+        return head + (
+            backend.row_description(explain.columns(plan, rows.fields), formats) if rows else backend.NO_DATA_DONE
+        )
 
     session.pending.append(Local(answer))
 
@@ -161,12 +163,16 @@ def execute(session: Session, body: bytes) -> None:
         return
     heading = asking.notices(result.plan) if result.plan.notices and not result.started else b""
     result.started = True
+    if limit > 0 and result.plan.explains:
+        error = Unsupported("EXPLAIN is not fetched in portions here", hint="ask for all rows")
+        session.refuse(error, portal.statement.text, attempt=False, extended=True)
+        return
     if limit > 0:
         # OFFSET: the rows to drop come on top of those that the client asks for.
         limit = min(limit + result.unasked, MAX_ROWS)
         result.unasked = 0
     session.send(frontend.execute(name, max(limit, 0)))
-    session.pending.append(Results(result, heading))
+    session.pending.append(explain.results(result, heading))
     if result.plan.changes:
         session.in_step(result.plan)
 

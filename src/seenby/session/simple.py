@@ -18,9 +18,8 @@ from seenby.model.plan import (
     RefusedPlan,
     WritePlan,
 )
-from seenby.session import around, asking, writes
+from seenby.session import around, asking, explain, writes
 from seenby.session.expect import Acknowledged, Local
-from seenby.session.results import Results
 from seenby.session.statements import ClientStatement, ServerStatement
 from seenby.wire import backend, frontend
 
@@ -123,10 +122,12 @@ def _execute(session: Session, plan: ExecutePlan, text: str) -> bool:
 def _read(
     session: Session, read: QueryPlan, server: ServerStatement, text: str, values: bytes = frontend.NO_VALUES
 ) -> None:
-    results = Results(asking.new_result(session, read, server, text, values))
+    results = explain.results(asking.new_result(session, read, server, text, values))
     if read.beside:
         asking.companion(session, read, values, server.parameters, results)
     session.send(frontend.bind(b"", server.name, values) + frontend.execute(b""))
     session.pending.append(Acknowledged(backend.BIND_DONE, tell=False))
-    session.pending.append(Local(lambda: asking.notices(read) + backend.row_description(server.fields)))
+    session.pending.append(
+        Local(lambda: asking.notices(read) + backend.row_description(explain.columns(read, server.fields)))
+    )
     session.pending.append(results)

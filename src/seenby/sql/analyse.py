@@ -9,7 +9,7 @@ from seenby.errors import SeenbyError
 from seenby.model.plan import ControlKind, ControlPlan, Plan, RefusedPlan
 from seenby.model.shape import Catalog, Shape
 from seenby.model.statistic import ROWS, Answering
-from seenby.sql import around, catalogq, linkage, rules, settings, statements, writes
+from seenby.sql import around, catalogq, explain, linkage, rules, settings, statements, writes
 from seenby.sql.parse import Statement, parse, too_complex
 from seenby.sql.read import Reader
 from seenby.sql.views import Views
@@ -78,6 +78,8 @@ def _decide(
     try:
         if kind == "select_stmt":
             return settings.called(node.select_stmt) or select(node.select_stmt)
+        if kind == "explain_stmt":
+            return explain.decide(node.explain_stmt, select, views, catalog)
         plan = around.decide(node, kind, select)
         if plan is not None:
             return plan
