@@ -58,10 +58,11 @@ class CohortRows(Item):
         cohort = plan.cohort
         assert access is not None
         assert cohort is not None
-        values = tuple(result.parameters)
-        if cohort.steady and not any(names_a_moment(value or "") for value in values):
+        if cohort.steady and not names_a_moment(result.values.decode("latin-1")):
+            # Values as they were bound, with their formats and types: the same bytes can say something else.
             # Settings as of now: every SET before this query has been answered, and none behind it.
-            groups.asked = (cohort.sql, values, tuple(sorted(session.meaning.now.items())))
+            settings = tuple(sorted(session.meaning.now.items()))
+            groups.asked = (cohort.sql, result.values, result.server.parameters, settings)
         cohorts = list(groups.cohorts())
         enough = groups.all_large if plan.instead else groups.shown or cohort.grouped
         close = enough and access.cohorts.close(cohorts, cohort.least)
