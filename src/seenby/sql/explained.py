@@ -136,10 +136,11 @@ class _Filter:
             return False
         select = statements[0].stmt.select_stmt
         names = {field.name for field, _ in select.ListFields()}
-        if not names <= {"target_list", "sort_clause", "limit_option", "op"} or len(select.target_list) != 1:
+        if not names <= {"target_list", "sort_clause", "limit_option", "op"}:
             return False
-        nodes = list(select.sort_clause) or [select.target_list[0].res_target.val]
-        return not select.target_list[0].res_target.name and all(self._own(node) for node in nodes)
+        if len(select.target_list) != 1 or len(select.sort_clause) > 1 or select.target_list[0].res_target.name:
+            return False
+        return self._own(select.sort_clause[0] if select.sort_clause else select.target_list[0].res_target.val)
 
     def _own(self, message: Message) -> bool:
         match message:
