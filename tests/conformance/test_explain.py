@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("served")]
 Connection = psycopg.Connection[Any]
 STAFF = "ben.ortiz"
 PERSON = "account:1000000042"
-CELLS = tuple((what, ["eu"]) for what in ("contact", "device"))
+CELLS = tuple((what, ["eu"]) for what in ("communication", "contact", "device"))
 NEVER = (
     "seenby", "scope", "current_user", "person", "kind", "role", "payments", "credentials", "password", "imei", "iban",
     "region", "rows=", "cost=", "width=", "_pkey", "Rows", "Cost", "Output", "Schema", "Index Name", "'eu'",
@@ -44,6 +44,7 @@ QUERIES = (
     "SELECT o1.handle FROM accounts o1, accounts o2, LATERAL (SELECT model FROM devices WHERE account_id = o2.id) s",
     "SELECT s.id, t.id FROM accounts s FULL JOIN devices t ON s.id = t.account_id",
     "SELECT name FROM countries c WHERE c.name = 'x'",
+    "SELECT body FROM messages m WHERE m.body = 'x'",
     "SELECT posted_at FROM videos ORDER BY posted_at",
 )
 

@@ -4,7 +4,8 @@ Read in this order: ``analyse.py`` (the path of one text), ``statements.py`` (th
 ``read.py`` with ``withclause.py``, ``fromclause.py``, ``series.py``, ``scope.py`` and ``expressions.py`` (names, masks,
 functions), ``linkage.py`` (who is compared with whom), ``rules.py`` (the decision), ``carry.py`` (keys in the output),
 ``outer.py`` (when these name everybody), ``companion.py`` with ``influence.py`` and ``usable.py`` (who took part),
-``catalogq.py`` (queries over the catalog or over nothing).
+``catalogq.py`` (queries over the catalog or over nothing). EXPLAIN: ``explain.py`` (what is asked), ``explained.py``
+(what of a plan is shown), ``explain_forms.py`` (how it is written).
 """
 
 from seenby.sql.analyse import analyse
