@@ -210,9 +210,14 @@ class Query:
     settled: bool = False
     settles_inside: bool = False
 
+    _persons: bool | None = None
+
     @property
     def persons(self) -> bool:
-        return any(block.persons for block in self.blocks)
+        """Tables with people stand somewhere in it. Asked when it was read whole, and then known."""
+        if self._persons is None:
+            self._persons = any(block.persons for block in self.blocks)
+        return self._persons
 
     @property
     def lone_row(self) -> bool:

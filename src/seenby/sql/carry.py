@@ -8,11 +8,13 @@ last columns, in the outermost output the first ones.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from postgast import pg_query_pb2 as pb
 
 from seenby.sql import tree
 from seenby.sql.blocks import Block, Conjunct, Query
-from seenby.sql.scope import Column, Key
+from seenby.sql.scope import Column, Key, Shown
 
 # Equal values of these types print equally, so that an equality of two keys makes one of them redundant:
 # bigint, smallint, integer, uuid (pg_type.dat). Not text: a collation may call two spellings equal.
@@ -50,8 +52,13 @@ def distinct_keys(block: Block) -> list[Key]:
         keep, drop = first.root, second.root if whole_row else second
         if keep is not drop and drop.same is None:
             drop.same = keep
-            keep.uses = list({id(one): one for one in [*keep.uses, *drop.uses]}.values())  # a WITH query twice: once
+            keep.uses = _each_once([*keep.uses, *drop.uses])
     return [key for key in keys if key.same is None]
+
+
+def _each_once(uses: Iterable[set[Shown]]) -> list[set[Shown]]:
+    """A chain of WITH queries that each name the last one twice would double them at each step."""
+    return list({id(use): use for use in uses}.values())
 
 
 def _equal_keys(conjunct: Conjunct) -> tuple[Key, Key] | None:
@@ -93,7 +100,7 @@ def append_keys(query: Query) -> list[Key]:
     keys = []
     for number, column in enumerate(found, 1):
         name = f"seenby$k{number}"
-        uses = [use for key in column if key is not None for use in key.uses]
+        uses = _each_once(use for key in column if key is not None for use in key.uses)
         one = next(key for key in column if key is not None)
         keys.append(Key(one.kind, one.relation, name, uses, many=is_many(query, column)))
         for place, (block, key) in enumerate(zip(query.blocks, column, strict=True)):

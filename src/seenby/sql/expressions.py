@@ -263,6 +263,13 @@ class Expressions:
             self._walk(item.sort_by.node)
         if call.HasField("agg_filter"):
             self._walk(call.agg_filter)
+        outwards = [column.origin is not None for column in self.refs[start:]]
+        if self._use == "an aggregate" and outwards and all(outwards):
+            # SQL makes it an aggregate of the SELECT around, which then gives one row.
+            raise Unsupported(
+                f"{name}() of columns of the SELECT around its subquery cannot be attributed to people",
+                hint="compute it in a subquery in FROM first",
+            )
         if self._use != outer_use:
             refs, sublinks = tuple(self.refs[start:]), tuple(self.found.sublinks[asked:])
             self.found.mixed.append(Mixed(name, call.agg_distinct, refs, sublinks, window))

@@ -32,6 +32,8 @@ def settles(query: Query) -> bool:
         return False
     if any(key.many for key in block.keys) or _number(select) is None:
         return False
+    if any(not table.schemaname for table in tree.table_references(select, frozenset())):
+        return False  # a WITH query around it: its name means nothing where the companion is written down
     if any(join.nullable for join in block.joins) or not all(column.total for column in block.outputs):
         return False
     # What stands around it may be fragile or not: the place where it is written down tells (influence.py).

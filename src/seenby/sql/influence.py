@@ -74,6 +74,7 @@ class Influence:
     def __init__(self) -> None:
         self._made = 0
         self._written = 0
+        self._riding: dict[int, bool] = {}
         self.agreed = False  # LIMIT below the top is read as at the top
 
     def _name(self, letter: str) -> str:
@@ -371,7 +372,15 @@ class Influence:
     def _rides(self, relation: Relation) -> bool:
         """The keys of a subquery can stand in its rows: one plain SELECT, whose columns all tell rows apart."""
         query = relation.query
-        if query is None or query.recursion or query.branches is not None or query.limited or not query.persons:
+        if query is None:
+            return False
+        known = self._riding.get(id(query))
+        if known is None:
+            known = self._riding[id(query)] = self._keys_ride(query)
+        return known
+
+    def _keys_ride(self, query: Query) -> bool:
+        if query.recursion or query.branches is not None or query.limited or not query.persons:
             return False
         (block,) = query.blocks
         if block.lone_row or block.sublinks or any(join.kind == pb.JOIN_FULL for join in block.joins):

@@ -89,7 +89,7 @@ class Reader(SelectListReader):
             query.obstacles.append("LIMIT")
         if query.branches is None:
             block = query.blocks[0]
-            complete_groups(block, self.catalog.primary_keys)
+            complete_groups(block, self.catalog.primary_keys, self.expressions.readings)
             block.any_order = gather.in_any_order(block, self.expressions.readings)
             gather.settle(block)
             query.settled = first.settles(query)
