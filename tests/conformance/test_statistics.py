@@ -261,14 +261,20 @@ def test_a_grant_for_both_names_people_where_they_are_too_few(served: Served) ->
     assert b'"statistic"' not in queries(items)[1].record
 
 
-def test_a_grant_for_both_names_everybody_rather_than_tell_a_difference(served: Served) -> None:
+@pytest.mark.parametrize("first", [True, False])
+def test_nor_does_a_grant_for_both_tell_a_difference(served: Served, *, first: bool) -> None:
+    """To name the 149 would not do: the figure that the two tell is about the one who is not among them."""
     [(one,)] = real(served, "SELECT min(id) FROM accounts")
+    pair = ["SELECT count(*) FROM accounts", f"SELECT count(*) FROM accounts WHERE id <> {one}"]
+    if not first:
+        pair.reverse()
     with served.connect("lena.koch", grant(served, "lena.koch", "both")) as connection, recorded(served) as items:
-        rows(connection, "SELECT count(*) FROM accounts")
-        assert rows(connection, f"SELECT count(*) FROM accounts WHERE id <> {one}") == [(149,)]
-    assert [(entry.bound, len(entry.people)) for entry in queries(items)] == [
-        (EntryBound.STATISTIC, 0), (EntryBound.UPPER, 149),
-    ]  # fmt: skip
+        expected = rows(connection, pair[0])
+        with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="differ by fewer than 10 people"):
+            rows(connection, pair[1])
+        assert rows(connection, pair[0]) == expected
+    assert [type(item) for item in items] == [QueryDisclosure, RefusedAttempt, QueryDisclosure]
+    assert {(entry.bound, len(entry.people)) for entry in queries(items)} == {(EntryBound.STATISTIC, 0)}
 
 
 def test_a_grant_for_rows_is_as_it_was(served: Served) -> None:

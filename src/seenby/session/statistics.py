@@ -1,7 +1,8 @@
 """A statistic on its way: who stands behind it is known before its rows come, and decides whether they may be shown.
 
-Too few people, or nearly the people of an earlier statistic: under a grant that shows rows too it is answered as rows
-are, everybody named; under a grant for statistics alone it is refused.
+Too few people: under a grant that shows rows too it is answered as rows are, everybody named; under a grant for
+statistics alone it is refused. Nearly the people of an earlier statistic: refused under both, because the few in whom
+they differ may be just those whom the rows would not name.
 """
 
 from __future__ import annotations
@@ -70,19 +71,19 @@ class CohortRows(Item):
             access.cohorts.add(cohorts)
             result.cohort = groups.people
             result.upper.clear()
-        elif plan.instead is not None:
-            result.plan = plan.instead
-            result.template = session.template(plan.instead, result.template.text)
-        elif groups.too_many:
-            result.refused = LimitReached(
-                "this statistic has too many groups", hint="group by something coarser, or narrow the WHERE"
-            )
         elif close:
             access.usage.breaches += 1
             result.refused = LimitReached(
                 f"this statistic and an earlier one differ by fewer than {cohort.least} people, so that together they "
                 "would tell about those",
                 hint="ask about other groups; the refusal is recorded, and ten of them end the grant",
+            )
+        elif plan.instead is not None:
+            result.plan = plan.instead
+            result.template = session.template(plan.instead, result.template.text)
+        elif groups.too_many:
+            result.refused = LimitReached(
+                "this statistic has too many groups", hint="group by something coarser, or narrow the WHERE"
             )
         else:
             result.refused = LimitReached(
