@@ -56,6 +56,15 @@ SPELLINGS = {
     "one CTE, twice": f"""WITH seen AS ({SEEN}) SELECT b.id FROM seen a JOIN seen b ON a.ip = b.ip
         WHERE a.id = {JOURNALIST} AND b.is_employee""",
     "NATURAL JOIN": f"SELECT x.id FROM (SELECT id, ip FROM ({SEEN}) s WHERE is_employee) x NATURAL JOIN ({MINE}) m",
+    "a function in FROM": f"SELECT x.id FROM unnest(ARRAY({MINE})) u JOIN ({SEEN}) x ON x.ip = u WHERE x.is_employee",
+    "a function in FROM, of an aggregate": f"""SELECT x.id FROM unnest((SELECT array_agg(m.ip) FROM ({MINE}) m)) u (ip)
+        JOIN ({SEEN}) x USING (ip) WHERE x.is_employee""",
+    "texts of a function in FROM": f"""SELECT x.id FROM string_to_table((SELECT string_agg(host(m.ip), ',')
+        FROM ({MINE}) m), ',') u JOIN ({SEEN}) x ON host(x.ip) = u WHERE x.is_employee""",
+    "two functions in FROM": f"""SELECT 1 FROM unnest(ARRAY({MINE})) a (u)
+        JOIN unnest(ARRAY(SELECT ip FROM ({SEEN}) x WHERE is_employee)) b (u) USING (u)""",
+    "IN over a function": f"""SELECT x.id FROM ({SEEN}) x WHERE x.is_employee
+        AND x.ip IN (SELECT u FROM unnest(ARRAY({MINE})) u)""",
     "LATERAL": f"""SELECT x.id FROM ({MINE}) m CROSS JOIN LATERAL
         (SELECT s.id FROM ({SEEN}) s WHERE s.ip = m.ip AND s.is_employee) x""",
     "outer join": f"""SELECT x.id FROM ({SEEN}) x LEFT JOIN ({MINE}) m ON m.ip = x.ip

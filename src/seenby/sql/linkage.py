@@ -257,7 +257,8 @@ class _Linkage:
         if relation is None and (reading := self._made.get(column)) is not None:
             return self._result(reading)
         if relation is None or (relation.index is None and relation.query is None and relation.own is None):
-            return next((one for source in column.sources if (one := self.link(source)) is not None), None)
+            asked = () if relation is None else relation.asked
+            return next((one for one in self._taken(column.sources, asked) if one is not None), None)
         if relation.index is not None:
             return self._owner(relation) if relation.index.original(column) in relation.index.links else None
         if relation.own is not None:

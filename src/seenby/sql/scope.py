@@ -16,7 +16,7 @@ from seenby.sql.named import own_name, system_column, whole_row
 from seenby.sql.refused import refused_column
 
 if TYPE_CHECKING:
-    from seenby.sql.blocks import Query
+    from seenby.sql.blocks import Query, Sublink
 
 SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 
@@ -182,6 +182,7 @@ class Relation:
         lateral: it may name relations before it.
         needs: those relations of the block that it names.
         total: a function in FROM that cannot fail, whatever the data.
+        asked: the subqueries in its arguments.
     """
 
     alias: str
@@ -199,6 +200,7 @@ class Relation:
     lateral: bool = False
     needs: int = 0
     total: bool = True
+    asked: tuple[Sublink, ...] = ()
 
     @property
     def persons(self) -> bool:

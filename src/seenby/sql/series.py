@@ -53,7 +53,7 @@ def read(node: pb.Node, place: int, beside: Scope, expressions: Expressions) -> 
     if len(given) > len(names):
         raise SyntaxFailed(f'table "{alias}" has {len(names)} columns available but {len(given)} columns specified')
     names[: len(given)] = given
-    relation = Relation(alias, 1 << place, node)
+    relation = Relation(alias, 1 << place, node, asked=tuple(found.sublinks))
     constant = not refs and not expressions.parameters and not found.sublinks
     simple = all(one.WhichOneof("node") in {"column_ref", "a_const", "param_ref"} for one in call.func_call.args)
     relation.total = constant or (name in TOTAL and simple and all(column.total for column in refs))
