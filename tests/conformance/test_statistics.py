@@ -332,6 +332,21 @@ def test_no_error_is_an_answer_about_one_row(served: Served, analyst: Connection
             rows(analyst, f"SELECT count(*) FROM accounts WHERE {condition}")
 
 
+def test_nor_is_an_overflow(served: Served, analyst: Connection) -> None:
+    """A column added to itself often enough fails as soon as one value is larger than any number one likes."""
+    often = "length_s"
+    for _ in range(7):
+        often = f"({often} + {often})"
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="could fail on a single large value"):
+        rows(analyst, f"SELECT sum({often}) FROM videos")
+    for sql in (
+        f"SELECT sum({often.replace('length_s', 'length_s::numeric')}) FROM videos",
+        "SELECT avg(extract(epoch FROM posted_at) - extract(epoch FROM created_at))::int FROM videos v "
+        "JOIN accounts a ON a.id = v.account_id",
+    ):
+        assert rows(analyst, sql) == real(served, sql)
+
+
 def test_too_many_groups(served: Served, analyst: Connection) -> None:
     with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="too many groups"):
         rows(analyst, "SELECT at, count(*) FROM watch_events GROUP BY at")

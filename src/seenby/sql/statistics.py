@@ -29,6 +29,9 @@ PLAIN = names("length char_length character_length octet_length lower upper abs"
 
 OF_FIELD = names("date_trunc date_part extract")
 
+_NUMERIC = 1700
+"""Of pg_type.dat. Its numbers have up to 131,072 digits: no sum that fits into a statement is too large."""
+
 Why = str
 """Why it is no statistic, as in ``..., and WHY``."""
 
@@ -214,6 +217,11 @@ def _why_not_argument(call: pb.FuncCall, name: str, block: Block, total: Total) 
             return (
                 f"what stands inside of {name}() could pick a single person: only columns as they are can stand there"
             )
+        if _overflows(argument, block):
+            return (
+                f"+ and - inside of {name}() could fail on a single large value: write x::numeric + y::numeric, and "
+                "extract(epoch FROM x) for times"
+            )
         for ref in _refs(argument):
             column = _column(ref, block)
             if not _straight(column):
@@ -246,6 +254,28 @@ def _plain(node: pb.Node, total: Total) -> bool:
             operator = expr.name[-1].string.sval
             linear = expr.kind == pb.AEXPR_OP and operator in {"+", "-"}
             return linear and expr.HasField("lexpr") and _plain(expr.lexpr, total) and _plain(expr.rexpr, total)
+    return False
+
+
+def _overflows(node: pb.Node, block: Block) -> bool:
+    """Is there a sum or difference of what is not numeric? It fails beyond some value, and sums of one column with
+    itself bring that value down to any number: so the largest value of all people would be found."""
+    return any(one.WhichOneof("node") == "a_expr" and not _is_numeric(one, block) for one in (node, *_all(node)))
+
+
+def _is_numeric(node: pb.Node, block: Block) -> bool:
+    """Of type numeric. ``node``: as ``_plain`` has it."""
+    match node.WhichOneof("node"):
+        case "column_ref":
+            column = _column(node, block)
+            return column is not None and column.type_oid == _NUMERIC
+        case "type_cast":
+            return bool(node.type_cast.type_name.names[-1].string.sval == "numeric")
+        case "func_call":
+            name = name_of_call(node.func_call)
+            return name == "extract" or (name == "abs" and _is_numeric(node.func_call.args[0], block))
+        case "a_expr":
+            return _is_numeric(node.a_expr.lexpr, block) and _is_numeric(node.a_expr.rexpr, block)
     return False
 
 

@@ -25,11 +25,12 @@ STATISTICS = (
     "SELECT count(*) FROM (SELECT * FROM accounts WHERE coins > 2) x",
     "WITH x AS (SELECT id, home AS place FROM accounts) SELECT place, count(*) FROM x GROUP BY place",
     "SELECT title, sum(coins) FROM accounts JOIN regions USING (home) WHERE title = $1 GROUP BY title",
-    "SELECT avg(length(handle)), sum(coins - coins), avg(extract(year FROM joined)) FROM accounts",
+    "SELECT avg(length(handle)), sum(coins::numeric - coins::numeric), avg(extract(year FROM joined)) FROM accounts",
     "SELECT joined::date, 1 / (count(*) - 11), sum(coins)::int2 FROM accounts GROUP BY joined::date",
     "SELECT CASE WHEN coins > 5 THEN 'much' ELSE 'little' END AS how, count(*) FROM accounts GROUP BY how",
     "SELECT count(*) FROM messages",
     "SELECT count(bio) FROM accounts",
+    "SELECT avg(extract(epoch FROM joined) - extract(epoch FROM joined) + abs(coins::numeric)) FROM accounts",
 )
 
 REFUSED = {
@@ -59,6 +60,13 @@ REFUSED = {
     "SELECT count(*) FROM accounts a JOIN devices d ON d.account_id = a.id AND 1 / (a.id - 42) = 0": "can fail",
     "WITH x AS MATERIALIZED (SELECT *, 1 / (id - 42) AS z FROM accounts) SELECT count(*) FROM x": "can fail",
     "SELECT sum(coins::int2) FROM accounts": "could pick a single person",
+    "SELECT sum(coins + coins) FROM accounts": "could fail on a single large value",
+    "SELECT sum(coins::numeric - coins) FROM accounts": "could fail on a single large value",
+    "SELECT sum(abs(coins::int8 - coins::int8)) FROM accounts": "could fail on a single large value",
+    "SELECT sum(abs(length(handle) + length(bio))) FROM accounts": "could fail on a single large value",
+    "SELECT avg(coins + coins) FROM (SELECT coins FROM accounts) x": "could fail on a single large value",
+    "SELECT avg(joined - joined) FROM accounts": "could fail on a single large value",
+    "SELECT avg(date_part('epoch', joined) - date_part('epoch', joined)) FROM accounts": "could fail on a single",
     "SELECT count(handle::int) FROM accounts": "could pick a single person",
     "SELECT count(*) FILTER (WHERE id = 42) FROM accounts": "FILTER could pick",
     "SELECT sum(DISTINCT coins) FROM accounts": "sum(DISTINCT ...)",
