@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
+import asyncpg
 import psycopg
+import psycopg.conninfo
 import pytest
 
 from seenby.model.disclosure import EntryBound, QueryDisclosure
@@ -130,6 +133,23 @@ def test_the_plan_is_the_same_whatever_constant_is_asked_for(through: Connection
 def test_values_that_are_bound(through: Connection) -> None:
     cursor = through.execute("EXPLAIN (COSTS OFF) SELECT handle FROM accounts WHERE handle = %s", ["clara.novak"])
     assert "Filter: ((accounts.handle)::text = 'clara.novak'::text)" in str(cursor.fetchall())
+
+
+def test_a_driver_that_fetches_one_row(served: Served, grant: str) -> None:
+    async def ask() -> str:
+        keys = psycopg.conninfo.conninfo_to_dict(served.dsn(STAFF, grant))
+        connection = await asyncpg.connect(
+            host=str(keys["host"]), port=int(str(keys["port"])), user=STAFF, password=str(keys["password"]),
+            database="platform", server_settings={"seenby.grant": grant},
+        )  # fmt: skip
+        try:
+            text = "EXPLAIN (COSTS OFF, FORMAT json) SELECT id FROM accounts WHERE id = $1"
+            assert len(await connection.fetch(text.replace("json", "text"), 42)) > 2
+            return str(await connection.fetchval(text, 42))
+        finally:
+            await connection.close()
+
+    assert json.loads(asyncio.run(ask()))[0]["Plan"]["Filter"] == "(accounts.id = '42'::bigint)"
 
 
 def test_it_names_nobody_and_is_recorded(through: Connection, served: Served) -> None:

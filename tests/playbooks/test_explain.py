@@ -23,6 +23,7 @@ from tests.playbooks.playbook import (
     query,
     ready,
     row,
+    suspended,
     sync,
 )
 
@@ -93,13 +94,28 @@ def test_a_large_plan_is_not_told_in_parts() -> None:
     play.over()
 
 
-def test_a_plan_in_portions_is_refused() -> None:
+def test_text_in_portions_is_refused() -> None:
     play = Play({"explain": TEXT})
     play.client(parse(b"", "explain"), bind(b"", b""), execute(b"", 1), sync()).server(
         parse(b"s1", TEXT.sql), describe(b"s1"), bind(b"", b"s1"), flush(), sync()
     )
     play.postgres(prepared("QUERY PLAN"), BOUND).client_sees(backend.PARSE_DONE, BOUND, Told("0A000", "in portions"))
     play.postgres(ready("I")).client_sees(ready("I"))
+    play.over()
+
+
+def test_one_row_of_json_may_be_fetched_as_one() -> None:
+    play = Play({"explain": JSON})
+    play.client(parse(b"", "explain"), bind(b"", b""), execute(b"", 1), flush()).server(
+        parse(b"s1", JSON.sql), describe(b"s1"), bind(b"", b"s1"), execute(b"", 1), flush()
+    )
+    play.postgres(prepared("QUERY PLAN"), BOUND).client_sees(backend.PARSE_DONE, BOUND)
+    plan = json.dumps([{"Plan": {"Node Type": "Result"}}], indent=2)
+    play.postgres(row(plan), suspended).ledger(1, rows=0, final=False)
+    play.recorded(1).client_sees(row(plan), suspended)
+    play.client(execute(b"", 1), sync()).server(execute(b"", 1), sync())
+    play.postgres(DONE, ready("I")).ledger(2, rows=0, part=1)
+    play.recorded(2).client_sees(DONE, ready("I"))
     play.over()
 
 

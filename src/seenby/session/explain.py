@@ -32,6 +32,8 @@ class Explained(Results):
 
     def _written(self, rows: list[bytes]) -> bytes:
         what = self.result.plan.explains
+        if not rows and self.result.part:
+            return b""  # the only row was fetched before
         data = b"".join(rows)
         if what is None or int.from_bytes(data[1:5], "big") + 1 != len(data):
             raise ProtocolError("Postgres explained a statement in other than one row")

@@ -163,8 +163,10 @@ def execute(session: Session, body: bytes) -> None:
         return
     heading = asking.notices(result.plan) if result.plan.notices and not result.started else b""
     result.started = True
-    if limit > 0 and result.plan.explains:
-        error = Unsupported("EXPLAIN is not fetched in portions here", hint="ask for all rows")
+    if limit > 0 and result.plan.explains and result.plan.explains.form == "text":
+        error = Unsupported(
+            "EXPLAIN in text is not fetched in portions here", hint="ask for all rows, or for one of  (FORMAT json)"
+        )
         session.refuse(error, portal.statement.text, attempt=False, extended=True)
         return
     if limit > 0:

@@ -79,7 +79,7 @@ def shown(answer: bytes, what: Explaining, parameters: Sequence[str | None] = ()
 class _Filter:
     def __init__(self, what: Explaining, parameters: Sequence[str | None]) -> None:
         self._what = what
-        self._constants = what.constants | {one for one in parameters if one is not None}
+        self._constants = what.constants.union(*(_bound(one) for one in parameters if one is not None))
 
     def node(self, node: Node) -> Node:
         kind = node["Node Type"]
@@ -179,3 +179,14 @@ class _Filter:
         """``alias.column``: VERBOSE spells every column like this."""
         parts = [field.string.sval for field in message.fields if field.WhichOneof("node") == "string"]
         return len(parts) == len(message.fields) == 2 and self._named(parts[0]) and (parts[1] in self._what.columns)
+
+
+def _bound(value: str) -> set[str]:
+    """What a parameter may look like in a plan. One in binary comes as ``\\x2a``: an integer, or a text."""
+    try:
+        raw = bytes.fromhex(value.removeprefix("\\x"))
+    except ValueError:
+        return {value}
+    if not value.startswith("\\x"):
+        return {value}
+    return {value, str(int.from_bytes(raw, "big", signed=True)), raw.decode(errors="replace")}

@@ -176,6 +176,10 @@ def test_what_is_bound_is_the_users_own() -> None:
     query = "SELECT handle FROM accounts a WHERE id = $1"
     assert kept("77", query=query, Filter="(a.id = '77'::bigint)") == {"Filter": "(a.id = '77'::bigint)"}
     assert kept("78", query=query, Filter="(a.id = '77'::bigint)") == {}
+    for binary in ("\\x4d", "\\x000000000000004d", "\\x3737"):
+        assert kept(binary, query=query, Filter="(a.id = '77'::bigint)") == {"Filter": "(a.id = '77'::bigint)"}
+    for other in ("\\x4e", "\\xzz", "\\x", "4d", "\\xff"):
+        assert kept(other, query=query, Filter="(a.id = '77'::bigint)") == {}
 
 
 def test_relations_are_those_that_the_grant_shows() -> None:
