@@ -193,6 +193,34 @@ def test_somebody_elses_video_is_not_there(
     assert visibility(served, *videos[FRIEND]) == ["public"]
 
 
+GUESSES = (
+    "UPDATE videos SET visibility = visibility WHERE account_id = %(clara)s AND length_s > 5000",
+    "UPDATE videos SET visibility = 'hidden' WHERE id = %(video)s AND length_s > 5000 RETURNING id",
+    "DELETE FROM linked_accounts WHERE account_id = %(clara)s AND network = 'Nowhere'",
+    "UPDATE videos SET visibility = 'hidden' WHERE id = %(gone)s",
+)
+
+
+@pytest.mark.parametrize("client", [psycopg.Cursor, psycopg.ClientCursor], ids=["extended", "simple"])
+@pytest.mark.parametrize("state", ["attempted", "previewed"])
+@pytest.mark.parametrize("text", GUESSES)
+def test_a_guess_that_changes_nothing_names_everybody_whom_it_could_be_about(
+    text: str, state: str, client: type[psycopg.Cursor[Any]], served: Served, grant: str, videos: dict[int, list[int]]
+) -> None:
+    """Otherwise somebody who may change rows could find out about people, and nobody would ever see it."""
+    known = {"clara": CLARA, "video": videos[CLARA][0], "gone": 1}
+    dsn = served.dsn(MODERATOR, grant)
+    if state == "previewed":
+        dsn = dsn.replace("seenby.grant=", "seenby.preview=on -c seenby.grant=")
+    with written(served) as found, psycopg.connect(dsn, autocommit=True) as connection:
+        assert client(connection).execute(text.encode(), known).rowcount == 0
+    (entry,) = found.items
+    assert isinstance(entry, QueryDisclosure)
+    assert [one.person for one in entry.people] == [f"account:{one}" for one in (CLARA, OTHER)]
+    assert {json.loads(one.part)["how"] for one in entry.people} == {"examined"}
+    assert [change["state"] for change in found.changes] == [state]
+
+
 def test_more_rows_than_one_statement_may_change(
     served: Served, moderator: psycopg.Connection[Any], videos: dict[int, list[int]]
 ) -> None:
@@ -474,6 +502,16 @@ def test_nothing_counts_before_its_entry_is_durable(
     held.let_go()
     assert told.result(10) == "UPDATE 1"
     assert visibility(served, video) == ["hidden"]
+
+
+def test_that_nothing_fits_is_not_told_before_its_entry_is_durable(
+    moderator: psycopg.Connection[Any], videos: dict[int, list[int]], held: Held
+) -> None:
+    told = hide(moderator, videos[FRIEND][0])
+    assert held.arrived.wait(10)
+    assert not told.done()
+    held.let_go()
+    assert told.result(10) == "UPDATE 0"
 
 
 def test_a_grant_that_ends_before_the_commit_changes_nothing(

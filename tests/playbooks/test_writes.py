@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from seenby.model.classes import DataClass
-from seenby.model.disclosure import QueryDisclosure
+from seenby.model.disclosure import EntryBound, QueryDisclosure
 from seenby.model.people import Person
 from seenby.model.plan import OutputKey, Plan, WriteAction, WritePlan
 from seenby.session.outcome import Outcome
@@ -70,9 +70,16 @@ OPENED = PARSED + BOUND + complete("SET")
 class Writing(Play):
     """A play whose session may change rows."""
 
-    def __init__(self, plans: dict[str, Plan | tuple[Plan, ...]], *, preview: bool = False, rows: int = 1000) -> None:
+    def __init__(
+        self,
+        plans: dict[str, Plan | tuple[Plan, ...]],
+        *,
+        preview: bool = False,
+        rows: int = 1000,
+        people: int = 1000,
+    ) -> None:
         super().__init__(plans)
-        self.access = access(plans, rows=rows, scope=(Person("account", "42"), Person("account", "43")))
+        self.access = access(plans, people=people, rows=rows, scope=(Person("account", "42"), Person("account", "43")))
         self.session = Session(
             access=self.access,
             no_access=ValueError("not used"),  # type: ignore[arg-type]
@@ -220,6 +227,64 @@ def test_a_cap_of_the_grant() -> None:
     play.postgres(PREPARED).server(*opening())
     play.postgres(ready("I"), OPENED, BOUND, BEFORE_AND_AFTER)
     play.postgres(complete("UPDATE 1")).server(parse(b"", UNDO), sync()).breach(1, "hide", "account:42")
+
+
+def nothing_changed(play: Writing) -> Expected:
+    """Up to the moment when it is known that no row fits."""
+    play.client(query("hide")).server(parse(b"s1", HIDE.sql), describe(b"s1"), flush())
+    play.postgres(PREPARED).server(*opening())
+    play.postgres(ready("I"), OPENED, BOUND)
+    return play.postgres(complete("UPDATE 0"))
+
+
+def looked_into(item: QueryDisclosure) -> None:
+    """Everybody in the grant was examined, and nobody more is known to be concerned."""
+    assert [one.person for one in item.people] == ["account:42", "account:43"]
+    for one in item.people:
+        assert json.loads(one.part) == {"classes": ["public"], "columns": ["videos.id"], "how": "examined", "v": 1}
+    assert item.bound is EntryBound.UPPER
+
+
+@pytest.mark.parametrize("preview", [False, True], ids=["for real", "preview"])
+def test_that_no_row_fits_is_an_answer_about_everybody_in_the_grant(preview: bool) -> None:
+    play = Writing({"hide": HIDE}, preview=preview)
+    seen = nothing_changed(play)
+    item, record = disclosure(seen)
+    assert record["change"]["state"] == ("previewed" if preview else "attempted")
+    looked_into(item)
+    seen.ledger(1, "account:42", "account:43", rows=0)  # and nothing is told
+    play.recorded(1).server(*((parse(b"", UNDO), sync()) if preview else (sync(),)))
+    if preview:
+        play.postgres(failure("42601"))
+    told = [heading("row", "column", "before", "after"), complete("SELECT 0")]
+    if not preview:
+        told = [heading("caption"), complete("UPDATE 0")]
+    play.postgres(ready("I")).server(sync()).client_sees(*told)
+    play.postgres(ready("I")).client_sees(ready("I"))
+    play.over()
+
+
+def test_looking_everybody_up_counts_against_the_cap() -> None:
+    play = Writing({"hide": HIDE}, people=1)
+    seen = nothing_changed(play).server(parse(b"", UNDO), sync())
+    item, record = disclosure(seen)
+    assert record["change"]["state"] == "undone"
+    looked_into(item)
+    seen.breach(1, "hide", "account:42", "account:43")
+    play.recorded(1)
+    play.postgres(failure("42601"), ready("I")).server(sync()).client_sees(Told("53400", "more people than the 1"))
+
+
+def test_a_commit_of_nothing_that_fails_is_about_everybody_too(play: Writing) -> None:
+    nothing_changed(play).ledger(1, "account:42", "account:43", rows=0)
+    play.recorded(1).server(sync())
+    seen = play.postgres(failure("40001"))
+    item, record = disclosure(seen)
+    assert record["change"]["state"] == "undone"
+    looked_into(item)
+    seen.ledger(2, "account:42", "account:43", rows=0)
+    play.postgres(ready("I")).server(sync())
+    play.recorded(2).client_sees(Told("40001"))
 
 
 def test_a_preview_is_recorded_and_taken_back() -> None:

@@ -1,4 +1,4 @@
-"""Rows that a change returned: whose they are, as they were and are, and what is recorded of them."""
+"""Rows that a change returned: whose they are, as they were and are, what is recorded and what is told of them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from seenby.errors import ProtocolError
 from seenby.model.classes import DataClass
 from seenby.model.disclosure import Shown
 from seenby.model.plan import WritePlan
-from seenby.session.record import canonical
+from seenby.session.record import canonical, person_part
 from seenby.wire import backend
+from seenby.wire.backend import Field
 
 _I32 = Struct(">i").unpack_from
 _COLUMNS = Struct(">H")
 _SIZE = Struct(">i")
+PREVIEW_FIELDS = tuple(Field(name, 25, -1, -1) for name in (b"row", b"column", b"before", b"after"))
 
 Row = dict[str, str | None]
 
@@ -76,13 +78,27 @@ def parts(plan: WritePlan, rows: Sequence[Changed], salts: Sequence[bytes]) -> t
     return tuple([Shown(person, _part(columns, changes)) for person, (columns, changes) in found.items()])
 
 
-def anybody(plan: WritePlan, people: Iterable[str]) -> tuple[Shown, ...]:
-    """The same for people who could be the ones that an error is about."""
-    part = _part({pair for key in plan.keys for pair in key.columns}, [])
+def anybody(plan: WritePlan, people: Iterable[str], how: str) -> tuple[Shown, ...]:
+    """The same for people who could be the ones that an error, or no row at all, is about."""
+    part = person_part([pair for key in plan.keys for pair in key.columns], how)
     return tuple([Shown(person, part) for person in dict.fromkeys(people)])
 
 
-def previewed(plan: WritePlan, row: Changed) -> list[bytes]:
+def answer(plan: WritePlan, rows: Sequence[Changed], fields: tuple[Field, ...]) -> bytes:
+    """What the client is told once it is committed, with a heading of ``fields`` if there are any."""
+    shown = [row.shown for row in rows] if plan.visible else []
+    heading = backend.row_description(fields) if plan.visible and fields else b""
+    return heading + b"".join(shown) + backend.command_complete(f"{plan.action.value} {len(rows)}")
+
+
+def preview(plan: WritePlan, rows: Sequence[Changed], *, heading: bool) -> bytes:
+    """What it is told when nothing was changed."""
+    lines = [line for row in rows for line in _previewed(plan, row)]
+    heads = backend.row_description(PREVIEW_FIELDS) if heading else b""
+    return heads + b"".join(lines) + backend.command_complete(f"SELECT {len(lines)}")
+
+
+def _previewed(plan: WritePlan, row: Changed) -> list[bytes]:
     """DataRows, one for each value that differs: ``("videos id=7", "visibility", "public", "hidden")``."""
     named = row.before or row.after or {}
     place = f"{plan.table} " + ", ".join(f"{name}={named[name]}" for name in plan.identity)

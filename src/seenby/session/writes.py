@@ -28,7 +28,6 @@ from seenby.session.record import RecordFacts, RecordTemplate
 from seenby.session.results import NO_GRANT
 from seenby.session.statements import Portal, ServerStatement
 from seenby.wire import backend, frontend
-from seenby.wire.backend import Field
 
 if TYPE_CHECKING:
     from seenby.model.plan import Plan
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 READ_WRITE = "SET TRANSACTION READ WRITE"
 UNDO = "seenby takes it back"  # no SQL: Postgres answers 42601, and rolls the transaction back at the Sync
-PREVIEW_FIELDS = tuple(Field(name, 25, -1, -1) for name in (b"row", b"column", b"before", b"after"))
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +43,7 @@ class Write:
 
     Attributes:
         rows: what Postgres returned.
+        parts, bound: whom it names, and how closely.
         ticket: of the entry, 0 while there is none.
         told: the answer to the client, once it is known.
         failed: ``told`` is an error.
@@ -59,6 +58,7 @@ class Write:
     preview: bool
     rows: list[changed.Changed] = field(default_factory=list)
     parts: tuple[Shown, ...] = ()
+    bound: EntryBound = EntryBound.EXACT
     ticket: int = 0
     told: bytes = b""
     failed: bool = False
@@ -93,11 +93,14 @@ class Write:
         self.rows.append(changed.read(self.plan, body))
 
     def record(self, session: Session) -> None:
-        """All rows are here, and nothing is committed: everybody whose row it is, is named now."""
+        """All rows are here, and nothing is committed: everybody whose row it is, is named now.
+
+        That no row fits answers a question too, about anybody in the grant: they are examined.
+        """
         access = session.access
         assert access is not None
         salts = [session.random(32) for _ in self.rows]
-        self.parts = changed.parts(self.plan, self.rows, salts if not self.preview else [])
+        self._name(session, salts if not self.preview else [])
         if len(self.rows) > MAX_WRITTEN:
             self.undo(session, LimitReached(f"one statement changes at most {MAX_WRITTEN} rows", hint="split it"))
             return
@@ -116,15 +119,16 @@ class Write:
             return
         self.ticket = 0
         if self.preview:
+            self.told = changed.preview(self.plan, self.rows, heading=not self.extended)
             self._take_back(session)
         else:
+            self.told = changed.answer(self.plan, self.rows, () if self.extended else self.server.fields)
             session.send(frontend.sync())
             session.pending.append(_Commit(self, session.batch))
-        self.told = self._answer()
 
     def undo(self, session: Session, error: LimitReached) -> None:
         """It goes beyond a limit. Whose rows these are is recorded: that there are so many tells about each."""
-        self.parts = changed.parts(self.plan, self.rows, [])
+        self._name(session, [])
         ticket = self._disclose(session, "undone", [], error.state, grant=NO_GRANT)
         session.outbox.hold(ticket)
         self.told, self.failed = backend.error_response(error), True
@@ -141,19 +145,19 @@ class Write:
         if ran and server_errors.depends_on_data(error.state):
             access = session.access
             assert access is not None
-            self.parts = changed.anybody(self.plan, map(str, access.terms.people or ()))
+            self._name_anybody(session, "disclosed")
             try:
                 access.usage.charge(access.terms, [shown.person for shown in self.parts], 0)
             except LimitReached as limit:
                 self.told = backend.error_response(limit)
-            session.outbox.hold(self._disclose(session, "undone", [], error.state, bound=EntryBound.UPPER))
+            session.outbox.hold(self._disclose(session, "undone", [], error.state))
         session.send(frontend.sync())
         session.pending.append(_End(self, session.batch))
 
     def not_committed(self, session: Session, fields: dict[str, str]) -> None:
         """The entry stands already, so a second one says that nothing was changed."""
         error = server_errors.run_time_error(fields)
-        self.parts = changed.parts(self.plan, self.rows, [])
+        self._name(session, [])
         session.outbox.hold(self._disclose(session, "undone", [], error.state))
         self.told, self.failed = backend.error_response(error), True
 
@@ -168,15 +172,19 @@ class Write:
 
     # ---------------------------------------------------------------- what is recorded
 
+    def _name(self, session: Session, salts: list[bytes]) -> None:
+        self.parts = changed.parts(self.plan, self.rows, salts)
+        if not self.parts:
+            self._name_anybody(session, "examined")
+
+    def _name_anybody(self, session: Session, how: str) -> None:
+        """A grant that may change rows lists its people, and nobody else's row is in its views."""
+        assert session.access is not None
+        self.parts = changed.anybody(self.plan, map(str, session.access.terms.people or ()), how)
+        self.bound = EntryBound.UPPER
+
     def _disclose(
-        self,
-        session: Session,
-        state: str,
-        salts: list[bytes],
-        sqlstate: str = "",
-        *,
-        bound: EntryBound = EntryBound.EXACT,
-        grant: bytes = b"",
+        self, session: Session, state: str, salts: list[bytes], sqlstate: str = "", grant: bytes = b""
     ) -> int:
         """Hands the entry to the ledger. Returns its ticket."""
         plan = self.plan
@@ -198,26 +206,10 @@ class Write:
         record, hidden = RecordTemplate(facts, like, self.text).fill(session.clock(), parameters, count, sqlstate)
         ticket = session.outbox.ticket()
         item = QueryDisclosure(
-            record, hidden, self.parts, 0, True, bound, grant or session.grant_id, count, session.principal
+            record, hidden, self.parts, 0, True, self.bound, grant or session.grant_id, count, session.principal
         )
         session.hand_over(ticket, item)
         return ticket
-
-    # ---------------------------------------------------------------- what is told
-
-    def _answer(self) -> bytes:
-        heading = b""
-        if self.preview:
-            rows = [line for row in self.rows for line in changed.previewed(self.plan, row)]
-            tag = f"SELECT {len(rows)}"
-            if not self.extended:
-                heading = backend.row_description(PREVIEW_FIELDS)
-        else:
-            rows = [row.shown for row in self.rows] if self.plan.visible else []
-            tag = f"{self.plan.action.value} {len(self.rows)}"
-            if self.plan.visible and not self.extended:
-                heading = backend.row_description(self.server.fields)
-        return heading + b"".join(rows) + backend.command_complete(tag)
 
     def _server_formats(self) -> tuple[int, ...]:
         """The client's result formats with text for the hidden columns."""
@@ -342,7 +334,7 @@ def query(session: Session, plans: tuple[Plan, ...], text: str) -> None:
 def described(session: Session, plan: WritePlan, server: ServerStatement | None, formats: tuple[int, ...]) -> bytes:
     """RowDescription, or NoData without RETURNING."""
     if session.preview:
-        return backend.row_description(PREVIEW_FIELDS, formats)
+        return backend.row_description(changed.PREVIEW_FIELDS, formats)
     if server is None or not plan.visible:
         return backend.NO_DATA_DONE
     return backend.row_description(server.fields, formats)
@@ -355,7 +347,7 @@ def execute(session: Session, portal: Portal) -> None:
     assert isinstance(plan, WritePlan)
     if server is None:
         raise Internal("a change was bound before it was prepared")
-    columns = len(PREVIEW_FIELDS) if session.preview else plan.visible
+    columns = len(changed.PREVIEW_FIELDS) if session.preview else plan.visible
     if len(portal.formats) > 1 and len(portal.formats) != columns:
         error = ServerError(
             f"bind message has {len(portal.formats)} result formats but query has {columns} columns", code="08P01"
