@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from seenby.errors import ProtocolError, SeenbyError
+from seenby.model.grant import Answers
 from seenby.model.plan import Bound, Explaining, QueryPlan, RefusedPlan
+from seenby.model.statistic import Answering
 from seenby.sql import analyse
 from seenby.sql.explain_forms import written
 from seenby.sql.explained import Node, shown
@@ -119,6 +121,17 @@ def test_what_may_not_be_asked_may_not_be_explained(wrong: str) -> None:
 @pytest.mark.parametrize("shape", [SHAPE, None])
 def test_without_the_fence_nothing_is_explained(shape: Any) -> None:
     assert "rows outside of it" in refusal("EXPLAIN (COSTS OFF) SELECT handle FROM accounts", shape).message
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [("SELECT count(*) FROM accounts", "not with plans"), ("SELECT handle FROM accounts", "statistics only")],
+)
+def test_a_grant_for_statistics_is_shown_no_plan(query: str, words: str) -> None:
+    answering = Answering(Answers.STATISTICS)
+    (plan,) = analyse(f"EXPLAIN (COSTS OFF) {query}", FENCED, CATALOG, cap=5, answering=answering)
+    assert isinstance(plan, RefusedPlan)
+    assert words in plan.error.message
 
 
 # ---------------------------------------------------------------- what of a plan is shown
