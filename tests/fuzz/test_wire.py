@@ -136,7 +136,7 @@ TEXTS: dict[str, Plan | tuple[Plan, ...]] = {
 }
 OFTEN = [*TEXTS, *("phones", "set and back", "fetch", "declare", "set, chain, phones") * 5]
 NAMES = [b"", b"a", b"b"]
-CURSOR = re.compile('(FETCH|CLOSE|DECLARE) .*?"(.)"(?:.* FOR (.*))?')
+CURSOR = re.compile(r"(FETCH|CLOSE|DECLARE) .*?\b(p\d+)(?:.* FOR (.*))?")
 
 
 def client_message(pick: random.Random) -> bytes:

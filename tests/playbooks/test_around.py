@@ -47,7 +47,7 @@ from tests.playbooks.playbook import (
 PHONES = exact("phones")
 PHONE = exact("phone of $1", parameters=1)
 ONE = nobody("one")
-DECLARE = 'DECLARE "c" NO SCROLL CURSOR WITHOUT HOLD FOR '
+DECLARE = "DECLARE p1 NO SCROLL CURSOR WITHOUT HOLD FOR "
 SETTINGS = ("hex", "ISO, MDY", "1", "postgres", "UTC")
 SET = ControlPlan(ControlKind.SET, "SET", "SET DateStyle TO 'DMY'", "datestyle")
 
@@ -112,13 +112,13 @@ def test_a_cursor_is_one_of_postgres_over_the_rewritten_text() -> None:
     play.postgres(prepared("k", "p"), done("DECLARE CURSOR"), ready("T")).client_sees(
         complete("DECLARE CURSOR"), ready("T")
     )
-    play.client(query("fetch")).server(run('FETCH FORWARD 2 FROM "c"'), sync()).client_sees(heading("p"))
+    play.client(query("fetch")).server(run("FETCH FORWARD 2 FROM p1"), sync()).client_sees(heading("p"))
     play.postgres(PARSED, BOUND, row("1", "a"), row("2", "b"), complete("FETCH 2"), ready("T")).ledger(
         1, "account:1", "account:2", rows=2, final=False
     )
     play.recorded(1).client_sees(row("a"), row("b"), complete("FETCH 2"), ready("T"))
     # The rows that MOVE skips are somebody's too: named, counted, not shown.
-    play.client(query("move")).server(run('FETCH FORWARD 2 FROM "c"'), sync())
+    play.client(query("move")).server(run("FETCH FORWARD 2 FROM p1"), sync())
     play.postgres(PARSED, BOUND, row("3", "c"), complete("FETCH 1"), ready("T")).ledger(2, "account:3", rows=0, part=1)
     play.recorded(2).client_sees(complete("MOVE 1"), ready("T"))
     play.over()
@@ -132,7 +132,7 @@ def test_offset_is_skipped_in_front_of_the_first_fetch() -> None:
     play.postgres(prepared("k", "p"), done("DECLARE CURSOR"), ready("T")).client_sees(
         complete("DECLARE CURSOR"), ready("T")
     )
-    play.client(query("fetch")).server(run('FETCH FORWARD 3 FROM "c"'), sync()).client_sees(heading("p"))
+    play.client(query("fetch")).server(run("FETCH FORWARD 3 FROM p1"), sync()).client_sees(heading("p"))
     play.postgres(PARSED, BOUND, row("1", "a"), row("2", "b"), row("3", "c"), complete("FETCH 3"), ready("T")).ledger(
         1, "account:1", "account:2", "account:3", rows=1, final=False
     )
@@ -152,7 +152,7 @@ def test_the_people_of_an_upper_bound_are_found_when_the_cursor_is_opened() -> N
         prepared("n"), prepared("kind", "key"), BOUND, row("account", "1"), complete(1), done("DECLARE CURSOR"),
         ready("T"),
     ).client_sees(complete("DECLARE CURSOR"), ready("T"))  # fmt: skip
-    play.client(query("fetch")).server(run('FETCH ALL FROM "c"'), sync()).client_sees(heading("n"))
+    play.client(query("fetch")).server(run("FETCH ALL FROM p1"), sync()).client_sees(heading("n"))
     play.postgres(PARSED, BOUND, row("7"), complete("FETCH 1"), ready("T")).ledger(1, "account:1", rows=1)
     play.recorded(1).client_sees(row("7"), complete("FETCH 1"), ready("T"))
     play.over()

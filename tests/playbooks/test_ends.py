@@ -327,7 +327,7 @@ def conversation() -> list[tuple[bytes, bytes]]:
         (parse(b"", "count") + bind(b"", b"") + execute(b"") + sync(), b""),
         (b"", BOUND + row("account", "42") + complete(1) + BOUND + row("1") + failure("22012") + ready("I")),
         (query("one"), prepared("n") + BOUND + row("1") + complete(1) + ready("I")),
-        (frontend.close(b"S", b"a") + frontend.close(b"P", b"p") + sync(), backend.CLOSE_DONE + ready("I")),
+        (frontend.close(b"S", b"a") + frontend.close(b"P", b"p") + sync(), ready("I")),
         (bind(b"", b"gone") + sync(), ready("I")),
         (parse(b"z", "bad") + sync(), failure("42601") + ready("I")),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from seenby.errors import Refused
-from seenby.model.plan import ControlKind, RefusedPlan
+from seenby.model.plan import ControlKind, Plan, RefusedPlan
 from seenby.session import names
 from seenby.session import session as session_module
 from seenby.wire import backend, frontend
@@ -13,7 +13,9 @@ from tests.playbooks.playbook import (
     BEGIN,
     BOUND,
     CLOSED,
+    COMMIT,
     PARSED,
+    ROLLBACK_TO,
     SAVEPOINT,
     Play,
     Told,
@@ -142,7 +144,7 @@ def test_an_error_of_bind_is_told_in_our_words_and_names_nobody() -> None:
     play = Play({"phone of $1": PHONE})
     values = text_values("x")
     play.client(parse(b"", "phone of $1"), bind(b"p", b"", values), execute(b"p"), sync()).server(
-        parse(b"s1", PHONE.sql), describe(b"s1"), bind(b"p", b"s1", values), execute(b"p"), sync()
+        parse(b"s1", PHONE.sql), describe(b"s1"), bind(b"p1", b"s1", values), execute(b"p1"), sync()
     )
     play.postgres(prepared("k", "phone", oids=(20,)), failure("22P02"), ready("I")).client_sees(
         PARSED, Told("22P02", "cannot be read as the type"), ready("I")
@@ -159,7 +161,7 @@ def test_what_was_pipelined_behind_an_error_never_happened() -> None:
     play.client(
         parse(b"x", "bad"), parse(b"y", "bad"), parse(b"z", "one"), parse(b"c", "begin"),
         bind(b"p", b"old"), bind(b"q", b"c"), frontend.close(b"S", b"old"), sync(),
-    ).server(parse(b"s2", "rewritten bad"), describe(b"s2"), bind(b"p", b"s1"), sync())  # fmt: skip
+    ).server(parse(b"s2", "rewritten bad"), describe(b"s2"), bind(b"p1", b"s1"), sync())  # fmt: skip
     play.postgres(failure("42601"), ready("I")).client_sees(Told("42601"), ready("I"))
     for name in (b"x", b"y", b"z", b"c"):
         play.client(describe(name), sync()).server(sync()).client_sees(Told("26000"))
@@ -187,33 +189,87 @@ def test_what_was_made_and_closed_behind_an_error_is_not_brought_back() -> None:
     play.over()
 
 
-def test_a_bind_that_fails_does_not_take_over_the_portal_of_that_name() -> None:
-    """Postgres keeps the old portal behind the savepoint. Its rows must never be cut by the new statement's plan."""
-    play = Play(
-        {
-            "phone": exact("phone"), "one": ONE, "begin": BEGIN,
-            "savepoint s": SAVEPOINT,
-            "rollback to s": control(ControlKind.ROLLBACK_TO, "ROLLBACK", "ROLLBACK TO s"),
-        }
-    )  # fmt: skip
-    done = PARSED + BOUND
-    play.client(query("begin")).server(parse(b"", "BEGIN"), bind(b"", b""), execute(b""), sync())
-    play.postgres(done, complete("BEGIN"), ready("T")).client_sees(complete("BEGIN"), ready("T"))
+def opened(play: Play) -> None:
+    """A portal ``p`` over phones, and a savepoint behind it."""
+    in_block(play)
     play.client(parse(b"a", "phone"), bind(b"p", b"a"), parse(b"b", "one"), sync()).server(
-        parse(b"s1", exact("phone").sql), describe(b"s1"), bind(b"p", b"s1"),
+        parse(b"s1", exact("phone").sql), describe(b"s1"), bind(b"p1", b"s1"),
         parse(b"s2", ONE.sql), describe(b"s2"), sync(),
     )  # fmt: skip
     play.postgres(prepared("k", "phone"), BOUND, prepared("one"), ready("T")).client_sees(
         PARSED, BOUND, PARSED, ready("T")
     )
     play.client(query("savepoint s")).server(parse(b"", "SAVEPOINT s"), bind(b"", b""), execute(b""), sync())
-    play.postgres(done, complete("SAVEPOINT"), ready("T")).client_sees(complete("SAVEPOINT"), ready("T"))
-    play.client(bind(b"p", b"b"), sync()).server(bind(b"p", b"s2"), sync())
-    play.postgres(failure("42P03"), ready("E")).client_sees(Told("42P03"), ready("E"))
+    play.postgres(PARSED, BOUND, complete("SAVEPOINT"), ready("T")).client_sees(complete("SAVEPOINT"), ready("T"))
+
+
+def back_to_the_savepoint(play: Play) -> None:
     play.client(query("rollback to s")).server(parse(b"", "ROLLBACK TO s"), bind(b"", b""), execute(b""), sync())
-    play.postgres(done, complete("ROLLBACK"), ready("T")).client_sees(complete("ROLLBACK"), ready("T"))
-    play.client(execute(b"p"), sync()).server(POISON, sync())
-    play.postgres(failure("42601"), ready("E")).client_sees(Told("34000"), ready("E"))
+    play.postgres(PARSED, BOUND, complete("ROLLBACK"), ready("T")).client_sees(complete("ROLLBACK"), ready("T"))
+
+
+WITH_SAVEPOINTS: dict[str, Plan | tuple[Plan, ...]] = {
+    "phone": exact("phone"), "one": ONE, "begin": BEGIN, "savepoint s": SAVEPOINT, "rollback to s": ROLLBACK_TO,
+    "commit": COMMIT,
+}  # fmt: skip
+
+
+def test_the_name_of_a_portal_is_taken_until_it_is_closed() -> None:
+    """The name in Postgres is another one each time: what it stands for cannot be mistaken."""
+    play = Play(WITH_SAVEPOINTS)
+    opened(play)
+    play.client(bind(b"p", b"b"), sync()).server(POISON, sync())
+    play.postgres(failure("42601"), ready("E")).client_sees(Told("42P03", '"p" already exists'), ready("E"))
+    back_to_the_savepoint(play)
+    play.client(execute(b"p"), frontend.close(b"P", b"p"), bind(b"p", b"b"), execute(b"p"), sync()).server(
+        execute(b"p1"), frontend.close(b"P", b"p1"), bind(b"p2", b"s2"), execute(b"p2"), sync()
+    )
+    play.postgres(row("1", "a"), complete(1), CLOSED, BOUND, row("2"), complete(1), ready("T")).ledger(
+        1, "account:1", rows=1
+    )
+    play.recorded(1).client_sees(row("a"), complete(1), CLOSED, BOUND, row("2"), complete(1), ready("T"))
+    play.over()
+
+
+def test_a_close_that_postgres_skips_closes_nothing() -> None:
+    play = Play(WITH_SAVEPOINTS)
+    opened(play)
+    play.client(bind(b"q", b"b", formats=(0,)), frontend.close(b"P", b"p"), sync()).server(
+        bind(b"p2", b"s2", formats=()), frontend.close(b"P", b"p1"), sync()
+    )
+    play.postgres(failure("57014"), ready("E")).client_sees(Told("57014"), ready("E"))
+    back_to_the_savepoint(play)
+    play.client(execute(b"p"), sync()).server(execute(b"p1"), sync())
+    play.postgres(row("1", "a"), complete(1), ready("T")).ledger(1, "account:1", rows=1)
+    play.recorded(1).client_sees(row("a"), complete(1), ready("T"))
+    play.over()
+
+
+def test_whether_a_name_is_free_again_is_known_when_everything_before_is_answered() -> None:
+    """COMMIT, and BEGIN and Bind behind it at once: the name is free, and the session waits until it knows."""
+    play = Play(WITH_SAVEPOINTS)
+    opened(play)
+    play.client(query("commit"), query("begin"), bind(b"p", b"b"), sync()).server(
+        parse(b"", "COMMIT"), bind(b"", b""), execute(b""), sync(),
+        parse(b"", "BEGIN"), bind(b"", b""), execute(b""), sync(), flush(),
+    )  # fmt: skip
+    done = PARSED + BOUND
+    play.postgres(done, complete("COMMIT"), ready("I"), done, complete("BEGIN"), ready("T")).client_sees(
+        complete("COMMIT"), ready("I"), complete("BEGIN"), ready("T")
+    ).server(bind(b"p2", b"s2"), sync())
+    play.over()
+
+
+def test_what_was_opened_behind_a_savepoint_is_gone_with_it() -> None:
+    play = Play(WITH_SAVEPOINTS)
+    opened(play)
+    play.client(bind(b"q", b"b"), sync()).server(bind(b"p2", b"s2"), sync())
+    play.postgres(BOUND, ready("T")).client_sees(BOUND, ready("T"))
+    back_to_the_savepoint(play)
+    play.client(bind(b"q", b"b"), sync()).server(bind(b"p3", b"s2"), sync())
+    play.postgres(BOUND, ready("T")).client_sees(BOUND, ready("T"))
+    play.client(bind(b"p", b"b"), sync()).server(POISON, sync())
+    play.postgres(failure("42601"), ready("E")).client_sees(Told("42P03"), ready("E"))
     play.over()
 
 
@@ -294,10 +350,10 @@ def test_a_name_is_taken_until_it_is_closed() -> None:
 
 def test_close_of_unknown_names_succeeds() -> None:
     play = Play()
-    play.client(frontend.close(b"S", b"x"), frontend.close(b"P", b"y"), sync()).server(
-        frontend.close(b"P", b"y"), sync()
-    ).client_sees(CLOSED)
-    play.postgres(CLOSED, ready("I")).client_sees(CLOSED, ready("I"))
+    play.client(frontend.close(b"S", b"x"), frontend.close(b"P", b"y"), sync()).server(sync()).client_sees(
+        CLOSED, CLOSED
+    )
+    play.postgres(ready("I")).client_sees(ready("I"))
     play.over()
 
 
@@ -344,13 +400,13 @@ def test_a_portal_is_read_in_pieces_and_each_piece_is_an_entry() -> None:
     play = Play({"phone": plan})
     notice = backend.notice_response("only people of eu are shown")
     play.client(parse(b"", "phone"), bind(b"p", b""), execute(b"p", 2), flush()).server(
-        parse(b"s1", plan.sql), describe(b"s1"), bind(b"p", b"s1"), execute(b"p", 2), flush()
+        parse(b"s1", plan.sql), describe(b"s1"), bind(b"p1", b"s1"), execute(b"p1", 2), flush()
     )
     play.postgres(prepared("k", "x"), BOUND, row("1", "a"), row("2", "b"), suspended).client_sees(PARSED, BOUND).ledger(
         1, "account:1", "account:2", rows=2, final=False
     )
     play.recorded(1).client_sees(notice, row("a"), row("b"), suspended)
-    play.client(execute(b"p", 2), sync()).server(execute(b"p", 2), sync())
+    play.client(execute(b"p", 2), sync()).server(execute(b"p1", 2), sync())
     play.postgres(row("1", "c"), complete(1), ready("I")).ledger(2, rows=1, part=1)
     play.recorded(2).client_sees(row("c"), complete(1), ready("I"))
     play.over()
@@ -360,7 +416,7 @@ def test_offset_in_pieces_the_dropped_rows_come_on_top() -> None:
     plan = exact("page", offset=2)
     play = Play({"page": plan})
     play.client(parse(b"", "page"), bind(b"p", b""), execute(b"p", 1), execute(b"p", 1), sync()).server(
-        parse(b"s1", plan.sql), describe(b"s1"), bind(b"p", b"s1"), execute(b"p", 3), execute(b"p", 1), sync()
+        parse(b"s1", plan.sql), describe(b"s1"), bind(b"p1", b"s1"), execute(b"p1", 3), execute(b"p1", 1), sync()
     )
     play.postgres(
         prepared("k", "x"), BOUND, row("1", "a"), row("2", "b"), row("3", "c"), suspended, row("4", "d"), suspended
@@ -376,7 +432,7 @@ def test_execute_everything_of_an_offset_asks_for_everything() -> None:
     plan = exact("page", offset=2)
     play = Play({"page": plan})
     play.client(parse(b"", "page"), bind(b"p", b""), execute(b"p", 0), execute(b"p", 2**31 - 1), sync()).server(
-        parse(b"s1", plan.sql), describe(b"s1"), bind(b"p", b"s1"), execute(b"p"), execute(b"p", 2**31 - 1), sync()
+        parse(b"s1", plan.sql), describe(b"s1"), bind(b"p1", b"s1"), execute(b"p1"), execute(b"p1", 2**31 - 1), sync()
     )
     play.over()
 

@@ -108,7 +108,7 @@ def test_a_portal_in_pieces_names_everybody_with_its_first_piece() -> None:
     play.postgres(prepared("n"), ready("I")).client_sees(PARSED, b"t\0\0\0\6\0\0", heading("n"), ready("I"))
     play.client(bind(b"p", b""), execute(b"p", 1), execute(b"p", 1), sync()).server(
         parse(b"s2", "companion count"), describe(b"s2"), bind(b"", b"s2"), execute(b""),
-        bind(b"p", b"s1"), execute(b"p", 1), execute(b"p", 1), sync(),
+        bind(b"p1", b"s1"), execute(b"p1", 1), execute(b"p1", 1), sync(),
     )  # fmt: skip
     play.postgres(
         prepared("kind", "key"),
@@ -159,13 +159,13 @@ def test_the_attribution_has_the_types_and_values_of_the_statement_that_failed()
 def test_an_error_after_a_part_was_shown_names_only_those_not_named_yet() -> None:
     play = Play({"phones": PHONE})
     play.client(parse(b"", "phones"), bind(b"p", b""), execute(b"p", 1), sync()).server(
-        parse(b"s1", PHONE.sql), describe(b"s1"), bind(b"p", b"s1"), execute(b"p", 1), sync()
+        parse(b"s1", PHONE.sql), describe(b"s1"), bind(b"p1", b"s1"), execute(b"p1", 1), sync()
     )
     play.postgres(prepared("k", "x"), BOUND, row("42", "+44"), suspended, ready("T")).client_sees(PARSED, BOUND).ledger(
         1, "account:42", rows=1, final=False
     )
     play.recorded(1).client_sees(row("+44"), suspended, ready("T"))
-    play.client(execute(b"p"), sync()).server(execute(b"p"), sync())
+    play.client(execute(b"p"), sync()).server(execute(b"p1"), sync())
     play.postgres(failure("22012"), ready("E")).attribution(2, "companion phones", (), b"\0\0\0\0")
     play.attributed(2, ["account:42", "account:7"]).ledger(2, "account:7", rows=0, part=1)
     play.recorded(2).client_sees(Told("22012"), ready("E"))
@@ -262,7 +262,7 @@ def test_the_companion_takes_the_unnamed_portal_so_the_clients_is_gone() -> None
     play.postgres(prepared("k", "x"), prepared("n"), ready("T")).client_sees(PARSED, PARSED, ready("T"))
     play.client(bind(b"", b"a"), bind(b"p", b"b"), execute(b""), sync()).server(
         bind(b"", b"s1"),
-        parse(b"s3", "companion count"), describe(b"s3"), bind(b"", b"s3"), execute(b""), bind(b"p", b"s2"),
+        parse(b"s3", "companion count"), describe(b"s3"), bind(b"", b"s3"), execute(b""), bind(b"p2", b"s2"),
         parse(b"", "seenby refused the statement"), sync(),
     )  # fmt: skip
     play.postgres(

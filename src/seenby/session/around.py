@@ -29,9 +29,8 @@ from seenby.model.plan import (
 from seenby.session import asking
 from seenby.session.expect import Acknowledged, Command, Local
 from seenby.session.results import PART_BYTES, Results
-from seenby.session.statements import ClientStatement, Executes, Portal, Result, ServerStatement
+from seenby.session.statements import ClientStatement, Executes, Result, ServerStatement
 from seenby.sql.constants import fits
-from seenby.sql.settings import identifier
 from seenby.wire import backend, frontend
 from seenby.wire.copying import Copying
 
@@ -206,6 +205,9 @@ def declare(
         return _refused(session, alone, text, extended=extended)
     if error := names.full_portals():
         return _refused(session, error, text, extended=extended)
+    if name in names.portals:
+        taken = ServerError(f'cursor "{plan.name}" already exists', code="42P03")
+        return _refused(session, taken, text, extended=extended)
     query = plan.query
     result = asking.new_result(session, query, server, text, values)
     if query.beside:
@@ -213,16 +215,15 @@ def declare(
     if several:
         # Postgres takes the second Execute of a batch for the middle of a transaction, the first one not.
         asking.companion(session, _NOTHING, frontend.NO_VALUES, (), Results(result))
+    version = session.access.version if session.access else 0
+    formats = (1,) if plan.binary else ()
+    portal = names.open(name, ClientStatement(text, query, version, server), formats, result, session.batch)
+    portal.values = values
     binary = "BINARY " if plan.binary else ""
-    sql = f"DECLARE {identifier(plan.name)} {binary}NO SCROLL CURSOR WITHOUT HOLD FOR {query.sql}"
+    sql = f"DECLARE {portal.name.decode()} {binary}NO SCROLL CURSOR WITHOUT HOLD FOR {query.sql}"
     names.take_unnamed_portal()
     session.send(frontend.parse(b"", sql, server.parameters) + frontend.bind(b"", b"", values) + frontend.execute(b""))
-    version = session.access.version if session.access else 0
-    portal = Portal(
-        ClientStatement(text, query, version, server), (1,) if plan.binary else (), result, session.batch, values
-    )
-    names.portals[name] = portal
-    session.pending.append(Command(_DECLARED, undo=partial(names.unbind, name, portal)))
+    session.pending.append(Command(_DECLARED, names.opened, undo=partial(names.unbind, name, portal)))
     return True
 
 
@@ -246,7 +247,7 @@ def fetch(
         result.unasked = 0
     session.names.take_unnamed_portal()
     session.send(
-        frontend.parse(b"", f"FETCH {count} FROM {identifier(plan.name)}")
+        frontend.parse(b"", f"FETCH {count} FROM {portal.name.decode()}")
         + frontend.bind(b"", b"", frontend.NO_VALUES, asking.server_formats(formats, query))
         + frontend.execute(b"")
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from seenby.errors import Internal, ServerError, Unsupported
@@ -93,9 +94,8 @@ def control(session: Session, plan: ControlPlan, *, extended: bool) -> None:
         session.pending.append(Local(backend.EMPTY_DONE))
     elif plan.kind is ControlKind.DEALLOCATE:
         _deallocate(session, plan, extended=extended)
-    elif plan.kind is ControlKind.CLOSE and not _closes(session, plan):
-        error = failed_block(session) or ServerError(f'cursor "{plan.name}" does not exist', code="34000")
-        session.refuse(error, plan.tag, attempt=False, extended=extended)
+    elif plan.kind is ControlKind.CLOSE:
+        _close_cursor(session, plan, extended=extended)
     elif plan.sql and session.access is not None:
         if plan.kind is ControlKind.BEGIN:
             session.begun()
@@ -104,7 +104,7 @@ def control(session: Session, plan: ControlPlan, *, extended: bool) -> None:
             session.names.portals.clear()
         session.names.take_unnamed_portal()
         session.send(frontend.parse(b"", plan.sql) + frontend.bind(b"", b"") + frontend.execute(b""))
-        session.pending.append(Command(plan))
+        session.pending.append(Command(plan, session.names.opened))
         session.in_step(plan)
     elif failed := failed_block(session):
         session.refuse(failed, plan.tag, attempt=False, extended=extended)
@@ -112,13 +112,24 @@ def control(session: Session, plan: ControlPlan, *, extended: bool) -> None:
         session.pending.append(Local(backend.command_complete(plan.tag)))
 
 
-def _closes(session: Session, plan: ControlPlan) -> bool:
-    """CLOSE: forgets the cursor, or all. False: there is none of this name."""
-    portals = session.names.portals
-    if plan.name:
-        return portals.pop(plan.name.encode(), None) is not None
-    portals.clear()
-    return True
+def _close_cursor(session: Session, plan: ControlPlan, *, extended: bool) -> None:
+    """CLOSE of one cursor, or of all."""
+    names, name = session.names, plan.name.encode()
+    if name and name not in names.portals:
+        gone = ServerError(f'cursor "{plan.name}" does not exist', code="34000")
+        session.refuse(failed_block(session) or gone, plan.tag, attempt=False, extended=extended)
+        return
+    closed = {name: names.portals.pop(name)} if name else dict(names.portals)
+    undo = partial(names.reopen, closed)
+    sql = f"CLOSE {closed[name].name.decode()}" if name else plan.sql
+    if not name:
+        names.portals.clear()
+    if session.access is None or (name and closed[name].result is None):  # ours alone
+        session.pending.append(Local(backend.command_complete(plan.tag), undo=undo))
+        return
+    names.take_unnamed_portal()
+    session.send(frontend.parse(b"", sql) + frontend.bind(b"", b"") + frontend.execute(b""))
+    session.pending.append(Command(plan, names.opened, undo=undo))
 
 
 def _deallocate(session: Session, plan: ControlPlan, *, extended: bool) -> None:

@@ -147,10 +147,11 @@ class Acknowledged(Item):
 class Command(Item):
     """A statement without rows, sent as Parse, Bind, Execute: ``1``, ``2``, ``C``."""
 
-    __slots__ = ("plan", "undo")
+    __slots__ = ("opened", "plan", "undo")
 
-    def __init__(self, plan: ControlPlan, undo: Callable[[], object] | None = None) -> None:
+    def __init__(self, plan: ControlPlan, opened: int, undo: Callable[[], object] | None = None) -> None:
         self.plan = plan
+        self.opened = opened  # portals, when this was sent
         self.undo = undo
 
     def unmake(self, session: Session) -> None:  # noqa: ARG002
@@ -165,6 +166,7 @@ class Command(Item):
         # COMMIT of a failed transaction answers ROLLBACK, so the tag is Postgres's own, but for
         # START TRANSACTION, which went as BEGIN, and DISCARD ALL, which went as RESET ALL.
         own = self.plan.kind not in {ControlKind.BEGIN, ControlKind.DISCARD}
+        session.names.controlled(self.plan, self.opened)
         session.emit(backend.message(b"C", body) if own else backend.command_complete(self.plan.tag))
         return True
 

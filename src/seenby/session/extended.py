@@ -84,9 +84,16 @@ def bind(session: Session, body: bytes) -> None:
     if full := names.full_portals():
         session.refuse(full, statement.text, attempt=False, extended=True)
         return
+    if message.portal and message.portal in names.portals:
+        if session.pending:  # what is not answered yet may have freed the name
+            session.wait((frontend.BIND, body))
+        else:
+            taken = ServerError(f'cursor "{message.portal.decode(errors="replace")}" already exists', code="42P03")
+            session.refuse(taken, statement.text, attempt=False, extended=True)
+        return
     if not isinstance(plan, QueryPlan) or server is None:
-        portal = Portal(statement, message.formats, None, session.batch, values)
-        names.portals[message.portal] = portal
+        portal = names.open(message.portal, statement, message.formats, None, session.batch)
+        portal.values = values
         session.pending.append(Local(backend.BIND_DONE, undo=partial(names.unbind, message.portal, portal)))
         return
     if not session.may_run(plan, statement.text, extended=True):
@@ -108,9 +115,8 @@ def bind(session: Session, body: bytes) -> None:
     if upper:
         asking.companion(session, plan, values, server.parameters, Results(result))
     formats = asking.server_formats(message.formats, plan)
-    session.send(frontend.bind(message.portal, server.name, values, formats))
-    portal = Portal(statement, message.formats, result, session.batch)
-    names.portals[message.portal] = portal
+    portal = names.open(message.portal, statement, message.formats, result, session.batch)
+    session.send(frontend.bind(portal.name, server.name, values, formats))
     undo = partial(names.unbind, message.portal, portal)
     session.pending.append(Acknowledged(backend.BIND_DONE, tell=True, undo=undo))
 
@@ -173,7 +179,7 @@ def execute(session: Session, body: bytes) -> None:
         # OFFSET: the rows to drop come on top of those that the client asks for.
         limit = min(limit + result.unasked, MAX_ROWS)
         result.unasked = 0
-    session.send(frontend.execute(name, max(limit, 0)))
+    session.send(frontend.execute(portal.name, max(limit, 0)))
     session.pending.append(explain.results(result, heading))
     if result.plan.changes:
         session.in_step(result.plan)
@@ -216,12 +222,14 @@ def close(session: Session, body: bytes) -> None:
         closed = names.statements.pop(name, None)
         undo = partial(names.statements.setdefault, name, closed) if closed else None
         session.pending.append(Local(backend.CLOSE_DONE, undo=undo))
-    elif session.access is None:
-        session.pending.append(Local(backend.CLOSE_DONE))
     else:
-        names.portals.pop(name, None)
-        session.send(frontend.close(b"P", name))
-        session.pending.append(Acknowledged(backend.CLOSE_DONE, tell=True))
+        portal = names.portals.pop(name, None)
+        back = partial(names.reopen, {name: portal}) if portal else None
+        if portal is None or portal.result is None:
+            session.pending.append(Local(backend.CLOSE_DONE, undo=back))
+        else:
+            session.send(frontend.close(b"P", portal.name))
+            session.pending.append(Acknowledged(backend.CLOSE_DONE, tell=True, undo=back))
 
 
 def flush(session: Session, body: bytes) -> None:  # noqa: ARG001 - every message has a body

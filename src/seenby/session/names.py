@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from seenby.errors import ServerError
-from seenby.model.plan import QueryPlan
-from seenby.session.statements import ClientStatement, Portal, ServerStatement
+from seenby.model.plan import ControlKind, ControlPlan, QueryPlan
+from seenby.session.statements import ClientStatement, Portal, Result, ServerStatement
 
 MAX_SERVER_STATEMENTS = 500
 MAX_STATEMENTS = 5000
@@ -18,7 +20,7 @@ class Names:
     Several names of a client may stand for one statement of Postgres, which is prepared once a session.
     """
 
-    __slots__ = ("_made", "_outdated", "_server", "portals", "statements")
+    __slots__ = ("_made", "_opened", "_outdated", "_savepoints", "_server", "portals", "statements")
 
     def __init__(self) -> None:
         self.statements: dict[bytes, ClientStatement] = {}
@@ -26,6 +28,8 @@ class Names:
         self._server: dict[tuple[str, tuple[int, ...]], ServerStatement] = {}
         self._outdated: list[ServerStatement] = []
         self._made = 0
+        self._opened = 0  # portals, so far
+        self._savepoints: list[tuple[str, int]] = []  # name, and how many portals had been opened
 
     # Postgres's statements
 
@@ -96,10 +100,26 @@ class Names:
         if self.statements.get(name) is statement:
             del self.statements[name]
 
+    @property
+    def opened(self) -> int:
+        """How many portals were opened so far, which is the number of the newest."""
+        return self._opened
+
+    def open(
+        self, name: bytes, statement: ClientStatement, formats: tuple[int, ...], result: Result | None, batch: int
+    ) -> Portal:
+        """A portal that the client calls ``name``, with a name of its own in Postgres."""
+        self._opened += 1
+        own = b"p%d" % self._opened if name else b""
+        portal = self.portals[name] = Portal(statement, formats, result, batch, own, self._opened)
+        return portal
+
+    def reopen(self, closed: Mapping[bytes, Portal]) -> None:
+        """They were not closed after all, but for names that stand for something else by now."""
+        self.portals = {**closed, **self.portals}
+
     def unbind(self, name: bytes, portal: Portal) -> None:
         """The Bind of ``portal`` failed."""
-        # Postgres may still have an older portal of this name. To take the new one for it would be to cut off
-        # the wrong keys, so the name is gone for this client.
         if self.portals.get(name) is portal:
             del self.portals[name]
 
@@ -111,5 +131,29 @@ class Names:
 
     def transaction_ended(self, batch: int) -> None:
         """Portals live as long as their transaction; those bound after the Sync of ``batch`` belong to a later one."""
+        self._savepoints.clear()
         if self.portals:
             self.portals = {name: one for name, one in self.portals.items() if one.batch > batch}
+
+    def controlled(self, plan: ControlPlan, opened: int) -> None:
+        """Postgres has carried out ``plan``, sent when ``opened`` portals had been opened: which of them are gone?
+
+        This decides only whether a name counts as taken; a portal that is gone in Postgres is an error there.
+        """
+        inside = self._savepoints
+        match plan.kind:
+            case ControlKind.SAVEPOINT:
+                inside.append((plan.name, opened))
+            case ControlKind.COMMIT | ControlKind.ROLLBACK:
+                inside.clear()
+                self._gone(0, opened)
+            case ControlKind.RELEASE | ControlKind.ROLLBACK_TO:
+                while inside and inside[-1][0] != plan.name:
+                    inside.pop()
+                if plan.kind is ControlKind.RELEASE:
+                    del inside[-1:]
+                elif inside:
+                    self._gone(inside[-1][1], opened)
+
+    def _gone(self, after: int, last: int) -> None:
+        self.portals = {name: one for name, one in self.portals.items() if not after < one.number <= last}

@@ -17,7 +17,6 @@ from seenby.session import extended, simple
 from seenby.session.access import Access
 from seenby.session.expect import Item, Local, Poison, Ready
 from seenby.session.meaning import Meaning, ask
-from seenby.session.names import Names
 from seenby.session.outcome import Outcome
 from seenby.session.record import RecordFacts
 from seenby.session.results import NO_GRANT, told_by_error
@@ -73,7 +72,6 @@ class Session(Waiting):
         self._block = False  # BEGIN was sent, and its end not yet seen
         self.answered = 0  # the newest batch (up to a Sync) that Postgres has finished
         self._held_bytes = 0
-        self.names = Names()
         self.write: Write | None = None  # a change on its way: what the client sends waits for its end
         self.random = random or _no_random
         self.preview = preview

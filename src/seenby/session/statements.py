@@ -70,10 +70,18 @@ class Result:
 
 @dataclass(slots=True, eq=False)
 class Portal:
-    """``batch``: between which two Syncs it was bound. ``result`` is None unless it stands for a SELECT in Postgres."""
+    """``batch``: between which two Syncs it was bound. ``result`` is None unless it stands for a SELECT in Postgres.
+
+    ``name`` is Postgres's, ``p`` and ``number``, and never given twice. The client's may be taken again while
+    Postgres still has what it stood for (a Close that it skipped), and then rows of one would pass for the other's.
+    Only the unnamed portal is unnamed there too: an error behind which it could be confused is left by ROLLBACK TO,
+    which runs in it and so takes it away.
+    """
 
     statement: ClientStatement
     formats: tuple[int, ...]
     result: Result | None
     batch: int
+    name: bytes
+    number: int
     values: bytes = NO_VALUES

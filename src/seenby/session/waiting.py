@@ -13,9 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from seenby.model.plan import ControlKind, ControlPlan, Plan
+from seenby.model.plan import ControlKind, ControlPlan, DeclarePlan, Plan
 from seenby.session.access import Access
 from seenby.session.meaning import Meaning, ask
+from seenby.session.names import Names
 from seenby.session.record import RecordFacts
 from seenby.session.statements import ServerStatement
 from seenby.session.telling import Telling
@@ -36,6 +37,7 @@ class Waiting(Telling):
         self, access: Access | None, facts: RecordFacts, clock: Callable[[], float], principal: str, meaning: Meaning
     ) -> None:
         super().__init__(access, facts, clock, principal, meaning)
+        self.names = Names()
         self._held: deque[Message] = deque()
         self._stalled: ServerStatement | None = None
         self._full = False
@@ -49,8 +51,14 @@ class Waiting(Telling):
             self._stalled = None
 
     def must_wait(self, plan: Plan) -> bool:
-        """Whether ``plan`` waits until everything before it is answered (meaning.py)."""
-        return bool(self.pending) and self.meaning.changed_by(plan)
+        """Whether ``plan`` waits until everything before it is answered (meaning.py).
+
+        So does a cursor whose name is taken: what is not answered yet may have freed it.
+        """
+        if not self.pending:
+            return False
+        taken = isinstance(plan, DeclarePlan) and plan.name.encode() in self.names.portals
+        return taken or self.meaning.changed_by(plan)
 
     def in_step(self, plan: Plan) -> None:
         """``plan`` was sent. If it could change what texts mean, all that follows waits (meaning.py)."""
