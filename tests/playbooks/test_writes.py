@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ HIDE = WritePlan(
     classes=(DataClass.PUBLIC,),
     parameters=1,
 )
+NAMED = replace(HIDE, examined="who")
 COLUMNS = ("k", "id", "visibility", "id", "visibility", "caption")
 BEFORE_AND_AFTER = row("42", "7", "yes", "7", "no", "cats")
 PREPARED = prepared(*COLUMNS, oids=(20,))
@@ -262,6 +264,50 @@ def test_that_no_row_fits_is_an_answer_about_everybody_in_the_grant(preview: boo
     play.postgres(ready("I")).server(sync()).client_sees(*told)
     play.postgres(ready("I")).client_sees(ready("I"))
     play.over()
+
+
+def looked_up(play: Writing) -> Expected:
+    """No row fits a statement that names whom it is about."""
+    play.client(query("named")).server(parse(b"s1", HIDE.sql), describe(b"s1"), flush())
+    play.postgres(PREPARED).server(*opening())
+    play.postgres(ready("I"), OPENED, BOUND)
+    return play.postgres(complete("UPDATE 0")).server(
+        parse(b"", "who", (20,)), bind(b"", b"", text_values()), execute(b""), flush()
+    )
+
+
+def test_whom_the_statement_names_is_asked_in_its_transaction() -> None:
+    play = Writing({"named": NAMED})
+    assert not looked_up(play).outcome.records
+    seen = play.postgres(PARSED, BOUND, row("account", "43"), complete("SELECT 1"))
+    item, record = disclosure(seen)
+    assert record["change"]["state"] == "attempted"
+    assert item.bound is EntryBound.EXACT
+    assert json.loads(item.people[0].part)["how"] == "examined"
+    seen.ledger(1, "account:43", rows=0)
+    play.recorded(1).server(sync())
+    play.postgres(ready("I")).server(sync()).client_sees(heading("caption"), complete("UPDATE 0"))
+    play.postgres(ready("I")).client_sees(ready("I"))
+    play.over()
+
+
+def test_somebody_who_is_not_there_could_be_anybody() -> None:
+    play = Writing({"named": NAMED})
+    looked_up(play)
+    seen = play.postgres(PARSED, BOUND, complete("SELECT 0"))
+    looked_into(disclosure(seen)[0])
+
+
+@pytest.mark.parametrize("state", ["22P02", "57014"])
+def test_when_it_cannot_be_said_whom_it_names_it_is_an_error_about_anybody(state: str) -> None:
+    """A cancel too: that it came so late tells that no row fits."""
+    play = Writing({"named": NAMED})
+    looked_up(play)
+    seen = play.postgres(PARSED, failure(state)).server(sync())
+    assert disclosure(seen)[1]["change"]["state"] == "undone"
+    seen.ledger(1, "account:42", "account:43", rows=0)
+    play.postgres(ready("I")).server(sync())
+    play.recorded(1).client_sees(Told(state))
 
 
 def test_looking_everybody_up_counts_against_the_cap() -> None:

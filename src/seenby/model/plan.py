@@ -238,6 +238,8 @@ class WritePlan:
         changed: columns that get a value, as in "videos.visibility".
         tables, columns, classes: what the record names, sorted.
         parameters: the highest $n.
+        examined: asked when no row fits: rows (kind, key) of those whom the conditions name. None: it could be about
+            anybody in the grant.
     """
 
     action: WriteAction
@@ -252,6 +254,7 @@ class WritePlan:
     columns: tuple[str, ...]
     classes: tuple[DataClass, ...]
     parameters: int = 0
+    examined: str | None = None
 
     @property
     def before(self) -> bool:

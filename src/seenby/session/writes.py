@@ -27,6 +27,7 @@ from seenby.session.expect import Item, Local, Ready
 from seenby.session.record import RecordFacts, RecordTemplate
 from seenby.session.results import NO_GRANT
 from seenby.session.statements import Portal, ServerStatement
+from seenby.session.write_items import Before, Lookup, Undone
 from seenby.wire import backend, frontend
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Write:
 
     Attributes:
         rows: what Postgres returned.
+        examined: whom its conditions name, if no row fits and that is known.
         parts, bound: whom it names, and how closely.
         ticket: of the entry, 0 while there is none.
         told: the answer to the client, once it is known.
@@ -57,6 +59,7 @@ class Write:
     extended: bool
     preview: bool
     rows: list[changed.Changed] = field(default_factory=list)
+    examined: tuple[str, ...] = ()
     parts: tuple[Shown, ...] = ()
     bound: EntryBound = EntryBound.EXACT
     ticket: int = 0
@@ -77,7 +80,7 @@ class Write:
             + frontend.execute(b"")
             + frontend.flush()
         )
-        session.pending.extend((_Before(session.batch), _Opened(self), _Rows(self)))
+        session.pending.extend((Before(session.batch), _Opened(self), _Rows(self)))
         return b""
 
     def give_up(self, session: Session) -> None:
@@ -92,11 +95,29 @@ class Write:
             raise ProtocolError("Postgres returned more rows than the statement can change")
         self.rows.append(changed.read(self.plan, body))
 
-    def record(self, session: Session) -> None:
-        """All rows are here, and nothing is committed: everybody whose row it is, is named now.
+    def ran(self, session: Session) -> None:
+        """All rows are here. That there are none answers a question too: whom is it about?"""
+        if self.rows or self.plan.examined is None:
+            self.record(session)
+            return
+        session.send(
+            frontend.parse(b"", self.plan.examined, self.server.parameters)
+            + frontend.bind(b"", b"", self.values)
+            + frontend.execute(b"")
+            + frontend.flush()
+        )
+        session.pending.append(Lookup(partial(self._looked_up, session), partial(self._nobody_said, session)))
 
-        That no row fits answers a question too, about anybody in the grant: they are examined.
-        """
+    def _looked_up(self, session: Session, people: list[str]) -> None:
+        self.examined = tuple(people)
+        self.record(session)
+
+    def _nobody_said(self, session: Session, fields: dict[str, str]) -> None:
+        """Cancelled, say. That it came so far tells that no row fits."""
+        self.refused(session, fields, ran=True, always=True)
+
+    def record(self, session: Session) -> None:
+        """Nothing is committed: everybody whose row it is, is named now, or who was examined."""
         access = session.access
         assert access is not None
         salts = [session.random(32) for _ in self.rows]
@@ -136,13 +157,13 @@ class Write:
 
     def _take_back(self, session: Session) -> None:
         session.send(frontend.parse(b"", UNDO) + frontend.sync())
-        session.pending.extend((_Undone(), _End(self, session.batch)))
+        session.pending.extend((Undone(), _End(self, session.batch)))
 
-    def refused(self, session: Session, fields: dict[str, str], *, ran: bool) -> None:
+    def refused(self, session: Session, fields: dict[str, str], *, ran: bool, always: bool = False) -> None:
         """Postgres failed it. An error while rows were changed is a result: it could be about anybody in the grant."""
         error = server_errors.run_time_error(fields)
         self.told, self.failed = backend.error_response(error), True
-        if ran and server_errors.depends_on_data(error.state):
+        if always or (ran and server_errors.depends_on_data(error.state)):
             access = session.access
             assert access is not None
             self._name_anybody(session, "disclosed")
@@ -174,7 +195,9 @@ class Write:
 
     def _name(self, session: Session, salts: list[bytes]) -> None:
         self.parts = changed.parts(self.plan, self.rows, salts)
-        if not self.parts:
+        if not self.parts and self.examined:
+            self.parts = changed.anybody(self.plan, self.examined, "examined")
+        elif not self.parts:
             self._name_anybody(session, "examined")
 
     def _name_anybody(self, session: Session, how: str) -> None:
@@ -222,18 +245,6 @@ class Write:
 # ---------------------------------------------------------------- what is waited for
 
 
-class _Before(Ready):
-    """The Sync that ends what the client's Parse began: nothing was done in it."""
-
-    __slots__ = ()
-
-    def on(self, session: Session, kind: int, body: bytes) -> bool:
-        if kind != backend.READY or body != b"I":
-            raise ProtocolError("a change began inside of another transaction")
-        session.names.transaction_ended(session.batch)
-        return True
-
-
 class _Opened(Item):
     """The transaction was made READ WRITE: ``1``, ``2``, ``C``."""
 
@@ -271,21 +282,12 @@ class _Rows(Item):
             return False
         if kind != backend.COMMAND_COMPLETE:
             return super().on(session, kind, body)
-        self.write.record(session)
+        self.write.ran(session)
         return True
 
     def failed(self, session: Session, fields: dict[str, str]) -> None:
         # A parameter that is no integer says nothing about rows.
         self.write.refused(session, fields, ran=self.bound)
-
-
-class _Undone(Item):
-    """The error that takes a change back."""
-
-    __slots__ = ()
-
-    def failed(self, session: Session, fields: dict[str, str]) -> None:
-        """It is ours."""
 
 
 class _End(Ready):

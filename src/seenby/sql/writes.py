@@ -15,7 +15,7 @@ mean and allow what they do there. Then the statement is put together again, ove
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
@@ -25,7 +25,8 @@ from seenby.model.classes import Treatment
 from seenby.model.plan import MAX_WRITTEN, OutputKey, WriteAction, WritePlan
 from seenby.model.shape import Catalog, ShapeView, ViewWrites
 from seenby.sql import tree, writes_refused
-from seenby.sql.blocks import Conjunct, Query
+from seenby.sql.blocks import Block, Conjunct, Query
+from seenby.sql.examined import examined
 from seenby.sql.named import masked_use
 from seenby.sql.parse import print_checked
 from seenby.sql.read import Reader
@@ -107,7 +108,7 @@ def _change(
         hidden += [_as_text(relation.alias, name) for name in read.row]
     made.returning_clause.exprs.extend([*hidden, *read.returning])
     named = [target.res_target.name for target in targets]
-    return read.plan(action, print_checked(node), named)
+    return replace(read.plan(action, print_checked(node), named), examined=_examined(read.query.blocks[0]))
 
 
 def _targets(update: pb.UpdateStmt, index: ViewIndex, writes: ViewWrites) -> list[pb.Node]:
@@ -141,6 +142,17 @@ def _pinned(conjuncts: Iterable[Conjunct], writes: ViewWrites, view: ShapeView) 
     """Whether the conditions fix the primary key, or the key of a person, to constants or parameters."""
     fixed = {name for conjunct in conjuncts if (name := _fixed(conjunct))}
     return fixed >= set(writes.key) or any(key.pins in fixed for key in view.keys if key.pins)
+
+
+def _examined(block: Block) -> str | None:
+    """Who is asked about if no row fits. None: anybody.
+
+    Of a list only those are found who have rows in this table, and a row of several people tells about each of them.
+    """
+    pins = [one.node.a_expr.kind for one in block.conjuncts if one.pins is not None and one.node is not None]
+    if len(block.relations[0].keys) != 1 or any(kind != pb.AEXPR_OP for kind in pins):
+        return None
+    return examined([block], 1000)  # more are in no grant that may change rows
 
 
 def _fixed(conjunct: Conjunct) -> str:

@@ -95,6 +95,16 @@ def test_or_by_a_persons_key(where: str) -> None:
     plan_of(f"DELETE FROM messages WHERE {where}")
 
 
+def test_who_is_examined_when_no_row_fits() -> None:
+    plan = plan_of("UPDATE accounts SET bio = 'x' WHERE id = $1 AND coins > 5")
+    assert plan.examined == (
+        "SELECT DISTINCT kind, key FROM (SELECT 'account'::text, accounts.\"seenby$1\" "
+        "FROM seenby_v.accounts accounts WHERE accounts.id = $1) AS c (kind, key) WHERE key IS NOT NULL LIMIT 1001"
+    )
+    assert plan_of("DELETE FROM messages WHERE sender = 1").examined is None, "it could be about the recipient"
+    assert plan_of("UPDATE accounts SET bio = 'x' WHERE id IN (1, $1)").examined is None, "one may have no row here"
+
+
 @pytest.mark.parametrize(
     "value", ["NULL", "$2", "'x' ", "handle", "CASE WHEN coins > 1 THEN handle ELSE 'x' END", "coalesce(bio, handle)"]
 )
