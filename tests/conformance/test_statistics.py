@@ -183,6 +183,15 @@ def test_nor_does_one_row_of_somebody_who_has_several(served: Served, analyst: C
         rows(analyst, f"SELECT sum(views) FROM videos WHERE id <> {video}")
 
 
+def test_nor_does_the_weight_of_somebody_who_has_many_rows(served: Served, analyst: Connection) -> None:
+    """Joined with themselves, 14 videos are 196 rows, and then 2,744: an average tends to the one who has them."""
+    once = "SELECT avg(w.coins) FROM wallets w JOIN videos v ON v.account_id = w.account_id"
+    assert rows(analyst, once) == real(served, once)
+    for more in ("JOIN videos x ON x.account_id = w.account_id", "JOIN devices d ON d.account_id = v.account_id"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="count single people several times"):
+            rows(analyst, f"{once} {more}")
+
+
 def test_statistics_that_are_far_apart_are_answered(served: Served, analyst: Connection) -> None:
     for condition in ("true", "country <> 'DE'", "country = 'DE'", "country < 'IE'", "country = 'DE'", "true"):
         sql = f"SELECT count(*) FROM accounts WHERE {condition}"

@@ -123,6 +123,7 @@ class Catalog:
         tables: every table of the platform's schemas: (schema, table) -> column names (for precise refusals).
         server_version: as ``SHOW server_version`` prints it.
         primary_keys: of the platform's tables.
+        unique_keys: the sets of columns that identify a row of theirs.
     """
 
     version: str
@@ -137,3 +138,4 @@ class Catalog:
     server_version: str = "18.0"
     rewritten_functions: frozenset[str] = frozenset()
     primary_keys: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict, hash=False)
+    unique_keys: dict[tuple[str, str], frozenset[frozenset[str]]] = field(default_factory=dict, hash=False)

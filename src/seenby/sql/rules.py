@@ -90,7 +90,7 @@ def statistic(case: Case) -> QueryPlan | None:
         reader.expressions.read(node, query.blocks[0].scope, "a statistic")
         return reader.expressions.total
 
-    why = statistics.why_not(query, reader.blocks, reader.catalog.aggregates, total)
+    why = statistics.why_not(query, reader.blocks, reader.catalog, total)
     if not why and not steady:
         why = "it does not say whose rows take part"
     if why and answering.answers is Answers.STATISTICS:

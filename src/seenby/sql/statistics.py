@@ -12,10 +12,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
 
+from seenby.model.shape import Catalog
 from seenby.sql.blocks import Block, Query
 from seenby.sql.functions import DATE_FIELDS
 from seenby.sql.functions import words as names
 from seenby.sql.scope import Column
+from seenby.sql.weights import base, multiplies
 
 FIGURES = names("""
     count sum avg stddev stddev_pop stddev_samp variance var_pop var_samp corr covar_pop covar_samp regr_avgx regr_avgy
@@ -40,10 +42,10 @@ Total = Callable[[pb.Node], bool]
 """Evaluating it cannot raise an error, whatever the data."""
 
 
-def why_not(query: Query, blocks: Sequence[Block], aggregates: Collection[str], total: Total) -> Why:
+def why_not(query: Query, blocks: Sequence[Block], catalog: Catalog, total: Total) -> Why:
     """Why a statement that was read is no statistic; "" if it is one.
 
-    ``blocks``: all of it, those of subqueries too; ``aggregates``: the names of all aggregates.
+    ``blocks``: all of it, those of subqueries too.
     """
     if query.branches or query.recursion:
         return "a statistic is one SELECT, without UNION and the like"
@@ -60,7 +62,7 @@ def why_not(query: Query, blocks: Sequence[Block], aggregates: Collection[str], 
         return "it does not say whose rows take part"
     if any(key.many for key in block.keys):
         return "its rows are groups already: a statistic groups tables"
-    if why := _why_not_rows(blocks):
+    if why := _why_not_rows(query, blocks, catalog):
         return why
     groups = group_expressions(block)
     for node in groups:
@@ -75,7 +77,7 @@ def why_not(query: Query, blocks: Sequence[Block], aggregates: Collection[str], 
         if not _names_output(node, query):
             expressions.append(node)
     for node in expressions:
-        if why := _why_not_figure(node, groups, block, aggregates, total):
+        if why := _why_not_figure(node, groups, block, catalog.aggregates, total):
             return why
     if not _cannot_fail(block, blocks, groups, total):
         return (
@@ -85,16 +87,20 @@ def why_not(query: Query, blocks: Sequence[Block], aggregates: Collection[str], 
     return ""
 
 
-def _why_not_rows(blocks: Sequence[Block]) -> Why:
+def _why_not_rows(query: Query, blocks: Sequence[Block], catalog: Catalog) -> Why:
     """Could the statement give one person more rows than the data does? Their value would weigh more in every sum.
 
-    An outer join whose ON names a person does, a join with a list of numbers does, UNION ALL of somebody's row does.
+    An outer join whose ON names a person does, a join with a list of numbers does, UNION ALL of somebody's row does,
+    and a table that is joined with itself (weights.py).
     """
     for relation in (relation for block in blocks for relation in block.relations):
         if relation.lateral or (relation.index is None and relation.query is None):
             return "a function or LATERAL in FROM could count single people several times"
         if relation.query is not None and relation.query.branches:
             return "UNION in FROM could count single people several times"
+    calls = (one.func_call for one in _all(query.select) if one.WhichOneof("node") == "func_call")
+    if any(name_of_call(call) in catalog.set_returning for call in calls):
+        return "a function that gives several rows could count single people several times"
     for block in blocks:
         if block.values is not None:
             return "VALUES in FROM could count single people several times"
@@ -102,8 +108,10 @@ def _why_not_rows(blocks: Sequence[Block]) -> Why:
             return "an outer join could pick single people: write JOIN"
         for conjunct in block.conjuncts:
             several = conjunct.bits & (conjunct.bits - 1)
-            if several and not (conjunct.equal and all(map(_straight, conjunct.equal))):
+            if several and not (conjunct.equal and all(map(base, conjunct.equal))):
                 return "tables are joined by columns that are equal, and by no other condition"
+    if multiplies(query, catalog.unique_keys):
+        return "its joins could count single people several times: join all tables but one by a whole unique key"
     return ""
 
 
@@ -131,15 +139,6 @@ def _without_figures(node: pb.Node) -> pb.Node:
 def _all(message: Message) -> list[pb.Node]:
     """Every node inside."""
     return [inner for child in _children(message) for inner in (child, *_all(child))]
-
-
-def _straight(column: Column | None) -> bool:
-    """It shows a table's column as it is, through whatever subqueries."""
-    if column is None:
-        return False
-    if column.shown is not None:
-        return True
-    return column.plain and len(column.sources) == 1 and _straight(column.sources[0])
 
 
 def group_expressions(block: Block) -> list[pb.Node]:
@@ -224,9 +223,9 @@ def _why_not_argument(call: pb.FuncCall, name: str, block: Block, total: Total) 
             )
         for ref in _refs(argument):
             column = _column(ref, block)
-            if not _straight(column):
+            if column is None or base(column) is None:
                 return f"{name}() of what a subquery computed could pick a single person"
-            if name != "count" and column is not None and column.pin is not None:
+            if name != "count" and column.pin is not None:
                 return f"{name}() of what says who somebody is, is no figure"
     return ""
 

@@ -246,6 +246,7 @@ class UserDatabase:
             rewritten_functions=guard_catalog.REWRITTEN_FUNCTIONS,
             tables={(schema, table): tuple(columns) for schema, table, columns in relations},
             primary_keys={(schema, table): tuple(columns) for schema, table, columns in keys},
+            unique_keys={(name.schema, name.name): one.unique for name, one in read.tables.items()},
             server_version=connection.info.parameter_status("server_version") or "",
         )
 

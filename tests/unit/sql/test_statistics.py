@@ -30,6 +30,10 @@ STATISTICS = (
     "SELECT CASE WHEN coins > 5 THEN 'much' ELSE 'little' END AS how, count(*) FROM accounts GROUP BY how",
     "SELECT count(*) FROM messages",
     "SELECT count(bio) FROM accounts",
+    "SELECT avg(s.coins) FROM messages m JOIN accounts s ON s.id = m.sender JOIN accounts r ON r.id = m.recipient",
+    "SELECT count(*) FROM accounts a JOIN accounts b ON b.id = a.id JOIN devices d ON d.account_id = b.id",
+    "SELECT r.title, count(*) FROM (SELECT d.model, a.home FROM devices d JOIN accounts a ON a.id = d.account_id) x "
+    "JOIN regions r ON r.home = x.home GROUP BY 1",
     "SELECT avg(extract(epoch FROM joined) - extract(epoch FROM joined) + abs(coins::numeric)) FROM accounts",
 )
 
@@ -42,6 +46,21 @@ REFUSED = {
     "SELECT account_id, count(*) FROM devices GROUP BY 1": "single people",
     "SELECT handle, count(*) FROM accounts GROUP BY home, handle HAVING min(coins) > 1": "min can give",
     "SELECT max(coins) FROM accounts": "max can give",
+    "SELECT avg(a.coins) FROM accounts a JOIN devices d ON d.account_id = a.id JOIN devices e ON e.account_id = a.id": (
+        "a whole unique key"
+    ),
+    "SELECT count(*) FROM devices d JOIN messages m ON m.sender = d.account_id": "a whole unique key",
+    "SELECT avg(coins) FROM accounts a JOIN regions r ON r.rank = a.coins": "a whole unique key",
+    "SELECT avg(coins) FROM accounts a JOIN regions r ON r.home = a.home JOIN regions q ON q.rank = r.rank": "unique",
+    "SELECT avg(coins) FROM accounts a, devices d": "a whole unique key",
+    "SELECT avg(coins) FROM accounts a JOIN contacts c ON c.owner = a.id JOIN devices d ON d.account_id = a.id": (
+        "a whole unique key"
+    ),
+    "WITH x AS (SELECT account_id FROM devices) SELECT count(*) FROM x JOIN x y ON y.account_id = x.account_id": (
+        "a whole unique key"
+    ),
+    "SELECT avg(coins) FROM (SELECT home FROM (SELECT home, generate_series(1, 9) AS n FROM regions) q "
+    "WHERE n = 1 OR home = 'eu') r JOIN accounts a USING (home)": "gives several rows",
     "SELECT bool_or(coins > 1) FROM accounts": "bool_or can give",
     "SELECT array_agg(coins) FROM accounts": "array_agg can give",
     "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY coins) FROM accounts": "percentile_cont can give",

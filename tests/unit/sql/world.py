@@ -112,6 +112,10 @@ CATALOG = Catalog(
     },
     rewritten_functions=REWRITTEN_FUNCTIONS,
     primary_keys={("public", "accounts"): ("id",)},
+    unique_keys={
+        ("public", table): frozenset({frozenset({column})})
+        for table, column in (("accounts", "id"), ("devices", "id"), ("messages", "id"), ("regions", "home"))
+    },
 )
 
 TABLES = """
