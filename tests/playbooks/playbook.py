@@ -74,8 +74,8 @@ def upper(text: str, *, parameters: int = 0) -> QueryPlan:
     )
 
 
-def nobody(text: str, **more: Any) -> QueryPlan:
-    return QueryPlan(sql=f"rewritten {text}", bound=Bound.NOBODY, visible=1, **more)
+def nobody(text: str, *, visible: int = 1, **more: Any) -> QueryPlan:
+    return QueryPlan(sql=f"rewritten {text}", bound=Bound.NOBODY, visible=visible, **more)
 
 
 def control(kind: ControlKind, tag: str, sql: str = "", name: str = "") -> ControlPlan:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from seenby.model.plan import OutputKey
+from seenby.model.plan import OutputKey, QueryPlan
 from seenby.session import results
 from seenby.session.session import Session
 from tests.playbooks.playbook import (
     BOUND,
     PHONE_KEY,
     Play,
+    Told,
     bind,
     complete,
     describe,
@@ -147,4 +148,18 @@ def test_two_keys_in_a_row_are_two_people_and_null_is_nobody() -> None:
         1, "account:42", "contact:+1", "contact:+2", rows=3
     )
     play.recorded(1).client_sees(row("a"), row("b"), row(None), complete(3), ready("I"))
+    play.over()
+
+
+@pytest.mark.parametrize("plan", [PHONE, nobody("phones"), nobody("phones", visible=0)])
+def test_a_row_with_a_column_more_than_described_ends_the_session(plan: QueryPlan) -> None:
+    """It could be another statement's, with a person's key in it that nobody takes off."""
+    play = Play({"phones": plan})
+    play.client(query("phones")).server(parse(b"s1", plan.sql), describe(b"s1"), bind(b"", b"s1"), execute(b""), sync())
+    described = ("k", "phone") if plan.keys else ("phone",)
+    play.postgres(prepared(*described), BOUND).client_sees(heading("phone"))
+    width = len(described)
+    play.postgres(row(*["1"] * width), row(*["1"] * (width + 1)), complete(2), ready("I")).client_sees(
+        Told("08P01", fatal=True)
+    ).closes()
     play.over()

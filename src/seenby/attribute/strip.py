@@ -21,7 +21,9 @@ _pack = Struct(">BIH").pack
 _ROW = ord("D")
 
 
-def strip_rows(data: bytes, at: int, end: int, keys: tuple[set[bytes], ...], out: list[bytes]) -> tuple[int, int]:
+def strip_rows(
+    data: bytes, at: int, end: int, keys: tuple[set[bytes], ...], out: list[bytes], width: int = 0
+) -> tuple[int, int]:
     """Reads the whole DataRows that start at ``at``; stops at another message or at a row that is not complete.
 
     Args:
@@ -29,17 +31,18 @@ def strip_rows(data: bytes, at: int, end: int, keys: tuple[set[bytes], ...], out
         at, end: the part of ``data`` to look at.
         keys: one set for each leading key column; the keys found are added. Empty: rows pass as they are.
         out: the client's bytes are appended.
+        width: columns of each row, with the keys; 0: as many as there are.
 
     Returns:
         (position after the last row taken, number of rows).
 
     Raises:
-        ProtocolError: a row has fewer columns than there are keys, or is shorter than they say.
+        ProtocolError: a row has other columns than ``width``, fewer than there are keys, or is shorter than they say.
     """
     if not keys:
-        return _pass_rows(data, at, end, out)
+        return _pass_rows(data, at, end, out, width)
     if len(keys) == 1:
-        return _strip_one(data, at, end, keys[0], out)
+        return _strip_one(data, at, end, keys[0], out, width)
     rows = 0
     count = len(keys)
     while end - at >= 11 and data[at] == _ROW:
@@ -56,7 +59,7 @@ def strip_rows(data: bytes, at: int, end: int, keys: tuple[set[bytes], ...], out
             if size >= 0:
                 found.add(data[cut : cut + size])
                 cut += size
-        if cut > stop or columns < count:
+        if cut > stop or columns < count or (width and columns != width):
             raise _without_keys()
         out.append(_pack(_ROW, length - (cut - at - 7), columns - count) + data[cut:stop])
         at = stop
@@ -65,7 +68,7 @@ def strip_rows(data: bytes, at: int, end: int, keys: tuple[set[bytes], ...], out
     return at, rows
 
 
-def _strip_one(data: bytes, at: int, end: int, found: set[bytes], out: list[bytes]) -> tuple[int, int]:
+def _strip_one(data: bytes, at: int, end: int, found: set[bytes], out: list[bytes], width: int) -> tuple[int, int]:
     rows = 0
     head, pack, add, append = _HEAD, _pack, found.add, out.append
     while end - at >= 11 and data[at] == _ROW:
@@ -79,7 +82,7 @@ def _strip_one(data: bytes, at: int, end: int, found: set[bytes], out: list[byte
             cut += size
         elif size == 0:
             add(b"")
-        if cut > stop or not columns:
+        if cut > stop or not columns or (width and columns != width):
             raise _without_keys()
         append(pack(_ROW, length + at + 7 - cut, columns - 1))
         append(data[cut:stop])
@@ -99,12 +102,15 @@ def _without_keys() -> ProtocolError:
     return ProtocolError("Postgres sent a row without its person keys")
 
 
-def _pass_rows(data: bytes, at: int, end: int, out: list[bytes]) -> tuple[int, int]:
+def _pass_rows(data: bytes, at: int, end: int, out: list[bytes], width: int) -> tuple[int, int]:
     start, rows = at, 0
+    wanted = width.to_bytes(2, "big")
     while end - at >= 5 and data[at] == _ROW:
         stop = at + 1 + _U32(data, at + 1)[0]
         if stop > end:
             break
+        if width and data[at + 5 : at + 7] != wanted:  # rows with person keys, perhaps
+            raise ProtocolError("Postgres sent a row with other columns than were asked for")
         at = stop
         rows += 1
     if at > start:

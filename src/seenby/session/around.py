@@ -56,7 +56,7 @@ class Fetched(Results):
         if not self._move:
             return super().take_rows(session, data, at, end)
         start, result = at, self.result
-        at, rows = strip_rows(data, at, end, result.keys, [])
+        at, rows = strip_rows(data, at, end, result.keys, [], result.server.width or 0)
         skipped = min(rows, result.skip)
         result.skip -= skipped
         self._moved += rows - skipped

@@ -105,6 +105,7 @@ class Prepared(Item):
         if self.statement.width is not None and len(fields) != self.statement.width:
             # Keys are cut off by position: one column more or less, and they would not be the keys.
             raise ProtocolError("Postgres describes other columns than the analysis found")
+        self.statement.width = len(fields)
         self.statement.fields = fields[self.statement.hidden :]
         self.statement.described = True
         session.described(self.statement)

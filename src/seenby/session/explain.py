@@ -27,7 +27,7 @@ class Explained(Results):
     __slots__ = ()
 
     def take_rows(self, session: Session, data: bytes, at: int, end: int) -> int:  # noqa: ARG002 - as Results
-        at, _ = strip_rows(data, at, end, self.result.keys, self._out)
+        at, _ = strip_rows(data, at, end, self.result.keys, self._out, self.result.server.width or 0)
         return at
 
     def _written(self, rows: list[bytes]) -> bytes:

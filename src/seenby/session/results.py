@@ -43,7 +43,7 @@ class Results(Item):
         out = self._out
         if result.skip:
             out = []
-        at, rows = strip_rows(data, at, end, result.keys, out)
+        at, rows = strip_rows(data, at, end, result.keys, out, result.server.width or 0)
         if result.skip and rows:
             out, rows = _drop_first(out, rows, result)
             self._out += out

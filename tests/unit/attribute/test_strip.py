@@ -99,3 +99,16 @@ def test_a_row_cut_at_every_byte_waits_whole(count: int) -> None:
 def test_a_row_without_its_keys_is_refused_and_never_loops(count: int, tail: bytes, row: bytes) -> None:
     with pytest.raises(ProtocolError):
         strip(row + tail, count)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+@pytest.mark.parametrize("columns", [3, 5])
+@pytest.mark.parametrize("first", [[], [b"1", b"2", b"3", b"4"]])
+def test_a_row_with_other_columns_than_were_asked_for_is_refused(count: int, columns: int, first: list[Value]) -> None:
+    """With one column more it could hold a person's key, with one less lack it."""
+    data = (data_row(first) if first else b"") + data_row([b"1"] * columns)
+    keys = tuple(set[bytes]() for _ in range(count))
+    with pytest.raises(ProtocolError):
+        strip_rows(data, 0, len(data), keys, [], 4)
+    whole = data_row([b"1", None, b"3", b"4"])
+    assert strip_rows(whole, 0, len(whole), keys, [], 4) == (len(whole), 1)
