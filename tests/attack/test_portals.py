@@ -141,6 +141,24 @@ def test_a_portal_whose_close_was_skipped(served: Served, wire: Raw) -> None:
         shown.extend(rows(answers))
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("extended", [False, True])
+def test_rows_that_offset_skips_are_asked_for_again_when_a_fetch_was_skipped(
+    wire: Raw, *, at_once: bool, extended: bool
+) -> None:
+    fetch = query("FETCH 2 FROM c")
+    declare = query(f"DECLARE c CURSOR FOR {PEOPLE} OFFSET 3")
+    if extended:
+        fetch = frontend.execute(b"c", 2) + frontend.sync()
+        declare = frontend.parse(b"a", f"{PEOPLE} OFFSET 3") + frontend.bind(b"c", b"a") + frontend.sync()
+    assert states(wire.send(query("BEGIN"), declare, query("SAVEPOINT s"))) == []
+    failed, again = (query("SELECT 1/0"), fetch), (query("ROLLBACK TO s"), fetch, fetch)
+    answers = wire.send(*failed, *again) if at_once else wire.send(*failed) + wire.send(*again)
+    assert states(answers) == ["22012", "25P02"]
+    ids = [int(row[1] or b"0") - 1_000_000_000 for row in rows(answers)]
+    assert ids == [4, 5, 6, 7]
+
+
 @pytest.mark.parametrize("leave", ["ROLLBACK TO s", "ROLLBACK", "COMMIT"])
 def test_the_unnamed_portal_whose_bind_was_skipped(served: Served, wire: Raw, leave: str) -> None:
     """A failed transaction is left by a statement that runs in Postgres's unnamed portal: it takes the old one away."""

@@ -416,13 +416,13 @@ def test_offset_in_pieces_the_dropped_rows_come_on_top() -> None:
     plan = exact("page", offset=2)
     play = Play({"page": plan})
     play.client(parse(b"", "page"), bind(b"p", b""), execute(b"p", 1), execute(b"p", 1), sync()).server(
-        parse(b"s1", plan.sql), describe(b"s1"), bind(b"p1", b"s1"), execute(b"p1", 3), execute(b"p1", 1), sync()
+        parse(b"s1", plan.sql), describe(b"s1"), bind(b"p1", b"s1"), execute(b"p1", 3), flush()
     )
-    play.postgres(
-        prepared("k", "x"), BOUND, row("1", "a"), row("2", "b"), row("3", "c"), suspended, row("4", "d"), suspended
-    ).client_sees(PARSED, BOUND).ledger(1, "account:1", "account:2", "account:3", rows=1, final=False).ledger(
-        2, "account:4", rows=1, part=1, final=False
-    )
+    # How many rows are still to be dropped is known when those asked for are there.
+    play.postgres(prepared("k", "x"), BOUND, row("1", "a"), row("2", "b"), row("3", "c"), suspended).client_sees(
+        PARSED, BOUND
+    ).ledger(1, "account:1", "account:2", "account:3", rows=1, final=False).server(execute(b"p1", 1), sync())
+    play.postgres(row("4", "d"), suspended).ledger(2, "account:4", rows=1, part=1, final=False)
     play.recorded(1).client_sees(row("c"), suspended)
     play.recorded(2).client_sees(row("d"), suspended)
     play.over()
@@ -431,9 +431,12 @@ def test_offset_in_pieces_the_dropped_rows_come_on_top() -> None:
 def test_execute_everything_of_an_offset_asks_for_everything() -> None:
     plan = exact("page", offset=2)
     play = Play({"page": plan})
-    play.client(parse(b"", "page"), bind(b"p", b""), execute(b"p", 0), execute(b"p", 2**31 - 1), sync()).server(
-        parse(b"s1", plan.sql), describe(b"s1"), bind(b"p1", b"s1"), execute(b"p1"), execute(b"p1", 2**31 - 1), sync()
-    )
+    play.client(
+        parse(b"", "page"), bind(b"p", b""), execute(b"p", 0), bind(b"q", b""), execute(b"q", 2**31 - 1), sync()
+    ).server(
+        parse(b"s1", plan.sql), describe(b"s1"), bind(b"p1", b"s1"), execute(b"p1"),
+        bind(b"p2", b"s1"), execute(b"p2", 2**31 - 1), sync(),
+    )  # fmt: skip
     play.over()
 
 

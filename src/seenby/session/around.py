@@ -31,6 +31,7 @@ from seenby.session.expect import Acknowledged, Command, Local
 from seenby.session.results import PART_BYTES, Results
 from seenby.session.statements import ClientStatement, Executes, Result, ServerStatement
 from seenby.sql.constants import fits
+from seenby.sql.offset import MAX_INT
 from seenby.wire import backend, frontend
 from seenby.wire.copying import Copying
 
@@ -243,8 +244,7 @@ def fetch(
         return _refused(session, wrong, text, extended=extended)
     count = "ALL"
     if plan.count is not None:
-        count = f"FORWARD {plan.count + result.unasked}"
-        result.unasked = 0
+        count = f"FORWARD {min(plan.count + result.skip, MAX_INT)}"
     session.names.take_unnamed_portal()
     session.send(
         frontend.parse(b"", f"FETCH {count} FROM {portal.name.decode()}")

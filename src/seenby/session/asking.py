@@ -67,7 +67,7 @@ def new_result(session: Session, plan: QueryPlan, server: ServerStatement, text:
     keys: tuple[set[bytes], ...] = tuple([set() for _ in plan.keys])
     template = session.template(plan, text)
     offset = plan.offset + _number(parameters, plan.offset_parameter)
-    return Result(plan, server, template, parameters, values, keys, skip=offset, unasked=offset)
+    return Result(plan, server, template, parameters, values, keys, skip=offset)
 
 
 def _number(parameters: Sequence[str | None], place: int) -> int:

@@ -167,6 +167,9 @@ def execute(session: Session, body: bytes) -> None:
     if result.plan.changes and session.must_wait(result.plan):
         session.wait((frontend.EXECUTE, body))
         return
+    if limit > 0 and session.skipping(result):
+        session.wait((frontend.EXECUTE, body))
+        return
     heading = asking.notices(result.plan) if result.plan.notices and not result.started else b""
     result.started = True
     if limit > 0 and result.plan.explains and result.plan.explains.form == "text":
@@ -177,8 +180,7 @@ def execute(session: Session, body: bytes) -> None:
         return
     if limit > 0:
         # OFFSET: the rows to drop come on top of those that the client asks for.
-        limit = min(limit + result.unasked, MAX_ROWS)
-        result.unasked = 0
+        limit = min(limit + result.skip, MAX_ROWS)
     session.send(frontend.execute(portal.name, max(limit, 0)))
     session.pending.append(explain.results(result, heading))
     if result.plan.changes:

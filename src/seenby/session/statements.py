@@ -62,7 +62,6 @@ class Result:
     upper: list[str] = field(default_factory=list)  # the companion's people, not recorded yet
     part: int = 0
     skip: int = 0  # rows still to drop (OFFSET)
-    unasked: int = 0  # of these, rows that no Execute has asked for yet
     started: bool = False  # an Execute was sent
     refused: LimitReached | None = None  # a statistic that must not be shown
     cohort: int = 0  # people behind a statistic

@@ -13,12 +13,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from seenby.model.plan import ControlKind, ControlPlan, DeclarePlan, Plan
+from seenby.model.plan import ControlKind, ControlPlan, DeclarePlan, FetchPlan, Plan
 from seenby.session.access import Access
 from seenby.session.meaning import Meaning, ask
 from seenby.session.names import Names
 from seenby.session.record import RecordFacts
-from seenby.session.statements import ServerStatement
+from seenby.session.statements import Result, ServerStatement
 from seenby.session.telling import Telling
 from seenby.wire import frontend
 from seenby.wire.framing import Message
@@ -53,12 +53,21 @@ class Waiting(Telling):
     def must_wait(self, plan: Plan) -> bool:
         """Whether ``plan`` waits until everything before it is answered (meaning.py).
 
-        So does a cursor whose name is taken: what is not answered yet may have freed it.
+        So does a cursor whose name is taken: what is not answered yet may have freed it. And FETCH of some rows, while
+        it is not known how many OFFSET still skips.
         """
         if not self.pending:
             return False
-        taken = isinstance(plan, DeclarePlan) and plan.name.encode() in self.names.portals
-        return taken or self.meaning.changed_by(plan)
+        if isinstance(plan, (DeclarePlan, FetchPlan)):
+            portal = self.names.portals.get(plan.name.encode())
+            if isinstance(plan, DeclarePlan):
+                return portal is not None
+            return portal is not None and plan.count is not None and self.skipping(portal.result)
+        return self.meaning.changed_by(plan)
+
+    def skipping(self, result: Result | None) -> bool:
+        """Rows that OFFSET skips were asked for and have not come yet: perhaps Postgres passes over the question."""
+        return result is not None and result.skip > 0 and result.started and bool(self.pending)
 
     def in_step(self, plan: Plan) -> None:
         """``plan`` was sent. If it could change what texts mean, all that follows waits (meaning.py)."""
