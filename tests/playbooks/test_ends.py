@@ -129,7 +129,7 @@ def test_beyond_a_cap_a_block_that_is_pipelined_further_ends_the_session() -> No
     )
     play.postgres(PARSED, BOUND, complete("BEGIN"), ready("T")).client_sees(complete("BEGIN"), ready("T"))
     play.postgres(prepared("k", "x"), BOUND, row("42", "+44"), row("7", "+45"), complete(2), ready("T")).client_sees(
-        Told("08P01", "beyond a cap", fatal=True)
+        Told("08P01", "a refused result", fatal=True)
     ).breach(1, "phones", "account:42", "account:7").closes()
     play.over()
 

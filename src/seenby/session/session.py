@@ -187,7 +187,10 @@ class Session(Waiting):
             self._fail_block = False
             if status == "T":
                 if len(self.pending) > 1:  # the client pipelines beyond a refused result: too late to fail the block
-                    raise ProtocolError("a result beyond a cap of the grant ended the session")
+                    raise ProtocolError(
+                        "a refused result (beyond a cap of the grant, or a statistic about too few) ended the session",
+                        hint="wait for its answer before more is sent in the transaction",
+                    )
                 self.send(frontend.parse(b"", _POISON) + frontend.sync())
                 self.pending.append(Poison(b""))
                 self.pending.append(Ready(batch))
