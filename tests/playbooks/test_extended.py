@@ -579,3 +579,25 @@ def test_what_waits_unread_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     play.client(bind(b"", b"a") * 20)
     play.client(bind(b"", b"a") * 20).client_sees(Told("08P01", "too many messages", fatal=True)).closes()
     play.over()
+
+
+def test_offset_of_a_parameter_waits_for_its_type() -> None:
+    """Only then is it known what its bytes say, and so how many rows are to be dropped."""
+    plan = exact("page", offset_parameter=1, parameters=1)
+    play = Play({"page": plan})
+    values = text_values("1")
+    play.client(parse(b"a", "page"), bind(b"", b"a", values), execute(b""), sync()).server(
+        parse(b"s1", plan.sql), describe(b"s1"), flush()
+    )
+    play.postgres(prepared("k", "x", oids=(20,))).client_sees(PARSED).server(
+        bind(b"", b"s1", values), execute(b""), sync()
+    )
+    play.postgres(BOUND, row("1", "a"), row("2", "b"), complete(2), ready("I")).client_sees(BOUND).ledger(
+        1, "account:1", "account:2", rows=1
+    )
+    play.recorded(1).client_sees(row("b"), complete(1), ready("I"))
+    play.client(parse(b"b", "page", (1700,)), bind(b"", b"b", values), execute(b""), sync()).server(
+        parse(b"s2", plan.sql, (1700,)), describe(b"s2"), flush()
+    )
+    play.postgres(prepared("k", "x", oids=(1700,))).client_sees(PARSED, Told("0A000", "OFFSET $1")).server(sync())
+    play.over()

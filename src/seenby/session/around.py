@@ -140,6 +140,8 @@ def execute_of(plan: ExecutePlan, statement: ClientStatement, text: str) -> Clie
     values = _bound(plan, server)
     if isinstance(values, SeenbyError):
         return values
+    if isinstance(statement.plan, QueryPlan) and (unread := asking.unread_offset(statement.plan, server, values)):
+        return unread
     executes = Executes(plan.name.encode(), statement, values)
     both = f"{statement.text.rstrip().removesuffix(';')}; {text}"  # what the record says was asked
     return ClientStatement(both, statement.plan, statement.version, server, executes)
@@ -210,6 +212,8 @@ def declare(
         taken = ServerError(f'cursor "{plan.name}" already exists', code="42P03")
         return _refused(session, taken, text, extended=extended)
     query = plan.query
+    if unread := asking.unread_offset(query, server, values):
+        return _refused(session, unread, text, extended=extended)
     result = asking.new_result(session, query, server, text, values)
     if query.beside:
         asking.companion(session, query, values, server.parameters, Results(result))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +18,10 @@ from seenby.wire import backend, frontend
 
 if TYPE_CHECKING:
     from seenby.session.session import Session
+
+_INTEGERS = {20: 8, 21: 2, 23: 4}
+"""Bytes of int8, int2 and int4, by type oid."""
+_DECIMAL = re.compile(r"\s*[+-]?[0-9]{1,19}\s*", re.ASCII)
 
 
 def prepare(
@@ -70,17 +75,37 @@ def new_result(session: Session, plan: QueryPlan, server: ServerStatement, text:
     return Result(plan, server, template, parameters, values, keys, skip=offset)
 
 
+def unread_offset(plan: QueryPlan, server: ServerStatement, values: bytes) -> Unsupported | None:
+    """Why OFFSET $n cannot be skipped here: it must be read as Postgres reads it, so only plain integers are taken.
+
+    Needs the description of the statement.
+    """
+    place = plan.offset_parameter
+    if not place:
+        return None
+    size = _INTEGERS.get(server.parameters[place - 1]) if place <= len(server.parameters) else None
+    texts = frontend.parameter_texts(values)
+    text = texts[place - 1] if place <= len(texts) else None  # too few are Postgres's to refuse
+    if size is not None and (text is None or _DECIMAL.fullmatch(text) or _is_binary(text, size)):
+        return None
+    return Unsupported(
+        f"OFFSET ${place} needs a plain integer here, because the skipped rows are recorded too",
+        hint=f"send ${place} as int8, int4 or int2, in decimal digits, or write the number",
+    )
+
+
+def _is_binary(text: str, size: int) -> bool:
+    return text.startswith("\\x") and len(text) == 2 + 2 * size
+
+
 def _number(parameters: Sequence[str | None], place: int) -> int:
-    """What OFFSET $n is bound to; 0 for NULL, as in Postgres, and for what Postgres will refuse."""
+    """What OFFSET $n is bound to (see unread_offset); 0 for NULL, as in Postgres."""
     text = parameters[place - 1] if 0 < place <= len(parameters) else None
     if text is None:
         return 0
-    try:
-        binary = text.startswith("\\x")
-        number = int.from_bytes(bytes.fromhex(text[2:]), "big", signed=True) if binary else int(text)
-    except ValueError:
-        return 0
-    return max(number, 0)
+    if text.startswith("\\x"):
+        return max(int.from_bytes(bytes.fromhex(text[2:]), "big", signed=True), 0)
+    return max(int(text), 0)
 
 
 def control(session: Session, plan: ControlPlan, *, extended: bool) -> None:

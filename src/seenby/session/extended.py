@@ -104,9 +104,12 @@ def bind(session: Session, body: bytes) -> None:
             return
         values = statement.executes.values
     upper = plan.beside
-    if upper and not server.described:
-        # The companion must be prepared with the parameter types that Postgres chose.
+    if (upper or plan.offset_parameter) and not server.described:
+        # The companion must be prepared with the parameter types that Postgres chose; OFFSET's must be an integer's.
         session.stall(server, (frontend.BIND, body))
+        return
+    if unread := asking.unread_offset(plan, server, values):
+        session.refuse(unread, statement.text, attempt=False, extended=True)
         return
     if error := asking.wrong_formats(message.formats, plan):
         session.refuse(error, statement.text, attempt=False, extended=True)
