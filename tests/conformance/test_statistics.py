@@ -192,6 +192,25 @@ def test_nor_does_the_weight_of_somebody_who_has_many_rows(served: Served, analy
             rows(analyst, f"{once} {more}")
 
 
+def test_nor_does_a_choice_of_rows_that_are_mostly_of_one_person(served: Served) -> None:
+    [(one,)] = real(served, "SELECT account_id FROM videos GROUP BY 1 ORDER BY count(*) DESC LIMIT 1")
+    others = "(SELECT min(id) AS id FROM videos GROUP BY account_id ORDER BY 1 LIMIT 12)"
+    chosen = ", ".join(str(video) for (video,) in real(served, f"SELECT id FROM {others} x"))
+    sql = (
+        "SELECT avg(w.coins)::int FROM wallets w JOIN videos v ON v.account_id = w.account_id "
+        f"WHERE v.account_id = {one} OR v.id IN ({chosen})"
+    )
+    with served.connect("lena.koch", grant(served, "lena.koch")) as connection, recorded(served) as items:
+        with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="more than one in 3 of the rows"):
+            rows(connection, sql)
+        assert [type(item) for item in items] == [RefusedAttempt]
+    with served.connect("lena.koch", grant(served, "lena.koch", "both")) as connection, recorded(served) as items:
+        assert rows(connection, sql) == real(served, sql)
+    [entry] = queries(items)
+    assert entry.bound is not EntryBound.STATISTIC
+    assert f"account:{one}" in {shown.person for shown in entry.people}
+
+
 def test_statistics_that_are_far_apart_are_answered(served: Served, analyst: Connection) -> None:
     for condition in ("true", "country <> 'DE'", "country = 'DE'", "country < 'IE'", "country = 'DE'", "true"):
         sql = f"SELECT count(*) FROM accounts WHERE {condition}"

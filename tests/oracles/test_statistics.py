@@ -233,6 +233,9 @@ def test_against_brute_force(world: World, number: int) -> None:
             assert shown == [], asked
         assert groups.shown is bool(large), asked
 
+        heavy = any(3 * max(one.values()) > one.total() for each in large.values() for one in each)
+        assert groups.heavy is heavy, asked
+
         # Whom they are about.
         mine = truth.cohorts(asked)
         sketched = list(groups.cohorts())

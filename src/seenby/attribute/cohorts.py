@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from seenby.model.statistic import MAX_GROUPS, MOST_LEAST
+from seenby.model.statistic import BUCKETS, LARGEST_SHARE, MAX_GROUPS, MOST_LEAST
 
 MAX_SUMS = 200_000
 """So many sums of buckets are kept of one principal (about 50 MB; 3,000 statistics about many people, or 6 with 500
@@ -47,7 +47,11 @@ class Cohort:
 
 
 class Row(NamedTuple):
-    """A row of the cohort query (model/statistic.py). ``bucket`` None: rows without such a key."""
+    """A row of the cohort query (model/statistic.py).
+
+    ``bucket`` None: rows without such a key. ``BUCKETS``: of all together; ``keys`` is the number of rows of whoever
+    has most of them, ``rows`` that of everybody.
+    """
 
     group: int
     column: int
@@ -75,11 +79,14 @@ class Groups:
         self._tables = tables
         self._least = least
         self._groups: dict[int, list[Cohort]] = {}
+        self._heavy: set[int] = set()
 
     def add(self, row: Row) -> None:
         cohorts = self._groups.get(row.group)
         if cohorts is None:
             cohorts = self._groups[row.group] = [Cohort(kind, self._tables) for kind in self._kinds]
+        if row.bucket == BUCKETS and row.keys * LARGEST_SHARE > row.rows:
+            self._heavy.add(row.group)
         if row.bucket is None or not row.people:
             return
         cohort = cohorts[row.column - 1]
@@ -97,6 +104,11 @@ class Groups:
     def shown(self) -> bool:
         """Some group is large enough."""
         return any(map(self._is_large, self._real()))
+
+    @property
+    def heavy(self) -> bool:
+        """Somebody has so large a share of the rows of a group that its figures are nearly theirs."""
+        return any(map(self._is_large, self._heavy))
 
     @property
     def all_large(self) -> bool:

@@ -15,6 +15,9 @@ LEAST_LEAST = 3
 MOST_LEAST = 30
 """More than so many cannot be asked for: the comparison of cohorts (attribute/cohorts.py) is made for fewer."""
 
+LARGEST_SHARE = 3
+"""Nobody has more than one in so many of the rows behind a figure: an average would be nearly theirs."""
+
 BUCKETS = 64
 """Of a cohort's sketch."""
 MAX_GROUPS = 500
@@ -58,8 +61,9 @@ class CohortQuery:
 
     Attributes:
         sql: rows ``(group, key column, bucket, people, sum of keys, sum of keys with their rows)``, all but the bucket
-            not NULL. Group 0 is everybody in a group that is large enough; the others count from 1. Takes the same $n
-            parameters as the statistic.
+            not NULL; in bucket ``BUCKETS`` instead ``(..., 0, rows of whoever has most of them, rows of all)``. Group 0
+            is everybody in a group that is large enough; the others count from 1. Takes the same $n parameters as the
+            statistic.
         least: people that each group needs under each key column.
         kinds: of the key columns 1, 2, ...
         tables: those with people, sorted.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from seenby.attribute.cohorts import Groups, Row
 from seenby.errors import Internal, LimitReached, ProtocolError
 from seenby.model.plan import QueryPlan
-from seenby.model.statistic import names_a_moment
+from seenby.model.statistic import LARGEST_SHARE, names_a_moment
 from seenby.session.expect import Item
 from seenby.wire import backend
 
@@ -67,7 +67,7 @@ class CohortRows(Item):
         cohorts = list(groups.cohorts())
         enough = groups.all_large if plan.instead else groups.shown or cohort.grouped
         close = enough and access.cohorts.close(cohorts, cohort.least)
-        if enough and not close and not groups.too_many:
+        if enough and not close and not groups.too_many and not groups.heavy:
             access.cohorts.add(cohorts)
             result.cohort = groups.people
             result.upper.clear()
@@ -84,6 +84,12 @@ class CohortRows(Item):
         elif groups.too_many:
             result.refused = LimitReached(
                 "this statistic has too many groups", hint="group by something coarser, or narrow the WHERE"
+            )
+        elif enough:
+            result.refused = LimitReached(
+                f"somebody has more than one in {LARGEST_SHARE} of the rows behind a figure, so that it would be "
+                "nearly theirs",
+                hint="ask about more people, or about a table with fewer rows of each",
             )
         else:
             result.refused = LimitReached(

@@ -90,13 +90,20 @@ def cohort_query(query: Query, blocks: Sequence[Block], least: int, seed: int) -
         )
     else:
         source = f"SELECT {{}} FROM (SELECT 1 AS g, {people}) AS a"
+    # A row per bucket, and one more per group and key column: the rows of whoever has most, and of all together.
     sums = (
-        f"g, j, pg_catalog.hashtextextended(key, {seed}) & {BUCKETS - 1} AS b, count(key), "
-        f"coalesce(sum(pg_catalog.hashtextextended(key, {seed + 1})), 0), "
-        f"coalesce(sum(pg_catalog.hashtextextended(key || ':' || m, {seed + 2})), 0)"
+        f"g, j, CASE grouping(b) WHEN 0 THEN b ELSE {BUCKETS} END, CASE grouping(b) WHEN 0 THEN count(key) ELSE 0 END, "
+        f"coalesce(CASE grouping(b) WHEN 0 THEN sum(pg_catalog.hashtextextended(key, {seed + 1})) "
+        "ELSE max(m) FILTER (WHERE key IS NOT NULL) END, 0), "
+        f"coalesce(CASE grouping(b) WHEN 0 THEN sum(pg_catalog.hashtextextended(key || ':' || m, {seed + 2})) "
+        "ELSE sum(m) FILTER (WHERE key IS NOT NULL) END, 0)"
     )
+    bucket = f"pg_catalog.hashtextextended(key, {seed}) & {BUCKETS - 1}"
     start, end = source.split("{}")
-    sql = f"{start}{sums}{end} WHERE g <= {MAX_GROUPS + 1} GROUP BY g, j, b"
+    sql = (
+        f"{start}{sums} FROM (SELECT g, j, key, m, {bucket} AS b{end} WHERE g <= {MAX_GROUPS + 1}) AS s "
+        "GROUP BY GROUPING SETS ((g, j, b), (g, j))"
+    )
     relations = (relation for one in blocks for relation in one.relations)
     tables = {relation.index.label for relation in relations if relation.index and relation.keys}
     return CohortQuery(

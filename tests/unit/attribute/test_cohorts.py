@@ -144,6 +144,16 @@ def test_every_key_column_needs_enough_people() -> None:
     assert not empty.shown
 
 
+def test_nobody_has_more_than_a_third_of_the_rows() -> None:
+    def weighed(group: int, most: int, every: int, people: int = 20) -> bool:
+        return groups(rows(group, cohort(range(people))), [Row(group, 1, BUCKETS, 0, most, every)]).heavy
+
+    assert not weighed(1, 10, 30)
+    assert weighed(1, 10, 29)
+    assert weighed(0, 10, 29)
+    assert not weighed(1, 10, 12, people=9), "of too few people no figure is shown anyway"
+
+
 def test_too_many_groups() -> None:
     assert not groups([Row(MAX_GROUPS, 1, None, 0, 0, 0)]).too_many
     assert groups([Row(MAX_GROUPS + 1, 1, None, 0, 0, 0)]).too_many
