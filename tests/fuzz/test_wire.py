@@ -100,6 +100,7 @@ TEXTS: dict[str, Plan | tuple[Plan, ...]] = {
         control(ControlKind.DEALLOCATE, "D", name="p"),
     ),
     "declare": DeclarePlan("c", exact("page", offset=2)),
+    "declare one": DeclarePlan("c", nobody("one")),
     "declare of $1": DeclarePlan("c", exact("phone of $1", parameters=1)),
     "declare count": DeclarePlan("d", upper("count"), binary=True),
     "fetch": FetchPlan("c"),
@@ -185,6 +186,7 @@ class Rehearsed:
         self._ran = False  # an Execute since the last Sync
         self._failed_alone = False  # an error outside of a block since the last Sync
         self._setting = self._before = self._saved = 0  # DateStyle: now, before the transaction, at the savepoint
+        self._kept: set[bytes] = set()  # portals that the savepoint has
         self._meant: dict[bytes, int] = {}  # what each statement's constants mean
         self.values = 0
 
@@ -271,9 +273,10 @@ class Rehearsed:
                     return self._error("25P01")
                 self._block = "T"
                 if text == "SAVEPOINT s":
-                    self._saved = self._setting
+                    self._saved, self._kept = self._setting, set(self._portals)
                 else:
                     self._setting = self._saved
+                    self._portals = {name: one for name, one in self._portals.items() if name in self._kept}
                 return complete("SAVEPOINT" if text == "SAVEPOINT s" else "ROLLBACK")
             case "SET DateStyle TO 'x'" | "RESET ALL":
                 self._setting = 0 if text == "RESET ALL" else self._pick.randrange(3)
