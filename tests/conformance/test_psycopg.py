@@ -70,6 +70,7 @@ QUERIES = (
 
 WRONG = (
     "SELEC 1",
+    "SELECT id FROM accounts WHERE id = $1",
     "SELECT id FROM accounts WHERE",
     "SELECT 1; SELECT (",
     "SELECT 'open",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seenby.errors import ServerError
 from seenby.model.plan import (
     ControlPlan,
     CopyPlan,
@@ -83,6 +84,12 @@ def _run(session: Session, plan: Plan, message: Rest) -> bool:
     if not session.may_run(plan, text, extended=False):
         return False
     if (query := asking.as_query(plan)) is not None:
+        if query.parameters:
+            error = ServerError(
+                f"there is no parameter ${query.parameters}", code="42P02", hint="a simple query has none: bind a value"
+            )
+            session.refuse(error, text, attempt=False, extended=False)
+            return False
         _read(session, query, asking.prepare(session, query, ()), text)
         session.in_step(query)
         return True
