@@ -106,9 +106,13 @@ def tile_proof(public: Path) -> Proof:
     return lambda old, new: consistency_proof(TileReader(read, new).node, old, new)
 
 
+_SPREAD = random.Random()
+"""Of its own: the module's generator belongs to whoever seeds it."""
+
+
 def pause(failures: int) -> float:
     """Seconds before the next try: about 1, 2, 4 ... 256. Spread, so that many logs do not come back at once."""
-    return float(2 ** (min(failures, 9) - 1)) * random.uniform(0.5, 1.5)
+    return float(2 ** (min(failures, 9) - 1)) * _SPREAD.uniform(0.5, 1.5)
 
 
 @dataclass(slots=True)
