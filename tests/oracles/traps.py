@@ -54,6 +54,20 @@ TRAPS: dict[str, tuple[str, ...]] = {
         "WITH r AS (SELECT 1 AS x) SELECT count(*) FROM (WITH s AS (SELECT 2 AS y)"
         " SELECT m.likes FROM @messages m, r, s ORDER BY m.id LIMIT 1) t",
     ),
+    "names that another table takes": (
+        "SELECT a.k FROM @videos u JOIN LATERAL (SELECT min(x) AS k FROM (SELECT u.title AS x) m"
+        " JOIN @accounts u ON true) a ON a.k LIKE '%n%'",
+        "SELECT v.id, (SELECT count(*) FROM (SELECT v.title AS x) m, @accounts v WHERE m.x = 'cats') FROM @videos v",
+        "SELECT v.id FROM @videos v WHERE EXISTS (SELECT 1 FROM (SELECT v.id AS x) m, @accounts v WHERE m.x > 2)",
+    ),
+    "what can fail below a recursion": (
+        "WITH b AS (SELECT id - author AS k FROM @videos) SELECT count(*) FROM"
+        " (WITH RECURSIVE r (p) AS (SELECT k FROM b UNION"
+        " SELECT m.sender FROM r JOIN @messages m ON m.recipient = r.p) SELECT p FROM r) t",
+        "WITH b AS (SELECT length(title) + author AS k FROM @videos) SELECT a.handle FROM"
+        " (WITH RECURSIVE r (p) AS (SELECT b.k FROM b JOIN @accounts x ON x.id = b.k UNION SELECT m.sender FROM r"
+        " JOIN @messages m ON m.recipient = r.p) SELECT p FROM r) t JOIN @accounts a ON a.id = t.p",
+    ),
     "groups that come and go": (
         "SELECT home FROM @accounts! GROUP BY home HAVING min(id) > 1",
         "SELECT t.home FROM (SELECT home, min(id) AS n FROM @accounts! GROUP BY home) t WHERE t.n > 1",

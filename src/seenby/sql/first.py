@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from postgast import pg_query_pb2 as pb
 
 from seenby.sql import tree
-from seenby.sql.blocks import Query
+from seenby.sql.blocks import Block, Query
 from seenby.sql.carry import key_target
 from seenby.sql.offset import MAX_INT, constant
+from seenby.sql.scope import Relation
 
 ROWS = "seenby$f"
 
@@ -36,9 +37,39 @@ def settles(query: Query) -> bool:
         return False  # a WITH query around it: its name means nothing where the companion is written down
     if any(join.nullable for join in block.joins) or not all(column.total for column in block.outputs):
         return False
+    if not all(_names_its_own(relation) for relation in block.relations) or _sorts_by_others(block, select):
+        return False
     # What stands around it may be fragile or not: the place where it is written down tells (influence.py).
     own = [column for one in block.conjuncts for column in one.refs if column.origin is None]
     return all(one.total for one in block.conjuncts) and not any(column.fragility for column in own)
+
+
+def _names_its_own(relation: Relation) -> bool:
+    """It is written down as it stands, so that nothing in FROM may name what stands around without saying of whom."""
+    return relation.index is not None or (relation.query is not None and not _looks_outwards(relation.query))
+
+
+def _looks_outwards(query: Query) -> bool:
+    for block in query.blocks:
+        if block.aggregated or block.sublinks or query.limited or block.values is not None:
+            return True  # it may, in a place that is not looked at here
+        named = [column for one in block.conjuncts for column in one.refs]
+        named += [column for one in block.outputs for column in one.sources]
+        if any(column.origin is not None for column in named):
+            return True
+        if not all(_names_its_own(relation) for relation in block.relations):
+            return True
+    return False
+
+
+def _sorts_by_others(block: Block, select: pb.SelectStmt) -> bool:
+    names = {column.name for column in block.outputs}
+    for ref in (ref for item in select.sort_clause for ref in tree.column_references(item)):
+        name = ref.fields[0].string.sval
+        if len(ref.fields) == 1 and name not in names and block.scope.find(name) is None:
+            return True
+    bare = [*block.names, *(one.names for one in block.conjuncts)]
+    return any(column.origin is not None for one in bare for column in one.values())
 
 
 def _number(select: pb.SelectStmt) -> int | None:

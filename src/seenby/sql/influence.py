@@ -351,7 +351,8 @@ class Influence:
                 or relation.needs & around.gone.get(id(block.level), 0)
             ):
                 return None
-            return Piece(relation.node, relation.bit, relation.needs, [])
+            outwards = any(one.origin is not None for column in relation.ordered or () for one in column.sources)
+            return Piece(relation.node, relation.bit, relation.needs, [], bare=outwards)
         kept = _kept(relation, around) if focus is None and self._rides(relation) else []
         if kept:
             (only,) = self.parts(relation.query, kept, around)
@@ -429,7 +430,7 @@ def _kept(relation: Relation, around: Around) -> list[tuple[int, str]]:
     return [
         (number, column.real)
         for number, column in enumerate(relation.ordered or ())
-        if column.fragile < 2 and column.total and gives(relation.query, number, around)
+        if column.fragile < 2 and (column.total or around.risky) and gives(relation.query, number, around)
     ]
 
 

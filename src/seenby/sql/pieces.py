@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from postgast import pg_query_pb2 as pb
 
 from seenby.sql import tree
+from seenby.sql.capture import would_mean_others
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +21,16 @@ class Part:
 
 @dataclass(slots=True, eq=False)
 class Piece:
-    """One entry of FROM: the relations that it gives and names, and the keys in it as (kind, alias, name)."""
+    """One entry of FROM: the relations that it gives and names, and the keys in it as (kind, alias, name).
+
+    ``bare``: it may name columns of SELECTs around its own without their tables.
+    """
 
     node: pb.Node
     bits: int
     needs: int
     keys: list[tuple[str, str, str]]
+    bare: bool = False
 
 
 Condition = tuple[pb.Node, int, Piece | None]
@@ -44,7 +49,11 @@ def finished(
         if not keys:
             continue
         asked = [tree.column_target(alias, name, f"seenby$k{n}") for n, (_, alias, name) in enumerate(keys, 1)]
-        there = [(_exists(*other), 0, None) for number, other in enumerate(groups) if number != place and other[0]]
+        there = [
+            (_exists(*other), 0, None)
+            for number, other in enumerate(groups)
+            if number != place and other[0] and not _would_mean_others(other, inside)
+        ]
         yield Part(select_of([*targets, *asked], inside, [*ours, *there]), tuple(kind for kind, _, _ in keys))
 
 
@@ -60,6 +69,16 @@ def _exists(pieces: Sequence[Piece], conditions: Sequence[Condition]) -> pb.Node
     node.sub_link.sub_link_type = pb.EXISTS_SUBLINK
     node.sub_link.subselect.select_stmt.CopyFrom(select_of([tree.one_target()], pieces, conditions))
     return node
+
+
+def _would_mean_others(moved: tuple[list[Piece], list[Condition]], inside: Sequence[Piece]) -> bool:
+    pieces, conditions = moved
+    return would_mean_others(
+        [piece.node for piece in pieces],
+        [node for node, _, _ in conditions],
+        [piece.node for piece in inside],
+        bare=any(piece.bare for piece in pieces),
+    )
 
 
 def _connected(pieces: Sequence[Piece], conditions: Sequence[Condition]) -> list[tuple[list[Piece], list[Condition]]]:
