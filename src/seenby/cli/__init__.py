@@ -30,7 +30,7 @@ COMMANDS = {
     "grant": ("seenby.cli.grant:app", "Ask for access to people's data; approve, deny, revoke."),
     "keys": ("seenby.cli.keys:app", "How people's keys are wrapped; renew what wraps them."),
     "preview": ("seenby.cli.preview:preview", "Show what a change would do to people's rows, without doing it."),
-    "receipts": ("seenby.cli.receipts:receipts", "Keep the receipts of your own queries, or the log's promises."),
+    "receipts": ("seenby.cli.receipts:receipts", "Keep the receipts of what you did, or the log's promises."),
     "reconcile": ("seenby.cli.reconcile:reconcile", "Who reached the data without Seenby?"),
     "regions": ("seenby.cli.regions:app", "Make and sign the organisation's list of regions."),
     "sample": ("seenby.cli.sample:sample", "For one person, what the data map says is theirs, table by table."),

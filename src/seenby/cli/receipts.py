@@ -1,4 +1,4 @@
-"""``seenby receipts``: staff keep what proves that their queries are in the log; each is checked before it is kept."""
+"""``seenby receipts``: staff keep what proves that what they did is in the log; each is checked before it is kept."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def receipts(
     socket: Socket = None,
     json_: Json = False,
 ) -> None:
-    """Keep the receipts of your own queries: proof that the log holds each, and nothing else in its place.
+    """Keep the receipts of your queries and of what you signed about grants: proof that the log holds each of them.
 
     An entry that is not public yet comes as the log's signed promise, N.promise; its receipt, N.tlog-proof, takes the
     promise's place as soon as it is there. Run it as often as you like: it asks for what is missing. Anybody can check
@@ -218,7 +218,7 @@ def _say(folder: Folder) -> None:
     out = Console(highlight=False, soft_wrap=True)
     where = escape(str(folder.path))
     if not folder.kept and not folder.promises:
-        out.print(f"Nothing new: {where} has a receipt of everything that your sessions made.")
+        out.print(f"Nothing new: {where} has a receipt of everything that your sessions made and your key signed.")
         return
     if folder.kept:
         promised = f", {len(folder.replaced)} of them promised before" if folder.replaced else ""

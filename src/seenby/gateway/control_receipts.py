@@ -12,6 +12,7 @@ from starlette.routing import Route
 from seenby.errors import UsageError
 from seenby.gateway.control_api import Api
 from seenby.stores.receipts import Given, Receipts
+from seenby_verify.tlog.entries import key_id
 from seenby_verify.tlog.strict import decode_decimal
 
 
@@ -21,7 +22,7 @@ def receipt_routes(receipts: Receipts) -> Callable[[Api], list[Route]]:
     def routes(api: Api) -> list[Route]:
         async def own(request: Request) -> Response:
             reader = api.reader(request)
-            page = await receipts.page(reader.name, _since(request))
+            page = await receipts.page(reader.name, _since(request), key_id(reader.public_key))
             return JSONResponse({"entries": [_entry(one) for one in page.given], "next": page.next})
 
         return [Route("/receipts", own)]

@@ -34,19 +34,27 @@ from seenby.stores.sealing import GrantDocument, Sealed, Sealer
 from seenby.stores.state import State, Usage
 from seenby_verify.tlog.checkpoint import VerifierKey, valid_name
 from seenby_verify.tlog.entries import BreakGlass, EpochKey, GrantEvent, GrantRequested, KeyEvent, Regions, encode
-from seenby_verify.tlog.grantlog import GrantLog
+from seenby_verify.tlog.grantlog import GrantLog, signer
 
 Item = QueryDisclosure | RefusedAttempt | PeopleEvent | GrantDocument | GrantEvent | KeyEvent | Regions
 
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """An entry that is durable and not public yet: whose it is, and when it was written (Unix milliseconds)."""
+    """An entry that is durable and not public yet: whose it is, and when it was written (Unix milliseconds).
+
+    ``principal``: a name; of what somebody signed about a grant, ``holder`` of their key.
+    """
 
     index: int
     entry: bytes
     principal: str
     time: int
+
+
+def holder(key_id: bytes) -> str:
+    """Who has a key, where the log knows no name: ``key 0f1e...``, which is nobody's name."""
+    return f"key {key_id.hex()}"
 
 
 def _nobody(_: BaseException | None) -> None:
@@ -206,6 +214,8 @@ class Ledger:
             receipt = (head, entries[head - index], item.principal)
         elif type(item) is RefusedAttempt and item.principal:
             receipt = (index, entries[0], item.principal)
+        elif event is not None and (key := signer(event.event, self._grants)):
+            receipt = (index, entries[0], holder(key))
         self._next += len(entries)
         self._sealed = False
         self._writer.put(Queued(payload, len(entries), done, event, False, receipt))

@@ -1,4 +1,6 @@
-"""What staff take away of their own queries: promises at once, then receipts (docs/formats/receipts.md).
+"""What staff take away of what they did: promises at once, then receipts (docs/formats/receipts.md).
+
+Their queries are theirs by their name, what they signed about grants by their key: the log knows signers by that alone.
 
 An entry that is durable and not in a checkpoint that everybody accepts yet gets the log's promise; one that is gets a
 tlog-proof. Both follow from what the ledger holds, so nothing is stored for it: after a restart the same promise is
@@ -16,9 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from seenby.errors import VerificationError
 from seenby.stores.bundles import receipt
-from seenby.stores.ledger import Ledger, Recent
+from seenby.stores.ledger import Ledger, Recent, holder
 from seenby.stores.state import State, receipts_prefix
 from seenby.stores.view import LogView
+from seenby_verify.tlog.grantlog import signer
 from seenby_verify.tlog.policy import Policy
 from seenby_verify.tlog.promise import Promise
 from seenby_verify.tlog.tree import leaf_hash
@@ -68,22 +71,30 @@ class Receipts:
     def close(self) -> None:
         self._thread.shutdown(cancel_futures=True)
 
-    async def page(self, principal: str, since: int) -> Page:
-        """What this principal's sessions made, from entry ``since`` on.
+    async def page(self, principal: str, since: int, key_id: bytes = b"") -> Page:
+        """What this principal's sessions made, and what this key signed about grants, from entry ``since`` on.
 
+        What nobody signs about a grant, that it was activated and that it ended, belongs to who asked for it.
         Raises VerificationError (what lies here is not what was logged), Unavailable, LedgerFailed.
         """
+        ledger = self._ledger
         # Before the checkpoint is looked at: what is published in between is then in both, never in neither.
-        recent = [one for one in self._ledger.recent(principal) if one.index >= since]
-        work = asyncio.get_running_loop().run_in_executor(self._thread, self._read, principal, since, recent)
+        mine = ledger.recent(principal) + (ledger.recent(holder(key_id)) if key_id else [])
+        recent = sorted((one for one in mine if one.index >= since), key=lambda one: one.index)
+        signed = [
+            one.index for one in ledger.grant_events()
+            if key_id and one.index >= since and signer(one.event, ledger.grants) == key_id
+        ]  # fmt: skip
+        work = asyncio.get_running_loop().run_in_executor(self._thread, self._read, principal, since, signed, recent)
         return await work
 
-    def _read(self, principal: str, since: int, recent: list[Recent]) -> Page:
+    def _read(self, principal: str, since: int, signed: list[int], recent: list[Recent]) -> Page:
         """On the thread."""
         ledger = self._ledger
         with LogView.at_checkpoint(ledger.directory, ledger.state, ledger.verifier_key, wait=WAIT_SECONDS) as view:
             size = view.checkpoint.size
-            public = _listed(ledger.state, principal, since, size, self._page + 1)
+            asked = _listed(ledger.state, principal, since, size, self._page + 1)
+            public = sorted([*asked, *(one for one in signed if one < size)])
             accepted = self._accepts(view.note)
             given = [self._public(view, index, accepted) for index in public[: self._page]]
         ahead = [one for one in recent if one.index >= size]

@@ -166,3 +166,18 @@ class GrantLog:
         if stated != (grant.hex(), self.region, logged.request.approvals):
             raise VerificationError(f"the log states another region or number of approvals for grant {grant.hex()}")
         return logged
+
+
+def signer(event: KeyEvent | GrantEvent, log: GrantLog) -> bytes:
+    """The id of the key whose act an event is: who signed it; of what nobody signs, who asked for the grant.
+
+    Empty for the events of keys, and for a grant that ``log`` does not know.
+    """
+    match event:
+        case KeyAdded() | KeyRetired():
+            return b""
+        case GrantActivated() | GrantEnded():
+            grant = log.grants.get(event.grant)
+            return grant.request.key_id if grant else b""
+        case _:
+            return event.key_id
