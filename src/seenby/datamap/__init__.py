@@ -5,6 +5,7 @@ from __future__ import annotations
 from seenby.datamap.facts import ColumnFact, DatabaseFacts, TableFact, check_facts
 from seenby.datamap.load import SCHEMA, nearest, parse
 from seenby.datamap.model import (
+    Countries,
     DataMap,
     Hop,
     MappedColumn,
@@ -22,6 +23,7 @@ from seenby.datamap.rows import named_rows
 __all__ = [
     "SCHEMA",
     "ColumnFact",
+    "Countries",
     "DataMap",
     "DatabaseFacts",
     "Hop",

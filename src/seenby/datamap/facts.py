@@ -68,11 +68,16 @@ def check_facts(datamap: DataMap, facts: DatabaseFacts) -> None:
         checker.key_type(key, f"{place}: {kind.table}.{kind.key}")
         if kind.account:
             checker.unique(kind.table, (kind.key,), place)
-        if kind.region_column:
-            region = checker.column(kind.table, kind.region_column, place)
-            if region.category not in "SE":
-                checker.fail(f"{place}: region_column {region.name} is of type {region.type_name}", "use a text column")
-        for flag in (kind.protected, kind.employee):
+        if kind.home_column:
+            home = checker.column(kind.table, kind.home_column, place)
+            if home.category not in "SE":
+                field = "country_column" if kind.countries else "region_column"
+                checker.fail(f"{place}: {field} {home.name} is of type {home.type_name}", "use a text column")
+        if kind.birth_date:
+            born = checker.column(kind.table, kind.birth_date, place)
+            if born.base_name not in {"date", "timestamp", "timestamptz"}:
+                checker.fail(f"{place}: birth_date {born.name} is of type {born.type_name}", "use a date")
+        for flag in (kind.protected, kind.employee, kind.minor):
             if flag and (found := checker.column(kind.table, flag, place)).base_name != "bool":
                 checker.fail(f"{place}: {flag} is of type {found.type_name}", "use a boolean column")
 

@@ -14,6 +14,7 @@ import jsonschema_rs
 
 from seenby.datamap.closed import check_closed
 from seenby.datamap.model import (
+    Countries,
     DataMap,
     Hop,
     MappedColumn,
@@ -134,20 +135,37 @@ class _Reader:
     def kind(self, name: str, entry: Mapping[str, Any]) -> PersonKind:
         place = f"people.{name}"
         account = entry.get("account", True)
-        for flag in ("protected", "employee"):
+        for flag in ("protected", "employee", "birth_date", "minor"):
             if flag in entry and not account:
                 self.fail(f"{place}: {flag} needs people with an account", f"remove {flag} or account = false")
-        region = entry.get("region")
+        region = self.region_name(entry.get("region"))
+        countries = self.countries(entry, region, place) if "country_column" in entry else None
         return PersonKind(
             name=name,
             table=self.known_table(entry["table"], place),
             key=entry["key"],
             account=account,
             region_column=entry.get("region_column"),
-            region=self.region if region == "local" else region,
+            region=None if countries else region,
             protected=entry.get("protected"),
             employee=entry.get("employee"),
+            countries=countries,
+            birth_date=entry.get("birth_date"),
+            minor=entry.get("minor"),
         )
+
+    def region_name(self, written: str | None) -> str | None:
+        return self.region if written == "local" else written
+
+    def countries(self, entry: Mapping[str, Any], rest: str | None, place: str) -> Countries:
+        of: dict[str, str] = {}
+        for region, codes in entry["countries"].items():
+            for code in codes:
+                if code in of:
+                    self.fail(f"{place}: country {code} is in {of[code]} and in {region}", "keep one of them")
+                of[code] = region
+        regions = ((self.region_name(name) or "", tuple(sorted(codes))) for name, codes in entry["countries"].items())
+        return Countries(entry["country_column"], tuple(sorted(regions)), rest)
 
     def table(self, name: TableName, entry: Mapping[str, Any], kinds: Mapping[str, PersonKind]) -> MappedTable:
         place = f"tables.{name}"
@@ -184,7 +202,7 @@ class _Reader:
                 "end the path with the column that holds the person's key, as in account_id",
             )
         last = hops[-1].table if hops else table
-        if kind.region_column and not kind.account and last != kind.table:
+        if kind.home_column and not kind.account and last != kind.table:
             self.fail(
                 f"{place}: the home region of a {kind.name} stands in {kind.table}, where this path does not end",
                 f"let the path end in {kind.table}, or give people.{kind.name} a constant region",
@@ -268,5 +286,5 @@ def _sentence(problem: jsonschema_rs.ValidationError, data: Mapping[str, Any]) -
         if "nobody" in value and "scope" in value:
             return "a table of nobody has no scope"
     if len(steps) == 2 and steps[0] == "people" and "oneOf" in map(str, problem.schema_path):
-        return "give exactly one of region and region_column"
+        return "give exactly one of region, region_column, and country_column with countries"
     return problem.message

@@ -43,6 +43,22 @@ class Mask:
 
 
 @dataclass(frozen=True, slots=True)
+class Countries:
+    """Home regions by country.
+
+    Attributes:
+        column: of the people's table, with ISO 3166-1 alpha-2 codes, in capitals or not.
+        regions: (region, its countries in capitals), sorted. No country stands in two regions.
+        rest: the region of everybody whose country is another, or is not known; None: they are at home nowhere, so
+            no grant reaches them.
+    """
+
+    column: str
+    regions: tuple[tuple[str, tuple[str, ...]], ...]
+    rest: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PersonKind:
     """One kind of people: ``account``, ``contact``...
 
@@ -50,8 +66,10 @@ class PersonKind:
         table, key: where such people are listed, and the column that names one.
         account: one row of ``table`` is one person, so ``key`` is unique. False: people without an account, who are
             only mentioned, any number of times.
-        region_column: the column of ``table`` that holds the home region; None: everybody's is ``region``.
-        protected, employee: boolean columns of ``table``, or None.
+        region_column, countries, region: one of them is not None: the column of ``table`` that holds the home region,
+            a column with a country that tells it, or the region of all of them.
+        protected, employee, minor: boolean columns of ``table``, or None.
+        birth_date: a column of ``table`` that tells how old somebody is, or None.
     """
 
     name: str
@@ -62,6 +80,14 @@ class PersonKind:
     region: str | None
     protected: str | None = None
     employee: str | None = None
+    countries: Countries | None = None
+    birth_date: str | None = None
+    minor: str | None = None
+
+    @property
+    def home_column(self) -> str | None:
+        """The column of ``table`` that tells the home region; None: it is one for all."""
+        return self.countries.column if self.countries else self.region_column
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,6 @@ def _deciding(datamap: DataMap) -> set[tuple[TableName, str]]:
                 here = hop.table
             found.add((here, owner.column))
     for kind in datamap.kinds.values():
-        named = (kind.key, kind.region_column, kind.protected, kind.employee)
+        named = (kind.key, kind.home_column, kind.protected, kind.employee, kind.birth_date, kind.minor)
         found |= {(kind.table, column) for column in named if column}
     return found

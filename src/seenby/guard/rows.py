@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from seenby.datamap import DatabaseFacts, DataMap, Hop, MappedTable, OwnerPath, PersonKind, RowScope, TableName
+from seenby.guard.homes import TEXT_TYPES, home_region
 from seenby.guard.quote import ident, literal, literals, qualified
 
 BASE = "t"
-TEXT_TYPES = frozenset({"text", "varchar"})
 
 
 class Fence(StrEnum):
@@ -169,19 +169,12 @@ class Rows:
             path=path,
             typed=typed,
             key=key,
-            region=self._region(kind, alias),
+            region=home_region(kind, self._facts, alias),
             constant_region=kind.region,
             present="" if fact.not_null and (alias == BASE or not outer) else f"{typed} IS NOT NULL",
             absent=any_of(*absent) if path.nullable else "",
             listed="" if self._fence is Fence.REGIONS else self._listed(kind, key),
         )
-
-    def _region(self, kind: PersonKind, alias: str) -> str:
-        if kind.region_column is None:
-            return literal(kind.region or "")
-        fact = self._facts.tables[kind.table].columns[kind.region_column]
-        column = f"{alias}.{ident(kind.region_column)}"
-        return column if fact.base_name in TEXT_TYPES else f"{column}::text"
 
     def _listed(self, kind: PersonKind, key: str) -> str:
         # Not EXISTS: Postgres would turn it into a join and, knowing little about so young a scope, may drive

@@ -21,6 +21,7 @@ from seenby.errors import ConfigError, SeenbyError, Unavailable, UsageError
 from seenby.guard import Finding, ShapeDesign, attach_sql, design, facts, lifecycle, names, refuse_findings, scan_sql
 from seenby.guard import catalog as guard_catalog
 from seenby.guard.functions import FunctionFact, decide
+from seenby.guard.homes import home_region
 from seenby.guard.quote import ident, literals, qualified
 from seenby.guard.scram import verifier
 from seenby.guard.types import castable
@@ -76,6 +77,13 @@ class UserDatabase:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._facts: DatabaseFacts | None = None
         self._fingerprint = ""
+        self.paused: SeenbyError | None = None
+        """While it is set nothing is made for any grant: ``activate`` raises it."""
+
+    @property
+    def datamap(self) -> DataMap:
+        """The map that everything goes by now."""
+        return self._datamap
 
     async def close(self) -> None:
         if self._connection is not None:
@@ -87,7 +95,15 @@ class UserDatabase:
     async def load_catalog(self) -> Catalog:
         """Reads the catalogue. Raises ConfigError when the data map names what the database does not have."""
         async with self._session() as connection:
-            return await self._load(connection)
+            return await self._load(connection, self._datamap)
+
+    async def change_map(self, datamap: DataMap) -> Catalog:
+        """Goes over to another data map, if the database has what it names and encloses what it maps.
+
+        Raises ConfigError, and goes on with the map from before.
+        """
+        async with self._session() as connection:
+            return await self._load(connection, datamap, enclosed=True)
 
     async def catalog_changed(self) -> bool:
         """Whether ``load_catalog`` would return something else than last time. A few milliseconds."""
@@ -97,7 +113,7 @@ class UserDatabase:
     async def privilege_findings(self) -> list[Finding]:
         """Everything a grant's role could reach beyond its views."""
         async with self._session() as connection:
-            return await self._findings(connection)
+            return await self._findings(connection, self._datamap)
 
     async def person_facts(self, people: Collection[Person]) -> dict[Person, PersonFacts]:
         """Home region and flags of people; who does not exist is not in the answer. Read as seenby_owner."""
@@ -108,9 +124,7 @@ class UserDatabase:
                 keys = [person.key for person in people if person.kind == kind]
                 if not mapped.account:
                     continue
-                region = (
-                    f"{ident(mapped.region_column)}::text" if mapped.region_column else literals([mapped.region or ""])
-                )
+                region = home_region(mapped, self._known_facts, "p")
                 flags = [
                     f"coalesce({ident(flag)}, false)" if flag else "false"
                     for flag in (mapped.protected, mapped.employee)
@@ -119,7 +133,7 @@ class UserDatabase:
                 base_type = self._known_facts.tables[mapped.table].columns[mapped.key].base_type
                 rows = await _rows(
                     connection,
-                    f"SELECT {ident(mapped.key)}::text, {region}, {', '.join(flags)} FROM {qualified(*mapped.table)}"
+                    f"SELECT {ident(mapped.key)}::text, {region}, {', '.join(flags)} FROM {qualified(*mapped.table)} p"
                     f" WHERE {ident(mapped.key)} = ANY (ARRAY[{literals(keys)}]::text[]::{base_type}[])",
                 )
                 found |= {
@@ -148,9 +162,11 @@ class UserDatabase:
             UsageError: a person's key cannot be one.
         """
         async with self._session() as connection:
-            refuse_findings(await self._findings(connection))
+            if self.paused is not None:
+                raise self.paused
+            refuse_findings(await self._findings(connection, self._datamap))
             if self._facts is None or await self._changed(connection):
-                await self._load(connection)
+                await self._load(connection, self._datamap)
             made = self.design(terms)
             people = terms.people or ()
             for kind in sorted({person.kind for person in people}):
@@ -219,11 +235,14 @@ class UserDatabase:
             yield
             await _run(connection, "RESET ROLE")
 
-    async def _load(self, connection: psycopg.AsyncConnection[Any]) -> Catalog:
+    async def _load(
+        self, connection: psycopg.AsyncConnection[Any], datamap: DataMap, *, enclosed: bool = False
+    ) -> Catalog:
+        """``enclosed``: only if the privilege scan finds nothing either."""
         # REPEATABLE READ: the fingerprint and what it stands for are of one moment.
         async with connection.transaction():
             await _run(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            fingerprint = (await _rows(connection, facts.fingerprint(self._datamap)))[0][0]
+            fingerprint = (await _rows(connection, facts.fingerprint(datamap)))[0][0]
             read = await self._read_facts(connection)
             functions = decide(
                 FunctionFact(name, kind, volatility, tuple(types), *rest)
@@ -232,8 +251,10 @@ class UserDatabase:
             types = castable(row[0] for row in await _rows(connection, facts.TYPES))
             relations = await _rows(connection, facts.RELATION_NAMES)
             keys = await _rows(connection, facts.PRIMARY_KEYS)
-        check_facts(self._datamap, read)
-        self._facts, self._fingerprint = read, fingerprint
+        check_facts(datamap, read)
+        if enclosed:
+            refuse_findings(await self._findings(connection, datamap))
+        self._datamap, self._facts, self._fingerprint = datamap, read, fingerprint
         return Catalog(
             version=read.version,
             functions=functions.allowed,
@@ -277,8 +298,8 @@ class UserDatabase:
         now = (await _rows(connection, facts.fingerprint(self._datamap)))[0][0]
         return bool(now != self._fingerprint)
 
-    async def _findings(self, connection: psycopg.AsyncConnection[Any]) -> list[Finding]:
-        return [Finding(*row) for row in await _rows(connection, scan_sql(self._datamap))]
+    async def _findings(self, connection: psycopg.AsyncConnection[Any], datamap: DataMap) -> list[Finding]:
+        return [Finding(*row) for row in await _rows(connection, scan_sql(datamap))]
 
     async def _refuse_odd_keys(self, connection: psycopg.AsyncConnection[Any], kind: str, keys: Sequence[str]) -> None:
         mapped = self._datamap.kinds[kind]

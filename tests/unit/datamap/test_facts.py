@@ -84,3 +84,28 @@ def test_it_does_not(live: DatabaseFacts, message: str) -> None:
         check_facts(DATAMAP, live)
     assert refused.value.message.startswith("map.toml: ")
     assert refused.value.hint
+
+
+AGED = MAP.replace(
+    'region_column = "region"\n', 'country_column = "region"\ncountries = { eu = ["FR"] }\nbirth_date = "born"\n'
+).replace('protected = "flag"', 'minor = "flag"')
+DATED = replace(ACCOUNTS, columns=ACCOUNTS.columns | {"born": replace(ACCOUNTS.columns["id"], name="born")})
+
+
+def test_countries_and_ages() -> None:
+    check_facts(parse(AGED, source="map.toml", region="eu"), facts(typed(DATED, "born", "date"), POSTS, LIKES))
+
+
+@pytest.mark.parametrize(
+    ("account", "message"),
+    [
+        (typed(DATED, "born", "int8"), "people.account: birth_date born is of type int8"),
+        (typed(typed(DATED, "born", "date"), "flag", "int8"), "people.account: flag is of type int8"),
+        (without(DATED, "region"), "table accounts has no column region"),
+        (replace(DATED, columns=DATED.columns | {"region": replace(DATED.columns["id"], name="region")}),
+         "country_column region is of type int8"),
+    ],
+)  # fmt: skip
+def test_columns_that_are_neither(account: TableFact, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_facts(parse(AGED, source="map.toml", region="eu"), facts(account, POSTS, LIKES))

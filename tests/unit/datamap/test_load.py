@@ -10,6 +10,7 @@ import pytest
 
 from seenby.datamap import (
     SCHEMA,
+    Countries,
     DataMap,
     Hop,
     Mask,
@@ -53,6 +54,15 @@ def test_the_documented_example() -> None:
         ("account", False), ("contact", False), ("account", True),
     ]  # fmt: skip
     assert made.tables[TableName("public", "sounds")].nobody
+
+
+def test_home_by_country() -> None:
+    """``local`` is this region's name here too; without ``region`` everybody else is at home nowhere."""
+    listed = 'country_column = "country"\ncountries = { local = ["FR", "AT"], us = ["US"] }'
+    for rest, region in ((None, ""), ("us", '\nregion = "us"'), ("eu", '\nregion = "local"')):
+        account = load(changed('region_column = "home_region"', listed + region)).kinds["account"]
+        assert account.countries == Countries("country", (("eu", ("AT", "FR")), ("us", ("US",))), rest)
+        assert (account.region, account.region_column, account.home_column) == (None, None, "country")
 
 
 def test_masks_of_columns() -> None:
@@ -109,7 +119,14 @@ def test_another_schema() -> None:
         (changed("[people.account]", "[person.account]"), "'person' was unexpected", "datamap.md"),
         (changed('["contact", "identity", "location"]', '["public"]'), "mask.0", "datamap.md"),
         (changed('account = false\n', 'account = false\nprotected = "x"\n'), "protected needs people with an acc", ""),
-        (changed('region = "local"', ""), "people.contact: give exactly one of region and region_column", ""),
+        (changed('region = "local"', ""), "people.contact: give exactly one of region, region_column, and", ""),
+        (changed('region_column = "home_region"', 'country_column = "country"'), "account: give exactly one of", ""),
+        (changed('region_column = "home_region"', 'region = "eu"\ncountries = { eu = ["FR"] }'),
+         'account: "country_column" is a required', ""),
+        (changed('region_column = "home_region"', 'country_column = "c"\ncountries = { eu = ["France"] }'), "eu.0", ""),
+        (changed('region_column = "home_region"', 'country_column = "c"\ncountries = { eu = ["FR"], us = ["FR"] }'),
+         "country FR is in eu and in us", "keep one"),
+        (changed('account = false\n', 'account = false\nminor = "x"\n'), "minor needs people with an account", ""),
         (changed('table = "accounts"', 'table = "acounts"'), "account: the map has no table acounts", "accounts"),
         (changed('kind = "account", path = "id"', 'kind = "acount", path = "id"'), "no people of kind acount", "acc"),
         (changed('path = "id"', 'path = "handle"'), "rows of accounts do not belong to these people", 'path = "id"'),

@@ -1,8 +1,8 @@
 """Which rows and values a view shows, against a second telling of the same rules in Python (docs/formats/datamap.md).
 
 Generated: nullable and dangling references, one to three owners, all/any, hops (also with a condition, or along two
-columns), tables without a key, people without an account, regions that are NULL; each map is asked fenced, listed and
-region-wide.
+columns), tables without a key, people without an account, regions that are NULL or told by a country; each map is asked
+fenced, listed and region-wide.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CREATE SCHEMA seenby;
 CREATE TABLE seenby.scope (role name, kind text, person text, PRIMARY KEY (role, kind, person));
 CREATE TABLE seenby.shape_schema (nspname name PRIMARY KEY, shows_as name);
 CREATE ROLE seenby_rows_oracle;
-CREATE TABLE people (id bigint PRIMARY KEY, region text, name text);
+CREATE TABLE people (id bigint PRIMARY KEY, region text, country char(2), name text);
 CREATE TABLE posts (id bigint PRIMARY KEY, a bigint, b bigint, phone text, body text, place text,
   kind text NOT NULL, UNIQUE (id, kind));
 CREATE TABLE likes (id bigint PRIMARY KEY, post_id bigint, liker bigint, mark text, what text);
@@ -41,7 +41,11 @@ CREATE TABLE likes (id bigint PRIMARY KEY, post_id bigint, liker bigint, mark te
 
 
 def column(name: str, base: str, *, not_null: bool = False) -> ColumnFact:
-    oid, typed, category = {"int8": (20, "bigint", "N"), "text": (25, "text", "S")}[base]
+    oid, typed, category = {
+        "int8": (20, "bigint", "N"),
+        "text": (25, "text", "S"),
+        "bpchar": (1042, "character(2)", "S"),
+    }[base]
     return ColumnFact(name, oid, typed, base, typed, category, not_null)
 
 
@@ -56,7 +60,7 @@ FACTS = DatabaseFacts(
     {
         fact.name: fact
         for fact in (
-            table("people", id="int8", region="text", name="text"),
+            table("people", id="int8", region="text", country="bpchar", name="text"),
             table("posts", id="int8", a="int8", b="int8", phone="text", body="text", place="text", kind="text"),
             table("likes", id="int8", post_id="int8", liker="int8", mark="text", what="text"),
         )
@@ -94,11 +98,16 @@ class World:
     def load(self, connection: psycopg.Connection) -> None:
         with connection.cursor() as cursor:
             cursor.executemany(
-                "INSERT INTO people VALUES (%s, %s, 'n' || %s)", [(n, r, n) for n, r in self.people.items()]
+                "INSERT INTO people VALUES (%s, %s, %s, 'n' || %s)",
+                [(n, r, COUNTRY.get(r or ""), n) for n, r in self.people.items()],
             )
             for name, rows in (("posts", self.posts), ("likes", self.likes)):
                 for row in rows.values():
                     cursor.execute(f"INSERT INTO {name} VALUES ({', '.join(['%s'] * len(row))})", list(row.values()))
+
+
+COUNTRY = {"eu": "at", "us": "US", "jp": "jp"}
+BY_COUNTRY = 'country_column = "country"\ncountries = { eu = ["AT", "BE"], us = ["CA", "US"] }'
 
 
 def generate_map(dice: random.Random) -> str:
@@ -125,6 +134,7 @@ def generate_map(dice: random.Random) -> str:
         return f"[{', '.join(listed)}]"
 
     contact = any(kind == "contact" for kind, _, _ in posts)
+    home = dice.choice(['region_column = "region"', BY_COUNTRY, f'{BY_COUNTRY}\nregion = "jp"'])
     people = '[people.contact]\ntable = "posts"\nkey = "phone"\naccount = false\nregion = "eu"\n' if contact else ""
     return f"""
 version = 1
@@ -132,7 +142,7 @@ mask = ["location"]
 [people.account]
 table = "people"
 key = "id"
-region_column = "region"
+{home}
 {people}
 [tables.people]
 key = ["id"]
@@ -185,7 +195,12 @@ class Reference:
             return Reached(str(value), "eu")
         if int(str(value)) not in self.world.people:
             return Reached(None)
-        return Reached(str(value), self.world.people[int(str(value))])
+        return Reached(str(value), self.home(self.world.people[int(str(value))]))
+
+    def home(self, region: str | None) -> str | None:
+        """By country, Japan is listed nowhere, and neither is somebody without a country."""
+        countries = self.datamap.kinds["account"].countries
+        return region if countries is None or region in {"eu", "us"} else countries.rest
 
     def in_scope(self, reached: Reached, kind: str, regions: set[str]) -> bool:
         if reached.person is None or reached.region not in regions:
