@@ -55,7 +55,7 @@ def item(first: int, count: int = 1) -> QueryDisclosure:
 
 def open_ledger(directory: Path) -> Ledger:
     keystore = KeyStore.open(directory / "keys")
-    return Ledger.open(directory / "ledger", region="eu", origin=ORIGIN, keystore=keystore, clock=time.time)
+    return Ledger.open(directory / "ledger", region="eu", origin=ORIGIN, keystore=keystore, clock=time.time, apart=True)
 
 
 async def durable(ledger: Ledger, callers: int) -> float:

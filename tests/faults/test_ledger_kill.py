@@ -31,8 +31,8 @@ ROOT = Path(__file__).parents[2]
 class Run:
     """A writer process, what it acknowledged, and every checkpoint that stood in public meanwhile."""
 
-    def __init__(self, directory: Path, first: int, limit: int | None = None) -> None:
-        arguments = [str(directory), str(first), *([str(limit)] if limit else [])]
+    def __init__(self, directory: Path, first: int, *, apart: bool, limit: int | None = None) -> None:
+        arguments = [str(directory), str(first), str(int(apart)), *([str(limit)] if limit else [])]
         self.process = subprocess.Popen(
             [sys.executable, str(WRITER), *arguments],
             stdout=subprocess.PIPE,
@@ -140,8 +140,8 @@ def test_kill_at_random_moments(tmp_path: Path) -> None:
     acknowledged: set[int] = set()
     checkpoints: set[bytes] = set()
     first = 0
-    for _ in range(ROUNDS):
-        run = Run(tmp_path, first)
+    for number in range(ROUNDS):
+        run = Run(tmp_path, first, apart=number % 2 == 0)
         time.sleep(generator.random() ** 2 * 0.5)
         run.end(kill=True)
         assert not run.failed
@@ -158,7 +158,7 @@ def test_kill_at_random_moments(tmp_path: Path) -> None:
 @pytest.mark.parametrize("limit", [400_000, 700_001])
 def test_a_full_disk(tmp_path: Path, limit: int) -> None:
     """No file may grow beyond the limit: a real write that takes a part and then fails."""
-    run = Run(tmp_path, 0, limit)
+    run = Run(tmp_path, 0, apart=False, limit=limit)
     run.end(kill=False)
     assert run.failed
     assert run.acknowledged <= set(numbers(journal(tmp_path)))

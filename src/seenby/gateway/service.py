@@ -88,6 +88,7 @@ async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExit
         keystore=keystore,
         clock=clock,
         auditors=lambda: auditors_of(directory.current.auditors, config.auditors.threshold),
+        apart=True,
     )
     stack.push_async_callback(ledger.close)
     (config.state / "log.vkey").write_text(f"{ledger.verifier_key}\n")

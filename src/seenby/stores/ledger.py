@@ -5,6 +5,7 @@ Three places, one direction::
     loop's thread      submit: encrypt, count, queue
     journal thread     everything queued: one write, one fdatasync           -> done(None) on the loop
     publishing thread  journal -> tiles, label tree, checkpoint in a second  never waits for, nor delays, the journal
+                       (the first two in a process of their own, if it is opened ``apart``)
 
 A failed write ends the ledger: everybody who waits gets LedgerFailed, and so does everybody after (fail closed).
 Formats: docs/formats/ledger.md.
@@ -22,6 +23,7 @@ from pathlib import Path
 
 from seenby.errors import LedgerFailed, SeenbyError, UsageError
 from seenby.model.disclosure import PeopleEvent, QueryDisclosure, RefusedAttempt
+from seenby.stores.apart import Apart, IntegratingLock
 from seenby.stores.auditors import Auditors, RecordKeys
 from seenby.stores.erasing import Leaving
 from seenby.stores.grouping import Done, GroupWriter, Queued
@@ -74,6 +76,7 @@ class Ledger:
         auditors: Callable[[], Auditors | None],
         publish_after: float,
         segment_bytes: int,
+        apart: bool,
     ) -> None:
         self.directory = directory
         self.region = region
@@ -86,8 +89,14 @@ class Ledger:
         self._recent: list[Recent] = []
         self._leaving = Leaving()
         self._lock = self._take_lock()
+        self._apart: Apart | None = None
         try:
-            self._start(clock, RecordKeys(directory, region, auditors), publish_after, segment_bytes)
+            self._integrating = IntegratingLock(directory / "private")
+            try:
+                self._start(clock, RecordKeys(directory, region, auditors), publish_after, segment_bytes, apart)
+            except BaseException:
+                self._integrating.close()
+                raise
         except BaseException:
             os.close(self._lock)
             raise
@@ -105,6 +114,7 @@ class Ledger:
         auditors: Callable[[], Auditors | None] = lambda: None,
         publish_after: float = 0.25,
         segment_bytes: int = 64 << 20,
+        apart: bool = False,
     ) -> Ledger:
         """Opens the ledger in ``directory``, or starts it. Reads what the state does not cover: call it before serving.
 
@@ -116,13 +126,15 @@ class Ledger:
             auditors: of the region, asked once per epoch; None: records open with the region's own key.
             publish_after: seconds from the first unpublished entry to the next checkpoint; at most 0.5.
             segment_bytes: when the journal starts a new file.
+            apart: whether a process of its own makes public what is durable (``seenby.stores.apart``). Worth it where
+                queries wait for this one; a tool that appends a few entries does without.
 
         Raises LedgerFailed: another process writes it, it is damaged, or the disk refuses.
         """
         if not valid_name(origin):
             raise UsageError(f"{origin!r} cannot be the name of a log", hint="no spaces and no plus sign")
         try:
-            return cls(directory, region, origin, keystore, clock, auditors, publish_after, segment_bytes)
+            return cls(directory, region, origin, keystore, clock, auditors, publish_after, segment_bytes, apart)
         except OSError as error:
             raise LedgerFailed(
                 f"the ledger in {directory} cannot be opened: {error.strerror or error}",
@@ -147,7 +159,9 @@ class Ledger:
             ) from None
         return lock
 
-    def _start(self, clock: Callable[[], float], keys: RecordKeys, publish_after: float, segment_bytes: int) -> None:
+    def _start(
+        self, clock: Callable[[], float], keys: RecordKeys, publish_after: float, segment_bytes: int, apart: bool
+    ) -> None:
         opened = open_files(self.directory, self.region, self.origin, self._keystore, clock, segment_bytes)
         self._opened: Opened = opened
         self._grants, self._events = opened.grants, opened.events
@@ -157,8 +171,12 @@ class Ledger:
             self.region, self._keystore, clock, keys, opened.state, opened.integrator.epoch, opened.epoch_key
         )
         self._sealer.integrated(opened.size)
+        advance = opened.integrator.advance
+        if apart:  # from here on nobody writes tiles and state in this process
+            self._apart = Apart(self.directory, self._integrating)
+            advance = self._apart.advance
         self._publishing = Publishing(
-            opened.integrator, opened.checkpoint, self.region, publish_after, self._put_seal, self._fail
+            advance, opened.checkpoint, self.region, publish_after, self._put_seal, self._fail
         )
         self._publishing.on_published.append(lambda head, _: self._published(head.size))
 
@@ -423,5 +441,8 @@ class Ledger:
             await loop.run_in_executor(None, self._writer.join)
             await asyncio.sleep(0)
             self._publishing.close()
+            if self._apart is not None:
+                self._apart.close()
             self._opened.close()
+            self._integrating.close()
             os.close(self._lock)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from seenby.errors import LedgerFailed
-from seenby.stores.integrate import Head, Integrator
+from seenby.stores.integrate import Head
 from seenby.stores.publish import CheckpointFile
 
 OnPublished = Callable[[Head, bytes], None]
@@ -23,6 +23,7 @@ class Publishing:
     """All methods belong to the loop's thread.
 
     Args:
+        advance: integrates the journal before that entry; blocks.
         region: names the thread.
         after: seconds from the first unpublished entry to the next checkpoint.
         seal: puts a seal into the journal and calls back with the size that ends in it when it is durable.
@@ -31,14 +32,14 @@ class Publishing:
 
     def __init__(
         self,
-        integrator: Integrator,
+        advance: Callable[[int], Head],
         checkpoint: CheckpointFile,
         region: str,
         after: float,
         seal: Callable[[Callable[[int], None]], None],
         failed: Callable[[BaseException], None],
     ) -> None:
-        self._integrator = integrator
+        self._advance = advance
         self._checkpoint = checkpoint
         self._after = after
         self._seal = seal
@@ -108,7 +109,7 @@ class Publishing:
 
     def _publish(self, size: int) -> tuple[Head, bytes]:
         """On the executor's thread."""
-        head = self._integrator.advance(size)
+        head = self._advance(size)
         return head, self._checkpoint.publish(head.size, head.root)
 
     def _done(self, work: asyncio.Future[tuple[Head, bytes]]) -> None:
