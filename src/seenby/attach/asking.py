@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from seenby.attach.classify import by_name, by_values
-from seenby.attach.inspection import Inspection, listing
+from seenby.attach.countries import are_codes
+from seenby.attach.inspection import Inspection, listing, writable
 from seenby.attach.ownership import People
 from seenby.attach.people import Candidate
 from seenby.attach.proposal import Answer, Choice, ProposedTable, Question
@@ -16,6 +17,7 @@ from seenby.datamap import TableName
 from seenby.model.classes import DataClass
 
 BOOKS = word_set("contact addressbook phonebook invite invitation waitlist lead referral kontakt contato")
+_HOMES = word_set("country region residency land pays pais shard cell jurisdiction countrycode")
 SHOWN = 15
 """Questions that one review asks."""
 
@@ -60,21 +62,20 @@ def _region(inspection: Inspection, people: Sequence[People], answers: Mapping[s
     if first.region_column or subject in answers or not first.account:
         return
     columns = [
-        column.name
+        column
         for column in inspection.tables[first.table].columns.values()
-        if (column.is_text or column.kind == "e")
-        and {"country", "region", "residency", "land", "pays", "pais", "shard", "cell", "jurisdiction"}
-        & set(column.name.lower().replace("_", " ").split())
+        if (column.is_text or column.kind == "e") and writable(column.name) and _HOMES & set(tokens(column.name))
     ]
     if not columns:
         return  # the map says "local", and why
     choices = [Choice("l", "in this database's own region, all of them", ((subject, "local"),))]
-    choices += [
-        Choice(
-            str(place), f"column {name} holds it (its values must be names of regions)", ((subject, f"column:{name}"),)
-        )
-        for place, name in enumerate(columns[:4], start=1)
-    ]
+    for place, column in enumerate(columns[:4], start=1):
+        if are_codes(column.labels or column.samples):
+            told = f"column {column.name} is a country: those of the EU and the EEA are region eu, all others this one"
+            choices.append(Choice(str(place), told, ((subject, f"country:{column.name}"),)))
+        else:
+            told = f"column {column.name} holds it (its values must be names of regions)"
+            choices.append(Choice(str(place), told, ((subject, f"column:{column.name}"),)))
     yield Question(subject, f"Where are the people of {first.table} at home?", (), tuple(choices), 12.0)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from seenby.attach.inspection import FoundTable, Inspection
+from seenby.attach.classify import by_name
+from seenby.attach.inspection import FoundTable, Inspection, writable
 from seenby.attach.ownership import People
 from seenby.attach.people import Candidate, entity, rank
 from seenby.attach.proposal import Answer
 from seenby.attach.references import Reference
+from seenby.attach.vocabulary import BIRTH_WORDS, MINOR_WORDS
 from seenby.attach.words import base_words, looks_like_reference, names_people, tokens
 from seenby.datamap import TableName
 from seenby.errors import ConfigError
@@ -108,6 +110,9 @@ class Kinds:
                     table=one.table,
                     key=one.key,
                     region_column=self._region(table),
+                    country_column=self._country(table),
+                    birth_date=_called(table, BIRTH_WORDS, frozenset({"date", "timestamp", "timestamptz"})),
+                    minor=_called(table, MINOR_WORDS, frozenset({"bool"})),
                     reasons=one.reasons,
                     confidence=0.6 if rival and "people" not in self.answers else 0.95,
                 )
@@ -126,13 +131,19 @@ class Kinds:
             return told.answer.removeprefix("column:") if told.answer.startswith("column:") else ""
         for name, column in table.columns.items():
             words = tokens(name)
-            if not column.is_text and column.kind != "e":
+            if not writable(name) or (not column.is_text and column.kind != "e"):
                 continue
             if words in {("home", "region"), ("data", "region"), ("region",), ("residency",), ("data", "residency")}:
                 values = column.labels or column.samples
                 if all(re.fullmatch(r"[a-z][a-z0-9-]{0,30}", value) for value in values) and len(set(values)) <= 20:
                     return name
         return ""
+
+    def _country(self, table: FoundTable) -> str:
+        """From an answer only: that somebody's country is where their data belongs is a decision."""
+        told = self.answers.get(f"people.{table.name}.region")
+        column = told.answer.removeprefix("country:") if told and told.answer.startswith("country:") else ""
+        return column if column in table.columns else ""
 
     def _contacts(self, taken: list[str]) -> list[People]:
         """People without an account: from answers only."""
@@ -146,3 +157,12 @@ class Kinds:
                         kind = self._kind_name(name, [*taken, *(made.kind for made in found)])
                         found.append(People(kind, name, column, account=False, reasons=(f"said {one.by}",)))
         return found
+
+
+def _called(table: FoundTable, words: frozenset[str], types: frozenset[str]) -> str:
+    """The first column of one of the types whose name's most telling word is one of the words; "" if none is."""
+    for name, column in table.columns.items():
+        named = by_name(name)
+        if named and named[1] in words and column.base_name in types and writable(name):
+            return name
+    return ""

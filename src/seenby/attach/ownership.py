@@ -15,13 +15,20 @@ DEEPEST = 8
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """One kind of people of the proposed map."""
+    """One kind of people of the proposed map.
+
+    ``region_column``, ``country_column``: where their home region stands, or a country that tells it; "" for neither.
+    ``birth_date``, ``minor``: columns that tell their age.
+    """
 
     kind: str
     table: TableName
     key: str
     account: bool = True
     region_column: str = ""
+    country_column: str = ""
+    birth_date: str = ""
+    minor: str = ""
     reasons: tuple[str, ...] = ()
     confidence: float = 1.0
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from seenby.datamap import DataMap, MappedTable, TableName
+from seenby.datamap import DataMap, MappedTable, PersonKind, TableName
 from seenby.datamap.load import table_name
 from seenby.model.classes import DataClass
 
@@ -52,6 +52,13 @@ def to_json(datamap: DataMap, written: Mapping[str, Any]) -> str:
                     "account": kind.account,
                     "region": kind.region,
                     "region_column": kind.region_column,
+                    "country_column": kind.countries.column if kind.countries else None,
+                    "countries": {name: list(codes) for name, codes in kind.countries.regions}
+                    if kind.countries
+                    else None,
+                    "region_of_others": kind.countries.rest if kind.countries else None,
+                    "birth_date": kind.birth_date,
+                    "minor": kind.minor,
                 }
                 for kind in datamap.kinds.values()
             },
@@ -86,13 +93,13 @@ def to_markdown(datamap: DataMap, written: Mapping[str, Any], *, region: str) ->
         "",
         "## Data subjects",
         "",
-        "| people | listed in | home region |",
-        "|---|---|---|",
+        "| people | listed in | home region | children among them |",
+        "|---|---|---|---|",
     ]
     for kind in datamap.kinds.values():
-        at_home = f"column {kind.table}.{kind.region_column}" if kind.region_column else f"{kind.region or region}"
         who = f"{kind.name}, with an account" if kind.account else f"{kind.name}, without an account"
-        lines.append(f"| {who} | {_cell(f'{kind.table}.{kind.key}')} | {_cell(at_home)} |")
+        told = (f"{kind.table}.{kind.key}", _at_home(kind, region), _minors(kind))
+        lines.append(f"| {who} | {' | '.join(map(_cell, told))} |")
     lines += ["", "## Categories of personal data", ""]
     for data_class in DataClass:
         places = _places(datamap, data_class)
@@ -122,6 +129,22 @@ def to_markdown(datamap: DataMap, written: Mapping[str, Any], *, region: str) ->
         lines += ["", "Columns without a class, which nobody sees:", ""]
         lines += [f"- {_cell(name)}: {_cell(', '.join(columns))}" for name, columns in unknown.items()]
     return "\n".join(lines) + "\n"
+
+
+def _at_home(kind: PersonKind, region: str) -> str:
+    if kind.region_column:
+        return f"column {kind.table}.{kind.region_column}"
+    if kind.countries is None:
+        return kind.region or region
+    listed = "; ".join(f"{name}: {', '.join(codes)}" for name, codes in kind.countries.regions)
+    rest = f"; all others: {kind.countries.rest}" if kind.countries.rest else "; others: in no grant"
+    return f"by country, column {kind.table}.{kind.countries.column}: {listed}{rest}"
+
+
+def _minors(kind: PersonKind) -> str:
+    """Article 8 and recital 38 of the GDPR ask for it; a map says only where it stands."""
+    columns = [f"column {kind.table}.{name}" for name in (kind.minor, kind.birth_date) if name]
+    return f"perhaps: by {' and '.join(columns)}" if columns else "the map does not say"
 
 
 def to_svg(datamap: DataMap) -> str:

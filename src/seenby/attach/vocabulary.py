@@ -189,3 +189,12 @@ HARMLESS_TEXT = word_set("""
     migration installedby script licence license
     """)
 """Text columns that are harmless in a table of nobody."""
+
+BIRTH_WORDS = word_set("""
+    birth birthday birthdate dateofbirth dob born geburtsdatum geburtstag datenaissance naissance fechanacimiento
+    nacimiento datanascita nascita datanascimento nascimento geboortedatum geboren dataurodzenia fodelsedatum
+    fodelsedag syntymaaika shengri tanjobi
+    """)
+"""Words for the day on which somebody was born; all of them stand in COLUMNS too."""
+
+MINOR_WORDS = word_set("minor isminor")

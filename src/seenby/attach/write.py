@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from seenby.attach import asking
 from seenby.attach.classify import Verdict
+from seenby.attach.countries import EEA
 from seenby.attach.inspection import writable
 from seenby.attach.ownership import People
 from seenby.attach.proposal import Proposal, ProposedTable
@@ -122,9 +123,19 @@ def _kind(kind: People) -> str:
         lines.append("account = false")
     if kind.region_column:
         lines.append(f"region_column = {_text(kind.region_column)}")
+    elif kind.country_column:
+        lines.append(f"country_column = {_text(kind.country_column)}")
+        listed = textwrap.fill(_list(EEA)[1:-1], WIDTH - 4, initial_indent="  ", subsequent_indent="  ")
+        lines.append(f"countries.eu = [ # the EU and the EEA\n{listed},\n]")
+        lines.append('region = "local" # everybody else, also those whose country is not known')
     else:
         lines.append('region = "local" # everybody is at home in the region whose database this is')
+    lines += [f"{field} = {_text(name)}" for field, name in _ages(kind) if name]
     return _comment(f"{kind.table} {'; '.join(kind.reasons)}.") + "\n".join(lines) + "\n"
+
+
+def _ages(kind: People) -> tuple[tuple[str, str], ...]:
+    return ("birth_date", kind.birth_date), ("minor", kind.minor)
 
 
 def _table(table: ProposedTable) -> str:

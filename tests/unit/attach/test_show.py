@@ -1,0 +1,55 @@
+"""What a map shows of itself: the record of processing, and all of it for programs."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+from seenby.attach.show import to_json, to_markdown
+from seenby.datamap import parse
+
+MAP = """
+version = 1
+[people.customer]
+table = "customers"
+key = "id"
+country_column = "country"
+countries = { eu = ["FR", "AT"], uk = ["GB"] }
+region = "us"
+birth_date = "born"
+[people.lead]
+table = "leads"
+key = "email"
+account = false
+region = "local"
+[tables.customers]
+key = ["id"]
+owners = [{ kind = "customer", path = "id" }]
+columns = { id = "identity", country = "location", born = "identity" }
+[tables.leads]
+key = ["email"]
+owners = [{ kind = "lead", path = "email" }]
+columns = { email = "contact" }
+"""
+DATAMAP, WRITTEN = parse(MAP, source="map.toml", region="eu"), tomllib.loads(MAP)
+
+
+def test_the_record_says_where_people_are_at_home_and_whether_there_are_children() -> None:
+    record = to_markdown(DATAMAP, WRITTEN, region="eu").splitlines()
+    assert (
+        "| customer, with an account | customers.id | by country, column customers.country: eu: AT, FR; uk: GB; "
+        "all others: us | perhaps: by column customers.born |"
+    ) in record
+    assert "| lead, without an account | leads.email | eu | the map does not say |" in record
+
+
+def test_people_whose_country_is_not_listed_are_in_no_grant() -> None:
+    closed = parse(MAP.replace('region = "us"', ""), source="map.toml", region="eu")
+    assert "uk: GB; others: in no grant" in to_markdown(closed, WRITTEN, region="eu")
+
+
+def test_all_of_it_for_programs() -> None:
+    told = json.loads(to_json(DATAMAP, WRITTEN))["people"]["customer"]
+    assert (told["region"], told["region_column"], told["country_column"]) == (None, None, "country")
+    assert told["countries"] == {"eu": ["AT", "FR"], "uk": ["GB"]}
+    assert (told["region_of_others"], told["birth_date"], told["minor"]) == ("us", "born", None)
