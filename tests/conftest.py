@@ -17,6 +17,7 @@ pytest_plugins = [
     "tests.fixtures.keystores",
     "tests.fixtures.softhsm",
     "tests.fixtures.tampering",
+    "tests.fixtures.watch",
 ]
 
 SEED = int(os.environ.get("SEENBY_SEED") or random.SystemRandom().randrange(2**32))

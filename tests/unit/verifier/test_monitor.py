@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from seenby_verify.client import LogSource, open_log
+from seenby_verify.client import open_log
 from seenby_verify.errors import Unavailable, UsageError, VerificationError
 from seenby_verify.monitor.alarm import Alarm, Kind
-from seenby_verify.monitor.follow import Follower
 from seenby_verify.monitor.memory import Memory
 from seenby_verify.monitor.witnesses import AskedWitness, ask
 from seenby_verify.tlog.entries import PersonNamed, Seal, decode, encode
@@ -27,74 +26,10 @@ from seenby_verify.tlog.verify import month
 from seenby_verify.tlog.vkey import COSIGNATURE, VerifierKey
 from seenby_verify.witness.server import WitnessServer
 from seenby_verify.witness.state import State, load_key, make_witness
-from tests.fixtures.bundles_log import NOW, WITNESSES, Log, Person, public
+from tests.fixtures.bundles_log import Log, Person, public
 from tests.fixtures.public_web import plain_web
-from tests.fixtures.written_logs import SEENBY_VERIFY, new_log, seenby_verify, written
-
-EPOCH = 202611
-DELAY = 600.0
-
-
-class Counted(LogSource):
-    """A log that says what was read of it."""
-
-    def __init__(self, place: Path) -> None:
-        self._inner = open_log(place)
-        self.location = self._inner.location
-        self.asked: list[str] = []
-
-    def read(self, path: str) -> bytes | None:
-        self.asked.append(path)
-        return self._inner.read(path)
-
-    def fresh(self, path: str) -> bytes | None:
-        return self._inner.fresh(path)
-
-    def paths(self, size: int) -> list[str]:
-        return self._inner.paths(size)
-
-
-class Watch:
-    """A log of ``people`` that grows, and a monitor of it whose clock we turn."""
-
-    def __init__(self, directory: Path, people: int = 30) -> None:
-        self.directory = directory
-        self.now = float(NOW)
-        self.log, self.crowd = new_log(EPOCH, people)
-        self.place = directory / "log"
-        self.policy = Policy.trusting(self.log.vkey)
-
-    def publish(self, log: Log | None = None, cosigners: int = 0) -> None:
-        written(log or self.log, self.place, time=int(self.now), cosigners=cosigners)
-
-    @contextmanager
-    def follower(self, source: LogSource | None = None) -> Iterator[Follower]:
-        with source or open_log(self.place) as log, Memory(self.directory / "state") as memory:
-            yield Follower(log, memory, self.policy, max_delay=DELAY, clock=lambda: self.now)
-
-    def look(self, source: LogSource | None = None) -> tuple[int, int]:
-        """A monitor that was started for one look: (size, new)."""
-        with self.follower(source) as follower:
-            found = follower.look()
-            return found.size, found.new
-
-    def shouts(self) -> Alarm:
-        with pytest.raises(Alarm) as caught:
-            self.look()
-        return caught.value
-
-    def witnessed(self) -> Policy:
-        lines = [f"witness {name[:3]} {VerifierKey(name, public(key), COSIGNATURE)}\n"
-                 for name, key in zip(WITNESSES, self.log.witnesses, strict=True)]  # fmt: skip
-        text = f"log {self.log.vkey}\n{''.join(lines)}group some 2 new uni ngo\nquorum some\n"
-        return Policy.parse(text.encode())
-
-
-@pytest.fixture
-def watch(tmp_path: Path) -> Watch:
-    made = Watch(tmp_path)
-    made.publish()
-    return made
+from tests.fixtures.watch import DELAY, EPOCH, Counted, Watch
+from tests.fixtures.written_logs import SEENBY_VERIFY, new_log, seenby_verify
 
 
 def other_history(watch: Watch, keep: int) -> Log:

@@ -17,11 +17,13 @@ from seenby_verify.cli.output import console, progress, say_error
 from seenby_verify.cli.trust import Json, Key, Organisation, PolicyFile, organisation_of, parse_key, policy_of
 from seenby_verify.cli.words import clock
 from seenby_verify.client import open_log
-from seenby_verify.errors import SeenbyError, Unavailable, UsageError
+from seenby_verify.errors import SeenbyError, Unavailable, UsageError, VerificationError
 from seenby_verify.monitor.alarm import Alarm
 from seenby_verify.monitor.follow import Follower, Look
 from seenby_verify.monitor.memory import Memory
+from seenby_verify.monitor.promises import collect, judge
 from seenby_verify.monitor.witnesses import AskedWitness, ask
+from seenby_verify.tlog.promise import Verdict
 from seenby_verify.tlog.vkey import COSIGNATURE
 
 
@@ -34,6 +36,7 @@ def monitor(
     policy: PolicyFile = None,
     organisation: Organisation = None,
     witness: Annotated[list[tuple[str, str]] | None, Parameter(negative="")] = None,
+    promise: Annotated[list[Path] | None, Parameter(negative="")] = None,
     once: bool = False,
     interval: float = 60.0,
     max_delay: float = 3600.0,
@@ -43,6 +46,7 @@ def monitor(
 
     It shouts at a fork, at a log that shrinks, at entries of a month in which they cannot have been written, at
     entries or seals that may not stand there, and at what is late. What contradicts is kept in STATE/evidence.
+    Promises that it is given it follows until they are met; one that is not is made evidence of.
 
     Exit status 0 (with --once): everything holds. 1: it shouted. 69: the log is away, not yet for longer than it
     may be. 130: Ctrl-C.
@@ -55,6 +59,9 @@ def monitor(
         A directory for what the monitor remembers. One for each log; never give it an old copy.
     witness
         URL and verifier key of a witness that is asked what it saw last; give it once for each.
+    promise
+        A promise of the log (N.promise), or a directory of them, as `seenby receipts` makes; once for each. New files
+        are found at every look.
     once
         Look once and end, as for cron.
     interval
@@ -80,14 +87,14 @@ def monitor(
             progress=tell,
         )
         while True:
-            status, ends = _look(follower, witnesses, json_)
+            status, ends = _look(follower, witnesses, promise or [], json_)
             if once or ends:
                 return status
             time.sleep(interval)
 
 
-def _look(follower: Follower, witnesses: list[AskedWitness], as_json: bool) -> tuple[int, bool]:
-    """One look at the log and at each witness: the exit status if it were the last, and whether it must be."""
+def _look(follower: Follower, witnesses: list[AskedWitness], promises: list[Path], as_json: bool) -> tuple[int, bool]:
+    """One look at log, promises and witnesses: the exit status if it were the last, and whether it must be."""
     try:
         _say_look(follower.look(), as_json)
     except Alarm as alarm:
@@ -95,7 +102,7 @@ def _look(follower: Follower, witnesses: list[AskedWitness], as_json: bool) -> t
     except Unavailable as error:
         _say(as_json, "unreachable", f"[yellow]no answer:[/] {escape(error.message)}", message=error.message)
         return error.exit_code, False
-    status, ends = 0, False
+    status, ends = _promises(follower, promises, as_json), False
     for witness in witnesses:
         name = witness.key.name
         try:
@@ -109,6 +116,31 @@ def _look(follower: Follower, witnesses: list[AskedWitness], as_json: bool) -> t
         else:
             _say(as_json, "witness", f"  {escape(name)}: {said}", witness=name, message=said)
     return status, ends
+
+
+def _promises(follower: Follower, places: list[Path], as_json: bool) -> int:
+    """What became of each promise: the exit status."""
+    status = 0
+    for wrong in collect(follower, places):
+        status = VerificationError.exit_code
+        _say(as_json, "promise", f"  [yellow]no promise to follow:[/] {escape(wrong)}", verdict=None, message=wrong)
+    try:
+        judged = judge(follower)
+    except Alarm as alarm:
+        return _shout(alarm, as_json)
+    except Unavailable as error:
+        _say(as_json, "unreachable", f"[yellow]no answer:[/] {escape(error.message)}", message=error.message)
+        return error.exit_code
+    for one in judged:
+        promise = one.promise
+        colour, said = ("green", "met") if one.verdict is Verdict.KEPT else ("yellow", "not there yet")
+        text = f"  promise of entry {promise.index}: [{colour}]{said}[/], due {clock(promise.due)}"
+        members = {"index": promise.index, "verdict": str(one.verdict), "due": promise.due}
+        if one.alarm is None:
+            _say(as_json, "promise", text, **members)
+        else:
+            status = _shout(one.alarm, as_json)
+    return status
 
 
 def _say_look(look: Look, as_json: bool) -> None:

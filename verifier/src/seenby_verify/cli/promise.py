@@ -10,16 +10,16 @@ from seenby_verify.cli.output import console, fault_of, say_error, say_json
 from seenby_verify.cli.reading import reader
 from seenby_verify.cli.trust import Json, Key, PolicyFile, policy_of, read_file
 from seenby_verify.cli.words import clock
-from seenby_verify.client import LogSource, open_log
+from seenby_verify.client import open_log
 from seenby_verify.errors import UsageError, VerificationError
 from seenby_verify.files import write_durably
+from seenby_verify.placed import proven
 from seenby_verify.tlog.evidence import BrokenPromise
 from seenby_verify.tlog.fsck import CHECKPOINT
 from seenby_verify.tlog.note import MAX_NOTE
 from seenby_verify.tlog.policy import Accepted, Policy
 from seenby_verify.tlog.promise import Promise, Verdict
-from seenby_verify.tlog.tiles import TileReader
-from seenby_verify.tlog.tree import inclusion_proof, leaf_hash, verify_inclusion
+from seenby_verify.tlog.tree import leaf_hash
 
 OPEN: Final = 75
 """Exit status: nobody can say yet."""
@@ -56,7 +56,8 @@ def promise(
         if checkpoint is None:
             raise VerificationError("there is no checkpoint", where=CHECKPOINT, hint="give the log's directory or URL")
         accepted = trusted.accepts(checkpoint)
-        entry = _entry(source, given, accepted)
+        mine = accepted.checkpoint.origin == given.origin
+        entry = proven(reader(source), given.index, accepted.checkpoint) if mine else None
     verdict = given.judge(accepted, leaf_hash(entry[0]) if entry else None)
     told = _told(given, accepted, verdict, entry is not None)
     members: dict[str, Any] = {
@@ -83,18 +84,6 @@ def promise(
         say_json({"ok": False, "fault": fault_of(fault), **members, "evidence": evidence and str(evidence)})
         return fault.exit_code
     return say_error(fault)
-
-
-def _entry(source: LogSource, given: Promise, accepted: Accepted) -> tuple[bytes, tuple[bytes, ...]] | None:
-    """What stands at the promised index, with its proof; None if the tree is too small."""
-    checkpoint = accepted.checkpoint
-    if checkpoint.origin != given.origin or checkpoint.size <= given.index:
-        return None
-    tiles = TileReader(reader(source), checkpoint.size)
-    entry = tiles.entry(given.index)
-    proof = inclusion_proof(tiles.node, given.index, checkpoint.size)
-    verify_inclusion(leaf_hash(entry), given.index, checkpoint.size, proof, checkpoint.root)
-    return entry, tuple(proof)
 
 
 def _told(given: Promise, accepted: Accepted, verdict: Verdict, other: bool) -> str:

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     RULES: an entry, a seal, a signature or a list of regions may not stand where it stands.
     FILES: the files do not give what the log signed.
     DELAY: an entry or a cosignature that should be there by now is not.
+    PROMISE: a promise that the monitor was given is not met, and its time is over.
     UNREACHABLE: the log has not answered for longer than it may.
     """
 
@@ -27,11 +28,12 @@ class Kind(StrEnum):
     RULES = "rules"
     FILES = "files"
     DELAY = "delay"
+    PROMISE = "promise"
     UNREACHABLE = "unreachable"
 
 
 class Alarm(VerificationError):
-    """``evidence``: files that were kept. ``passing``: it may end by itself, so that the monitor goes on."""
+    """``evidence``: files that were kept. ``passing``: the log itself may hold, so that the monitor goes on."""
 
     def __init__(self, kind: Kind, message: str, *, evidence: tuple[Path, ...] = (), hint: str = "") -> None:
         super().__init__(message, where=str(kind), hint=hint)
@@ -40,4 +42,4 @@ class Alarm(VerificationError):
 
     @property
     def passing(self) -> bool:
-        return self.kind in (Kind.DELAY, Kind.UNREACHABLE)
+        return self.kind in (Kind.DELAY, Kind.PROMISE, Kind.UNREACHABLE)

@@ -25,6 +25,7 @@ _TABLES: Final = """
 create table if not exists facts (name text primary key, value text not null) without rowid;
 create table if not exists events (at integer primary key, entry blob not null);
 create table if not exists labels (label blob primary key, epoch integer not null) without rowid;
+create table if not exists promises (note blob primary key, met integer not null default 0) without rowid;
 create table if not exists checkpoints (size integer, root blob, note blob not null, primary key (size, root));
 """
 
@@ -147,6 +148,18 @@ class Memory:
         rows = self._database.execute("select note from checkpoints where size = ? and root <> ?", (size, root))
         row = rows.fetchone()
         return row and bytes(row[0])
+
+    def add_promise(self, note: bytes) -> None:
+        """A signed promise; once is enough."""
+        self._database.execute("insert or ignore into promises (note) values (?)", (note,))
+
+    def promises(self) -> list[bytes]:
+        """Those that are not met yet."""
+        rows = self._database.execute("select note from promises where not met").fetchall()
+        return [bytes(note) for (note,) in rows]
+
+    def met(self, note: bytes) -> None:
+        self._database.execute("update promises set met = 1 where note = ?", (note,))
 
     def keep(self, name: str, data: bytes) -> Path:
         """Writes a file of evidence. Raises Unavailable."""
