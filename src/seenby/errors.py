@@ -25,6 +25,7 @@
     ├── ServerError                  (its own) 502   69     Postgres refused; its text (it may hold values) is replaced
     ├── ProtocolError                08P01     400   76     bytes that are not the protocol
     ├── Unavailable                  57P03     503   69     Postgres or the control service is not there
+    │   └── UnderMigration           57P03     503   75     the platform's schema is being changed: grants wait
     ├── LedgerFailed                 58030     503   74     the entry could not be made durable, so nothing was shown
     ├── VerificationError            22000     422   1      a proof does not hold
     └── Internal                     XX000     500   70     our fault; both sides are closed
@@ -159,6 +160,13 @@ class ProtocolError(SeenbyError):
     sqlstate = "08P01"
     http = 400
     exit_code = 76
+    fatal = True
+
+
+class UnderMigration(Unavailable):
+    """Grants are suspended while somebody changes the platform's schema (gateway/migration.py)."""
+
+    exit_code = 75
     fatal = True
 
 

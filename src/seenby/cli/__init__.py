@@ -29,6 +29,10 @@ COMMANDS = {
     "erase": ("seenby.cli.erase:erase", "Erase people's keys: nothing in the log leads to them any more."),
     "grant": ("seenby.cli.grant:app", "Ask for access to people's data; approve, deny, revoke."),
     "keys": ("seenby.cli.keys:app", "How people's keys are wrapped; renew what wraps them."),
+    "migrate": (
+        "seenby.cli.migrate:app",
+        "Suspend all grants while the platform's schema is changed, and let them go on.",
+    ),
     "preview": ("seenby.cli.preview:preview", "Show what a change would do to people's rows, without doing it."),
     "receipts": ("seenby.cli.receipts:receipts", "Keep the receipts of what you did, or the log's promises."),
     "reconcile": ("seenby.cli.reconcile:reconcile", "Who reached the data without Seenby?"),

@@ -11,7 +11,7 @@ import structlog
 
 from seenby.attribute.cohorts import Memory
 from seenby.errors import SeenbyError
-from seenby.gateway.active import ActiveGrant
+from seenby.gateway.active import ActiveGrant, lost_words
 from seenby.gateway.facts import grant_facts
 from seenby.gateway.grants import GrantService
 from seenby.model.principal import Principal
@@ -51,10 +51,10 @@ class AccessBook:
     def accesses(self, principal: str) -> Sequence[Access]:
         """The principal's active grants, oldest first.
 
-        Raises what ``close_all`` was told, until ``open``; GrantEnded for somebody who is locked.
+        Raises UnderMigration; what ``close_all`` was told, until ``open``; GrantEnded for somebody who is locked.
         """
-        if self._closed is not None:
-            raise self._closed
+        if (closed := self._service.paused or self._closed) is not None:
+            raise closed
         if (lock := self._service.judge.lock_of(principal)) is not None:
             raise lock.ended()
         return [self._access(active) for active in self._service.active_for(principal)]
@@ -113,6 +113,7 @@ class AccessBook:
             facts=grant_facts(active.terms, active.approvers),
             answering=answering,
             cohorts=self._cohorts[active.terms.principal],
+            notice=lost_words(active.lost),
         )
         self._accesses[active.terms.id] = (access, active)
 

@@ -66,11 +66,13 @@ class Enforced:
     Attributes:
         shape: the views.
         role, password: as which the gateway goes to the database for this grant.
+        lost: what the terms name and the data map no longer has, in words.
     """
 
     shape: Shape
     role: str
     password: str
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +82,7 @@ class ActiveGrant:
     Attributes:
         approvers: (name, unit) of everybody who approved it, for the query record.
         life: shared by everything that uses the grant.
+        lost: what the terms name and the data map no longer has, in words.
     """
 
     terms: GrantTerms
@@ -88,6 +91,7 @@ class ActiveGrant:
     password: str
     approvers: tuple[tuple[str, str], ...]
     life: Life = field(default_factory=Life)
+    lost: tuple[str, ...] = ()
 
     def why_not(self, now: float) -> SeenbyError | None:
         """Why it may not be used at Unix time ``now``; does not rely on any timer having run."""
@@ -100,10 +104,18 @@ class ActiveGrant:
         return None
 
 
+def lost_words(lost: Sequence[str]) -> str:
+    """``this grant goes on without accounts.phone: ...``; "" if nothing is lost."""
+    if not lost:
+        return ""
+    return f"this grant goes on without {', '.join(lost)}: the platform no longer has it, or the data map does not"
+
+
 class Enforcer(Protocol):
     """Makes the database enclose a grant, and ends that. Idempotent. Raises Unavailable if it may be tried again."""
 
-    async def activate(self, terms: GrantTerms) -> Enforced: ...
+    async def activate(self, terms: GrantTerms, *, again: bool = False) -> Enforced:
+        """``again``: it was active before, so what the data map no longer has is left out instead of refused."""
 
     async def end(self, grant_ids: Sequence[str]) -> None: ...
 

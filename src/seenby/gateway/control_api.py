@@ -25,6 +25,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from seenby.errors import AuthFailed, ConfigError, NotFound, SeenbyError, UsageError
+from seenby.gateway.active import lost_words
 from seenby.gateway.grant_truth import Grant
 from seenby.gateway.grants import GrantService
 from seenby.grants.lifecycle import ENDED, EVENTS, Logged, Standing, missing_approvals
@@ -234,7 +235,7 @@ class Api:
             "opening": grant.opening.hex(),
             "commit": grant.commit.hex(),
             "ended_because": standing.ended_because,
-            "blocked": grant.blocked or (lock.message if lock else ""),
+            "blocked": grant.blocked or (lock.message if lock else "") or self._waits(grant),
             "review": glass,
             "missing": missing_approvals(grant.terms, standing.approvals)
             if grant.state is GrantState.REQUESTED
@@ -246,6 +247,14 @@ class Api:
             ],
             "problems": list(standing.problems),
         }
+
+    def _waits(self, grant: Grant) -> str:
+        """A migration suspends it, or took something of it away."""
+        if grant.state in ENDED:
+            return ""
+        if self.service.paused is not None:
+            return self.service.paused.message
+        return lost_words(grant.active.lost) if grant.active else ""
 
     def _signature(self, logged: Logged, entry: entries.SignedGrantEvent, standing: Standing) -> dict[str, str]:
         who = self.service.directory.current.by_key(entry.key_id)

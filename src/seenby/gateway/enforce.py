@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from seenby.datamap import DataMap
 from seenby.gateway.active import Enforced
 from seenby.grants.facts import PersonFact
+from seenby.guard.remaining import what_remains
 from seenby.model.classes import DataClass
 from seenby.model.grant import GrantTerms
 from seenby.model.people import Person
@@ -37,12 +38,13 @@ class PostgresEnforcer:
         digest = hmac.digest(self._secret, b"password\0" + role.encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode()
 
-    async def activate(self, terms: GrantTerms) -> Enforced:
+    async def activate(self, terms: GrantTerms, *, again: bool = False) -> Enforced:
         role = self.role(terms.id)
         password = self.password(role)
-        shape = await self._database.activate(terms, role, password)
+        wanted, lost = what_remains(terms, self._database.datamap) if again else (terms, ())
+        shape = await self._database.activate(wanted, role, password)
         self._on_activate()
-        return Enforced(shape, role, password)
+        return Enforced(shape, role, password, lost)
 
     async def end(self, grant_ids: Sequence[str]) -> None:
         await self._database.end([self.role(grant) for grant in grant_ids])
@@ -52,15 +54,11 @@ class PostgresEnforcer:
 
 
 class MappedPeople:
-    """Facts about people and columns, through the data map."""
+    """Facts about people and columns, through the data map that the database goes by now."""
 
-    def __init__(self, database: UserDatabase, datamap: DataMap) -> None:
+    def __init__(self, database: UserDatabase) -> None:
         self._database = database
-        self._classes = {
-            f"{table.name}.{column.name}": column.data_class
-            for table in datamap.tables.values()
-            for column in table.columns.values()
-        }
+        self._classes: tuple[DataMap, dict[str, DataClass]] | None = None
 
     async def lookup(self, people: Sequence[Person]) -> Mapping[Person, PersonFact]:
         found = await self._database.person_facts(people)
@@ -71,13 +69,37 @@ class MappedPeople:
             self._database.design(terms)
 
     def classes_of(self, columns: Iterable[str]) -> Mapping[str, DataClass]:
-        return {column: self._classes[column] for column in columns if column in self._classes}
+        datamap = self._database.datamap
+        if self._classes is None or self._classes[0] is not datamap:
+            by_name = {
+                f"{table.name}.{column.name}": column.data_class
+                for table in datamap.tables.values()
+                for column in table.columns.values()
+            }
+            self._classes = datamap, by_name
+        known = self._classes[1]
+        return {column: known[column] for column in columns if column in known}
+
+
+NOTHING_KNOWN = Catalog(
+    version="",
+    functions=frozenset(),
+    aggregates=frozenset(),
+    windows=frozenset(),
+    set_returning=frozenset(),
+    types=frozenset(),
+    catalog_views=frozenset(),
+    catalog_functions=frozenset(),
+    tables={},
+)
+"""While the platform's schema is being changed and fits no data map: a catalogue under which no statement passes."""
 
 
 class NewestCatalog:
     """The catalogue that analyses go by; read again when the schema changed."""
 
     def __init__(self, database: UserDatabase, first: Catalog) -> None:
+        """``first``: NOTHING_KNOWN if nobody is let in before there is another one."""
         self._database = database
         self.current = first
 

@@ -6,7 +6,7 @@ import asyncio
 import random
 from dataclasses import dataclass
 
-from seenby.datamap import DataMap, PersonKind
+from seenby.datamap import PersonKind
 from seenby.errors import NotFound, PolicyDenied
 from seenby.model.disclosure import PeopleEvent
 from seenby.model.people import Person
@@ -41,19 +41,20 @@ class Enrolment:
         region: whose gateway this is.
     """
 
-    def __init__(
-        self, *, region: str, ledger: Ledger, keystore: KeyStore, database: UserDatabase, datamap: DataMap
-    ) -> None:
+    def __init__(self, *, region: str, ledger: Ledger, keystore: KeyStore, database: UserDatabase) -> None:
         self.region = region
         self._ledger = ledger
         self._keystore = keystore
         self._database = database
-        self._datamap = datamap
+
+    @property
+    def _kinds(self) -> dict[str, PersonKind]:
+        return self._database.datamap.kinds
 
     def _kind(self, name: str) -> PersonKind:
-        kind = self._datamap.kinds.get(name)
+        kind = self._kinds.get(name)
         if kind is None:
-            known = ", ".join(sorted(self._datamap.kinds))
+            known = ", ".join(sorted(self._kinds))
             raise NotFound(f"the data map has no people of kind {name!r}", hint=f"it has {known}")
         return kind
 
@@ -66,7 +67,7 @@ class Enrolment:
     async def count(self, by: Principal) -> dict[str, int]:
         """How many people of each kind the database has now. Raises PolicyDenied, Unavailable."""
         self._check_enroller(by)
-        return {name: await count_people(self._database, kind) for name, kind in sorted(self._datamap.kinds.items())}
+        return {name: await count_people(self._database, kind) for name, kind in sorted(self._kinds.items())}
 
     async def enrol(self, by: Principal, name: str, after: str | None) -> Page:
         """Enrols those on the next page of a kind who are not yet. Raises PolicyDenied, NotFound, Unavailable."""

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from seenby.errors import ConfigError, SeenbyError, Unavailable, UsageError
-from seenby.gateway.active import ActiveGrant, Enforcer, Life, PeopleFacts
+from seenby.gateway.active import ActiveGrant, Enforcer, Life, PeopleFacts, lost_words
 from seenby.gateway.grant_audit import audit
 from seenby.gateway.grant_truth import Grant, Truth
 from seenby.gateway.judge import Judge
@@ -29,7 +29,7 @@ from seenby.grants.lifecycle import (
 )
 from seenby.grants.lifecycle import why_over as why_over_for
 from seenby.grants.policy import Allowed, Denied, Policies
-from seenby.grants.review import Lock, broken_words
+from seenby.grants.review import broken_words
 from seenby.grants.signing import Verb, verify_grant
 from seenby.grants.terms import decode_terms, encode_terms, grant_commit
 from seenby.model.grant import GrantState, GrantTerms
@@ -73,6 +73,8 @@ class GrantService:
         self.directory = directory
         self.policies = policies
         self.judge = Judge(self.truth, directory, policies, people, clock)
+        self.paused: SeenbyError | None = None
+        """While it is set no grant has sessions or a role: what everybody is told. ``pause`` sets it, or who starts."""
         self._enforcer = enforcer
         self._clock = clock
         self._roles_to_end: set[str] = set()
@@ -227,8 +229,29 @@ class GrantService:
         """Rebuilds everything from the ledger and puts database and copy right. Call once, before all else."""
         await self.truth.rebuild()
         alive = {name for name, grant in self.truth.grants.items() if grant.state is GrantState.ACTIVE}
-        await self._enforcer.keep_only(alive)
+        await self._enforcer.keep_only(set() if self.paused else alive)
         await self.tick()
+
+    async def pause(self, error: SeenbyError) -> None:
+        """Suspends every grant: its sessions are told ``error``, its role and its views leave the database.
+
+        The log has no event for it: nothing is shown meanwhile, and no grant ends (docs/adr/0017). Raises
+        Unavailable when the database does not obey; nothing is shown then either.
+        """
+        self.paused = error
+        for grant in self.truth.grants.values():
+            self._suspend(grant, error)
+        for grant in list(self.truth.grants.values()):
+            async with grant.lock:  # it may have been in the middle of being activated
+                self._suspend(grant, error)
+        async with self._ending:
+            await self._enforcer.keep_only(())
+            self._roles_to_end.clear()
+
+    def resume(self) -> None:
+        """Lets the grants go on whose time is not over: roles and views are made anew, by the timer."""
+        self.paused = None
+        self._begin_due()
 
     async def run(self) -> None:
         """The timer, until it is cancelled. A failure is logged and tried again: time must not stop."""
@@ -266,7 +289,7 @@ class GrantService:
             if reason is not None:
                 self._cut(grant, end_words(reason))
             elif grant.active is not None and (lock := self.judge.lock_of(grant.terms.principal)) is not None:
-                self._suspend(grant, lock)
+                self._suspend(grant, lock.ended())
             if reason is not None or self._is_due(grant):
                 self._spawn(grant.terms.id, partial(self._settle, grant))
         if self._roles_to_end:
@@ -310,12 +333,15 @@ class GrantService:
         if grant.active is not None:
             grant.active.life.end(grant.cut)
 
-    def _suspend(self, grant: Grant, lock: Lock) -> None:
-        """While its principal is locked a grant has neither sessions nor a role; after that it goes on by itself."""
+    def _suspend(self, grant: Grant, error: SeenbyError) -> None:
+        """While its principal is locked, or the schema is being changed, a grant has neither sessions nor a role.
+
+        After that it goes on by itself.
+        """
         active, grant.active = grant.active, None
-        self._roles_to_end.add(grant.terms.id)
         if active is not None:
-            active.life.end(lock.ended())
+            self._roles_to_end.add(grant.terms.id)
+            active.life.end(error)
 
     async def _stop(self, grant: Grant, because: str) -> None:
         """Sessions, then the role in the database; a database that is away is asked again until it obeys."""
@@ -349,7 +375,13 @@ class GrantService:
     def _is_due(self, grant: Grant) -> bool:
         """Approved and its time has come; or active in the log, and a restart or a failure took it from us."""
         waiting = grant.state in {GrantState.APPROVED, GrantState.ACTIVE} and grant.active is None
-        ready = waiting and not grant.blocked and grant.cut is None and self._clock() >= grant.terms.not_before
+        ready = (
+            self.paused is None
+            and waiting
+            and not grant.blocked
+            and grant.cut is None
+            and self._clock() >= grant.terms.not_before
+        )
         return ready and self.judge.lock_of(grant.terms.principal) is None
 
     async def _activate_if_due(self, grant: Grant) -> None:
@@ -359,12 +391,13 @@ class GrantService:
         if grant.blocked:
             await self.truth.notify("not activated", grant.blocked, grant.terms.id, grant.terms.principal)
             return
-        if grant.state is GrantState.APPROVED:
+        again = grant.state is GrantState.ACTIVE
+        if not again:
             await self.truth.record(grant, entries.GrantActivated(0, bytes.fromhex(grant.terms.id), grant.commit))
         if grant.terms.id in self._roles_to_end:
             await self._end_roles()  # it was suspended: the old role goes before the new one comes
         try:
-            made = await self._enforcer.activate(grant.terms)
+            made = await self._enforcer.activate(grant.terms, again=again)
         except Unavailable:
             raise
         except SeenbyError as error:
@@ -372,4 +405,7 @@ class GrantService:
             await self.truth.notify("not enclosed", f"{error.message} {error.detail}".strip(), grant.terms.id)
             return
         named = tuple((approver.name, approver.unit) for approver in approvers)
-        grant.active = ActiveGrant(grant.terms, made.shape, made.role, made.password, named, Life(grant.cut))
+        life = Life(grant.cut)
+        grant.active = ActiveGrant(grant.terms, made.shape, made.role, made.password, named, life, made.lost)
+        if made.lost:
+            await self._tell("narrowed", lost_words(made.lost), grant)

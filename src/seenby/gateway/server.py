@@ -210,7 +210,8 @@ class Gateway:
             random=os.urandom,
             preview=admitted.preview,
         )
-        warning = broken_notice(access.terms) if access and access.terms.emergency else ""
+        broken = broken_notice(access.terms) if access and access.terms.emergency else ""
+        warning = "; ".join(filter(None, (broken, access.notice if access else "")))
         connection.key = (self._next_pid, os.urandom(32 if admitted.minor >= 2 else 4))
         self._next_pid = self._next_pid % 0x7FFF_FFFF + 1
         self._by_key[connection.key] = connection

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import time
+import tomllib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,15 +23,18 @@ from seenby.datamap import DataMap
 from seenby.errors import ConfigError, SeenbyError, Unavailable
 from seenby.gateway.accesses import AccessBook
 from seenby.gateway.control_api import control_app, serve_control
+from seenby.gateway.control_migration import migration_routes
 from seenby.gateway.control_people import people_routes
 from seenby.gateway.control_receipts import receipt_routes
-from seenby.gateway.enforce import MappedPeople, NewestCatalog, PostgresEnforcer
+from seenby.gateway.enforce import NOTHING_KNOWN, MappedPeople, NewestCatalog, PostgresEnforcer
 from seenby.gateway.enrolment import Enrolment
 from seenby.gateway.erasure import ErasureService
 from seenby.gateway.grants import GrantService
+from seenby.gateway.migration import Migration
 from seenby.gateway.public_web import listen_public, public_app, serve_public
 from seenby.gateway.region_list import RegionsFile
 from seenby.gateway.server import Gateway
+from seenby.model.shape import Catalog
 from seenby.stores.auditors import auditors_of
 from seenby.stores.config import Config
 from seenby.stores.control import Control
@@ -39,6 +43,7 @@ from seenby.stores.erasures import ErasureQueue
 from seenby.stores.keystore import KeyStore
 from seenby.stores.keystore_open import open_keystore
 from seenby.stores.ledger import Ledger
+from seenby.stores.migrating import MigrationFile
 from seenby.stores.policies import load_policies
 from seenby.stores.receipts import Receipts
 from seenby.stores.userdb import UserDatabase
@@ -95,7 +100,9 @@ async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExit
     datamap = read_datamap(config)
     database = UserDatabase(config.database.dsn(), datamap, connections_per_grant=config.limits.connections_per_grant)
     stack.push_async_callback(database.close)
-    catalog = NewestCatalog(database, await database.load_catalog())
+    migrating = MigrationFile(config.state / "migration.json")
+    open_migration = migrating.read()
+    catalog = NewestCatalog(database, await _first_catalog(database, migrating=open_migration is not None))
     control = await Control.open(config.control_dsn)
     stack.push_async_callback(control.close)
     secret = gateway_secret(config.keys_dir / "gateway.secret")
@@ -107,16 +114,16 @@ async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExit
         control=control,
         directory=directory,
         policies=load_policies(config.policies_dir),
-        people=MappedPeople(database, datamap),
+        people=MappedPeople(database),
         enforcer=enforcer,
         clock=clock,
     )
-    enrolment = Enrolment(region=config.region, ledger=ledger, keystore=keystore, database=database, datamap=datamap)
+    enrolment = Enrolment(region=config.region, ledger=ledger, keystore=keystore, database=database)
     erasures = ErasureService(
         grants=service,
         ledger=ledger,
         keystore=keystore,
-        facts=MappedPeople(database, datamap),
+        facts=MappedPeople(database),
         queue=ErasureQueue(config.state / "erasures.json"),
         every_minutes=config.erasure.every_minutes,
         clock=clock,
@@ -126,23 +133,35 @@ async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExit
         config, ledger=ledger, grants=book, catalog=catalog, secret=secret, clock=clock, enforcer=enforcer
     )
     book.on_end = gateway.cut_ended
+    migration = Migration(
+        file=migrating,
+        grants=service,
+        database=database,
+        catalog=catalog,
+        book=book,
+        read_map=lambda: read_map(config),
+        dsn=config.database.dsn(),
+        clock=clock,
+    )
+    migration.found(open_migration)
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     stack.callback(failed.cancel)
     await erasures.start()
     await service.start()
     _run_beside(stack, failed, service.run())
     _run_beside(stack, failed, erasures.run())
+    _run_beside(stack, failed, migration.run())
     if config.regions_file is not None:
         regions = RegionsFile(config.regions_file, config.organisation, config.region, ledger)
         await regions.log_it()
         _run_beside(stack, failed, regions.run())
-    _run_beside(stack, failed, _watch_catalog(catalog, book, refresh))
+    _run_beside(stack, failed, _watch_catalog(catalog, service, book, refresh))
     _run_beside(stack, failed, _renew_keys(config, keystore))
     _publish(config, ledger, stack, failed)
     witnessed = load_policy(Path(config.witnesses.policy)) if config.witnesses.policy else None
     receipts = Receipts(ledger, keystore.checkpoint_key(), witnessed)
     stack.callback(receipts.close)
-    more = people_routes(enrolment, erasures), receipt_routes(receipts)
+    more = people_routes(enrolment, erasures), receipt_routes(receipts), migration_routes(migration)
     _run_beside(stack, failed, serve_control(control_app(service, clock, *more), config.control_socket))
     return Region(config, ledger, keystore, database, enforcer, service, erasures, gateway, failed)
 
@@ -175,11 +194,27 @@ async def _renew_keys(config: Config, keystore: KeyStore) -> None:
 
 def read_datamap(config: Config) -> DataMap:
     """The data map of a region. Raises ConfigError with file, table and column."""
+    return read_map(config)[0]
+
+
+def read_map(config: Config) -> tuple[DataMap, dict[str, Any]]:
+    """The data map as the gateway goes by it, and as it is written. Raises ConfigError with file, table and column."""
     try:
         text = config.datamap_file.read_text()
     except OSError as error:
         raise ConfigError(f"cannot read the data map {config.datamap_file}: {error.strerror}") from None
-    return maps.parse(text, source=str(config.datamap_file), region=config.region)
+    return maps.parse(text, source=str(config.datamap_file), region=config.region), tomllib.loads(text)
+
+
+async def _first_catalog(database: UserDatabase, *, migrating: bool) -> Catalog:
+    """In the middle of a migration the data map may fit no database: the gateway starts all the same, to end it."""
+    try:
+        return await database.load_catalog()
+    except ConfigError as error:
+        if not migrating:
+            raise
+        log.warning("catalog", error=error.message, because="the platform's schema is being changed")
+        return NOTHING_KNOWN
 
 
 def gateway_secret(path: Path) -> bytes:
@@ -194,12 +229,16 @@ def gateway_secret(path: Path) -> bytes:
     return secret
 
 
-async def _watch_catalog(catalog: NewestCatalog, book: AccessBook, at_once: asyncio.Event) -> None:
-    """Reads the catalogue again when the schema changed."""
+async def _watch_catalog(
+    catalog: NewestCatalog, grants: GrantService, book: AccessBook, at_once: asyncio.Event
+) -> None:
+    """Reads the catalogue again when the schema changed; not in the middle of a migration, which ends with that."""
     while True:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(at_once.wait(), CATALOG_SECONDS)
         at_once.clear()
+        if grants.paused is not None:
+            continue
         try:
             if await catalog.refresh():
                 book.catalog_changed()

@@ -77,6 +77,7 @@ class Access:
         plans: analysed statements by text.
         answering: rows, statistics, or both.
         cohorts: of the principal's earlier statistics, shared by all their grants.
+        notice: what every session is told when it begins, "" for nothing.
     """
 
     terms: GrantTerms
@@ -89,6 +90,7 @@ class Access:
     plans: dict[str, tuple[Plan, ...]] = field(default_factory=dict)
     answering: Answering = ROWS
     cohorts: Memory = field(default_factory=Memory)
+    notice: str = ""
 
     def remember(self, text: str, plans: tuple[Plan, ...]) -> None:
         """Keeps an analysis. The oldest go first; very long texts are not worth their memory."""
