@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from seenby.attach.classify import by_name, by_values
 from seenby.attach.countries import are_codes
+from seenby.attach.inside import Held
 from seenby.attach.inspection import Inspection, listing, writable
 from seenby.attach.ownership import People
 from seenby.attach.people import Candidate
@@ -29,6 +30,7 @@ def questions(
     tables: Mapping[TableName, ProposedTable],
     accepted: Iterable[Reference],
     doubtful: Iterable[Reference],
+    held: Iterable[Held],
     answers: Mapping[str, Answer],
 ) -> list[Question]:
     """All open ones, most valuable first. What was answered is not asked again."""
@@ -39,6 +41,7 @@ def questions(
         *_doubtful(tables, doubtful, answers),
         *_without(tables, doubtful, answers),
         *_mentioned(people, tables, answers),
+        *_inside(tables, held),
     ]
     return sorted(found, key=lambda one: (-one.value, one.subject))
 
@@ -235,6 +238,39 @@ def _mentioned(
             choices.append(Choice("n", "no, leave it to its owners", ((subject, "owners"),)))
             text = f"Is {name} also about people who have no account?"
             yield Question(subject, text, (f"it holds {listing(named)}",), tuple(choices), 3.0)
+
+
+def _inside(tables: Mapping[TableName, ProposedTable], held: Iterable[Held]) -> Iterable[Question]:
+    """Columns with keys of people inside their values, in tables that are shown: closed until somebody decides."""
+    shown = [one for one in held if not tables[one.table].refused and writable(one.column)]
+    parts = [_one_inside(one) for one in sorted(shown, key=lambda one: one.subject)]
+    if len(parts) < 3:
+        yield from parts
+        return
+    yield Question(
+        "keys of people inside values",
+        "These columns hold keys of people, who do not become owners by it. May they be shown with their rows?",
+        tuple(f"{one.subject.removeprefix('columns.')} {one.why[0]}" for one in parts),
+        (
+            Choice("o", "yes, all: their rows' owners are enough", tuple((one.subject, "owners") for one in parts)),
+            Choice("r", "no: leave them refused", tuple((one.subject, "refused") for one in parts)),
+            Choice("e", "ask for each", ()),
+        ),
+        0.8 * len(parts),
+        tuple(parts),
+    )
+
+
+def _one_inside(one: Held) -> Question:
+    subject = one.subject
+    choices = (
+        Choice("n", "they are no keys of people", ((subject, "none"),)),
+        Choice(
+            "o", "they are: its rows' owners are enough, and these people learn nothing of it", ((subject, "owners"),)
+        ),
+        Choice("r", "leave it refused", ((subject, "refused"),)),
+    )
+    return Question(subject, f"May {one.table}.{one.column} be shown with its rows?", (one.reason,), choices, 0.8)
 
 
 def _is_book(name: TableName) -> bool:

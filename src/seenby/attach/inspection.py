@@ -152,12 +152,16 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A question for the database: are the sampled values of a column keys of ``table``.``target``?"""
+    """A question for the database: are the sampled values of a column keys of ``table``.``target``?
+
+    ``path``: of values inside the column's (attach/inside.py); "": its own.
+    """
 
     source: TableName
     column: str
     table: TableName
     target: str
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from seenby.attach import asking
 from seenby.attach.classify import Verdict, by_name, by_values, classify, harmless_table, table_class
+from seenby.attach.inside import Insides
 from seenby.attach.inspection import (
     Contained,
     FoundColumn,
@@ -41,7 +42,7 @@ def trials(inspection: Inspection, answers: Mapping[str, Answer]) -> list[Trial]
         for guess in found.guesses
         if len(inspection.tables[guess.source].columns[guess.column].samples) >= 3
     )
-    return list(seen)
+    return [*seen, *found.insides.trials]
 
 
 def propose(inspection: Inspection, contained: Mapping[Trial, Contained], answers: Mapping[str, Answer]) -> Proposal:
@@ -63,6 +64,7 @@ class _Proposer:
         maker = Guesses(inspection, self.accounts)
         self.guesses = [*maker.all(), *maker.by_values()]
         self.contained = contained
+        self.insides = Insides(inspection, self.accounts, contained, answers)
         self.pairs = {
             name: found
             for name, table in inspection.base.items()
@@ -120,7 +122,14 @@ class _Proposer:
         self._through(tables)
         self._depending(tables, accepted)
         questions = asking.questions(
-            self.inspection, self.people, self.candidates, tables, accepted, doubtful, self.answers
+            self.inspection,
+            self.people,
+            self.candidates,
+            tables,
+            accepted,
+            doubtful,
+            self.insides.asked(),
+            self.answers,
         )
         return Proposal(
             self.inspection.database, self.people, tables, self._others(), tuple(questions),
@@ -175,11 +184,7 @@ class _Proposer:
             if owners and not any(one.when and one.column == pair.id_column for one in (owned.used if owned else [])):
                 notes.append(f"not followed: {pair.id_column}, whose table {pair.type_column} names")
         if owners:
-            notes += [
-                f"not followed: {column.name} is an array that may name people: no path can lead to them"
-                for column in table.columns.values()
-                if _names_many(column)
-            ]
+            notes += [f"not followed: {one.column} {one.reason}" for one in self.insides.closed(table.name)]
             lost = [one for one in self._dangling(table, accepted) if (table.name, one) not in by_column]
             lost = [one for one in lost if all(one != pair.id_column for pair in self.pairs.get(table.name, []))]
             if lost:
@@ -192,6 +197,7 @@ class _Proposer:
             )
             for name, column in table.columns.items()
         }  # fmt: skip
+        columns |= self.insides.verdicts(table.name, columns, about)
         columns |= {name: _UNWRITABLE for name in columns if not writable(name)}
         for kind in self.people:
             if kind.table == table.name and columns[kind.key].data_class is None:
@@ -241,6 +247,8 @@ class _Proposer:
         for one in doubtful:
             if one.source == table.name and one.table in {kind.table for kind in self.people} | self.beside:
                 return f"{one.column} may name a person ({one.reason})"
+        for held in self.insides.closed(table.name):
+            return f"{held.column} {held.reason}; a path cannot follow them"
         pairs = self.pairs.get(table.name, [])
         if pairs:
             unknown = "no rows say which tables" if not pairs[0].values else "some of the tables it names are not known"
@@ -251,8 +259,6 @@ class _Proposer:
             words = base_words(column.name)
             if column.name in known or column.name == "id":
                 continue
-            if _names_many(column):
-                return f"{column.name} is an array that may name people, which a path cannot follow"
             if (
                 column.is_key
                 and names_people(words)
@@ -345,10 +351,3 @@ class _Proposer:
         if self.inspection.large_objects:
             found.append((TableName("public", "large objects"), "not mapped: nobody sees them through Seenby"))
         return tuple(sorted(found))
-
-
-def _names_many(column: FoundColumn) -> bool:
-    """An array of people's keys, by its name: ``member_ids``, ``participants``."""
-    words = stem(column.name)
-    bare = words[:-1] if len(words) > 1 and words[-1] == "id" else words
-    return bool(column.element) and names_people(bare)

@@ -146,6 +146,25 @@ def prose(samples: Sequence[str]) -> bool:
     return len(samples) >= ENOUGH and len(long) >= 0.5 * len(samples)
 
 
+def json_keys(samples: Iterable[str], depth: int = 4) -> list[str]:
+    """The keys of all objects in JSON values, each once, at most some dozens; ids may be among them."""
+    found: dict[str, None] = {}
+
+    def walk(value: Any, left: int) -> None:
+        if isinstance(value, dict) and left:
+            found.update(dict.fromkeys(list(value)[:40]))
+        if isinstance(value, dict | list) and left:
+            for inner in list(value.values() if isinstance(value, dict) else value)[:40]:
+                walk(inner, left - 1)
+
+    for sample in samples:
+        try:
+            walk(json.loads(sample), depth)
+        except (ValueError, RecursionError):
+            continue
+    return list(found)[:80]
+
+
 def json_paths(samples: Iterable[str], depth: int = 4) -> dict[str, list[str]]:
     """Leaf paths of JSON values, with their values: ``address.city`` -> [...]. Arrays are [] in a path.
 

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql as raw
 
 from seenby.attach.check import Around
+from seenby.attach.inside import sampled
 from seenby.attach.inspection import Contained, ForeignKey, FoundColumn, FoundTable, Inspection, RelationKind, Trial
 from seenby.datamap import TableName
 from seenby.errors import ConfigError, Unavailable
@@ -211,7 +212,7 @@ class Inspector:
         """Looks for each column's sampled values among the keys it may refer to. Needs samples."""
         answers: dict[Trial, Contained] = {}
         for trial in trials:
-            values = list(inspection.tables[trial.source].columns[trial.column].samples)
+            values = sampled(inspection, trial)
             target = inspection.tables[trial.table]
             if not target.readable:
                 continue

@@ -135,8 +135,8 @@ def test_an_array_of_people_is_told() -> None:
     tables = {n: replace(t, columns={**t.columns, "member_ids": many}) if n.name != "users" else t
               for n, t in inspection.tables.items()}  # fmt: skip
     found = made(Inspection("x", "18", tables)).tables
-    assert "not followed: member_ids is an array" in found[TableName("public", "chats")].notes[0]
-    assert "member_ids is an array that may name people" in found[TableName("public", "clubs")].refused
+    assert "not followed: member_ids may hold keys of people" in found[TableName("public", "chats")].notes[0]
+    assert "member_ids may hold keys of people: as its name says" in found[TableName("public", "clubs")].refused
 
 
 def test_answers_about_references() -> None:
