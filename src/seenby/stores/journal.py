@@ -88,13 +88,13 @@ class Group:
             yield Record(index, entry, private)
 
 
-def framed(entry: bytes, private_bytes: int) -> tuple[bytes, bytes, bytes]:
-    """What stands before the private bytes in a record, in pieces to be joined."""
-    return len(entry).to_bytes(2, "big"), entry, private_bytes.to_bytes(4, "big")
+def framed(entry: bytes, private_bytes: int) -> bytes:
+    """What stands before the private bytes in a record."""
+    return b"%b%b%b" % (len(entry).to_bytes(2, "big"), entry, private_bytes.to_bytes(4, "big"))
 
 
 def encode_record(entry: bytes, private: bytes) -> bytes:
-    return b"".join((*framed(entry, len(private)), private))
+    return framed(entry, len(private)) + private
 
 
 def decode_payload(payload: bytes, where: str) -> list[tuple[bytes, bytes]]:

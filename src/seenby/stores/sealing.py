@@ -46,6 +46,8 @@ from seenby_verify.tlog.records import (
 )
 
 _DRAW: Final = 64 * 1024
+_STATISTIC: Final = EntryBound.STATISTIC
+"""Looked up once: an enumeration's members cost a dictionary of their own each time (Python 3.11)."""
 ERASED: Final = b'{"how":"erased","v":1}'
 
 
@@ -197,35 +199,37 @@ class Sealer:
         ``index``: of the first entry.
         """
         check(item)
-        people = [self._people.get(shown.person) for shown in item.people]
+        record, withheld, shown, part, final, bound, grant, rows, principal, cohort = item
+        find = self._people.get
+        people = [find(one.person) for one in shown]
         entries: list[bytes] = []
         payload: list[bytes] = []
         fresh = [one for one in people if not one.enrolled]
         if fresh:
             self._enrol(fresh, entries, payload)
         random = self._random.take(RECORD_RANDOM)
-        commit, sealed, digest = self._seal(item.record, item.withheld, random)
-        if item.bound is EntryBound.STATISTIC:
-            entry = encode(Statistic(self.epoch, commit, digest, item.part, item.final, bucket(item.cohort)))
+        commit, sealed, digest = self._seal(record, withheld, random)
+        if bound is _STATISTIC:
+            entry = encode(Statistic(self.epoch, commit, digest, part, final, bucket(cohort)))
         else:
-            entry = QUERY_STRUCT.pack(
-                VERSION, 0x20, self.epoch, commit, digest, item.part, item.final, item.bound, bucket(len(people))
-            )
+            many = bucket(len(people))
+            entry = QUERY_STRUCT.pack(VERSION, 0x20, self.epoch, commit, digest, part, final, bound, many)
         entries.append(entry)
-        private = head_private(item.grant, item.rows, item.principal.encode())
-        payload += (*framed(entry, len(private) + len(sealed)), private, sealed)
-        self._name(people, [shown.part for shown in item.people], random[:32], entries, payload)
-        if item.grant != NO_GRANT:
-            usage = self.usage.get(item.grant) or self.used(item.grant)
-            usage.rows += item.rows
-            usage.people.update([one.crypto.pseudonym for one in people])
+        private = head_private(grant, rows, principal.encode())
+        payload.append(b"%b%b%b" % (framed(entry, len(private) + len(sealed)), private, sealed))
+        self._name(people, [one.part for one in shown], random[:32], entries, payload)
+        if grant != NO_GRANT:
+            usage = self.usage.get(grant) or self.used(grant)
+            usage.rows += rows
+            for one in people:
+                usage.people.add(one.crypto.pseudonym)
         self._people.until(index + len(entries))
         return entries, b"".join(payload)
 
     def _name(
         self,
         people: Sequence[Known],
-        parts: Iterable[bytes],
+        parts: Sequence[bytes],
         query_key: bytes,
         entries: list[bytes],
         payload: list[bytes],
@@ -233,13 +237,13 @@ class Sealer:
         """A person entry for each."""
         epoch, take = self.epoch, self._random.take
         for person, part in zip(people, parts, strict=True):
-            crypto = person.crypto
-            label = crypto.label(person.labels)
-            person.labels += 1
+            crypto, n = person.crypto, person.labels
+            person.labels = n + 1
+            label = crypto.label(n)
             commit, sealed, digest = crypto.seal(label, query_key, part, take(PART_RANDOM))
             entry = PERSON_STRUCT.pack(VERSION, 0x21, epoch, label, commit, digest)
             entries.append(entry)
-            payload += (*framed(entry, PERSON_PRIVATE + len(sealed)), crypto.pseudonym, sealed)
+            payload.append(b"%b%b%b" % (framed(entry, PERSON_PRIVATE + len(sealed)), crypto.pseudonym, sealed))
 
     def people_event(self, item: PeopleEvent, index: int) -> Sealed:
         """Enrolments of those who are not enrolled yet, or erasures of those who are. Nobody left: no entries."""
@@ -276,7 +280,7 @@ class Sealer:
         commit, sealed, digest = self._seal(record, NOTHING, random)
         entry = encode(kind(self.epoch, commit, digest, bucket(len(people))))
         entries.append(entry)
-        payload += (*framed(entry, len(sealed)), sealed)
+        payload.append(framed(entry, len(sealed)) + sealed)
         self._name(people, parts, random[:32], entries, payload)
 
     def forget(self, people: Iterable[str]) -> None:

@@ -99,10 +99,13 @@ class PersonCrypto:
 
     def seal(self, label: bytes, query_key: bytes, part: bytes, random: bytes) -> tuple[bytes, bytes, bytes]:
         """(commit, sealed, sealed_digest) of a person's part. ``random``: PART_RANDOM fresh bytes."""
-        opening = random[:32]
-        nonce = random[32:]
-        sealed = self._head + nonce + self._box.encrypt(nonce, query_key + opening + part, PART_AAD + label)
-        return commitment(opening, part), sealed, sha256(sealed).digest()
+        opening, nonce = random[:32], random[32:]
+        box = self._box.encrypt(nonce, b"%b%b%b" % (query_key, opening, part), PART_AAD + label)
+        sealed = b"%b%b%b" % (self._head, nonce, box)
+        # commitment(), whose check of the length is not needed here.
+        mac = sha256(b"%b%b%b" % (opening.translate(_INNER), _INNER_REST, part)).digest()
+        commit = sha256(b"%b%b%b" % (opening.translate(_OUTER), _OUTER_REST, mac)).digest()
+        return commit, sealed, sha256(sealed).digest()
 
     def open(self, label: bytes, sealed: bytes) -> OpenedPart:
         """Raises VerificationError if the blob is not this person's for this label."""
