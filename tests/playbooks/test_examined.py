@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from seenby.model.disclosure import QueryDisclosure
 from tests.playbooks.playbook import (
@@ -56,6 +57,26 @@ def test_somebody_found_needs_no_second_question() -> None:
     play.postgres(prepared("k", "phone"), BOUND, row("42", "+44 1"), complete(1), ready("I")).client_sees(
         heading("phone")
     ).ledger(1, "account:42", rows=1)
+    play.recorded(1).client_sees(row("+44 1"), complete(1), ready("I"))
+    play.over()
+
+
+def test_of_a_list_those_who_are_not_found_are_recorded_beside_those_who_are() -> None:
+    play = Play({"phones": replace(PHONE, several=True)})
+    play.client(query("phones")).server(
+        parse(b"s1", PHONE.sql) + describe(b"s1") + bind(b"", b"s1") + execute(b"") + sync()
+    )
+    play.postgres(prepared("k", "phone"), BOUND, row("42", "+44 1"), complete(1), ready("I")).client_sees(
+        heading("phone")
+    ).attribution(1, LOOKUP, (), NO_VALUES)
+    found = play.attributed(1, ["account:42", "account:43"])
+    (_, item), *_ = found.outcome.records
+    assert isinstance(item, QueryDisclosure)
+    assert [(one.person, json.loads(one.part)["how"]) for one in item.people] == [
+        ("account:42", "disclosed"),
+        ("account:43", "examined"),
+    ]
+    found.ledger(1, "account:42", "account:43", rows=1)
     play.recorded(1).client_sees(row("+44 1"), complete(1), ready("I"))
     play.over()
 

@@ -95,6 +95,7 @@ class QueryPlan:
         pinned: a person key column is fixed by a constant or parameter.
         examined: asked when the result names nobody though it is pinned: rows as the companion's, of those whom it
             was about. Takes the same $n parameters as ``sql``.
+        several: it is pinned to a list, of which some may be found and others not: ``examined`` is always asked.
         parameters: the highest $n.
         tag: what CommandComplete says; "" for SELECT and the number of rows.
         changes: the setting that it changes (set_config), in lower case.
@@ -120,6 +121,7 @@ class QueryPlan:
     notices: tuple[str, ...] = ()
     pinned: bool = False
     examined: str | None = None
+    several: bool = False
     parameters: int = 0
     tag: str = ""
     changes: str = ""

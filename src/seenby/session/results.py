@@ -105,7 +105,7 @@ class Results(Item):
         )
         tell = self._head() + self._written(out)
         lookup = result.plan.examined is not None and template.bound is not EntryBound.STATISTIC  # which names nobody
-        if final and not people and result.part == 0 and lookup:
+        if final and lookup and (result.plan.several or (not people and result.part == 0)):
             session.examine(result, item, tell)
         else:
             session.record(item, tell)

@@ -82,7 +82,7 @@ class Telling:
             )
 
     def examine(self, result: Result, item: QueryDisclosure, data: bytes) -> None:
-        """A lookup by key that names nobody waits until those whom it was about are recorded as examined."""
+        """A lookup by key waits until those whom it was about and who are not shown are recorded as examined."""
         examined = result.plan.examined
         assert examined is not None
         ticket = self.outbox.ticket()
@@ -101,9 +101,11 @@ class Telling:
         if people is None:
             raise Unavailable("who was looked up could not be recorded, so the answer is not shown", hint="try again")
         part = result.template.examined
-        named = tuple(Shown(person, part) for person in dict.fromkeys(people))
+        shown = {one.person for one in item.people} | result.named.keys()
+        examined = [person for person in dict.fromkeys(people) if person not in shown]
+        named = (*item.people, *(Shown(person, part) for person in examined))
         try:
-            access.usage.charge(access.terms, people, 0)
+            access.usage.charge(access.terms, examined, 0)
         except LimitReached:
             self._out.records.append((ticket, item._replace(people=named, grant=NO_GRANT)))
             raise

@@ -98,6 +98,11 @@ class Conjunct:
     sublinks: tuple[Sublink, ...] = ()
 
     @property
+    def pins_several(self) -> bool:
+        """``key IN (5, 6)``, ``key = ANY ($1)``."""
+        return self.pins is not None and self.node is not None and self.node.a_expr.kind != pb.AEXPR_OP
+
+    @property
     def strict_bits(self) -> int:
         bits = 0
         for part in self.strict:

@@ -145,6 +145,7 @@ def test_a_lookup_by_key_says_whom_it_examines(text: str, people: str) -> None:
     assert isinstance(plan, QueryPlan)
     wanted = f"SELECT DISTINCT kind, key FROM ({people}) AS c (kind, key) WHERE key IS NOT NULL LIMIT 11"
     assert plan.examined == (wanted if people else None)
+    assert plan.several == ("IN (5, 6)" in text)
 
 
 def test_what_would_double_at_each_step_is_refused_before_it_is_written_down() -> None:
