@@ -102,13 +102,16 @@ def run(
             f"there is no command {command[0]}" if command else "which command?",
             hint="write it after --, as in: seenby migrate run ... -- psql -f change.sql PLATFORM",
         )
-    with open_client(as_, key, config, socket) as client:
-        client.post_signed("/migration", {"minutes": minutes, "reason": reason or f"runs {command[0]}"})
-        _say("All grants are suspended.")
+    with open_client(as_, key, config, socket) as client, _terminated():
+        try:
+            client.post_signed("/migration", {"minutes": minutes, "reason": reason or f"runs {command[0]}"})
+        except (KeyboardInterrupt, SystemExit):
+            _say("Interrupted while beginning. Is a migration open now? seenby migrate status")
+            raise
         code = 1
         try:
-            with _terminated():
-                code = _run(command)
+            _say("All grants are suspended.")
+            code = _run(command)
         finally:
             if code:
                 _say(f"{command[0]} failed (exit status {code}); ending the migration.")

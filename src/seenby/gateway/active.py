@@ -66,13 +66,11 @@ class Enforced:
     Attributes:
         shape: the views.
         role, password: as which the gateway goes to the database for this grant.
-        lost: what the terms name and the data map no longer has, in words.
     """
 
     shape: Shape
     role: str
     password: str
-    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,8 +112,7 @@ def lost_words(lost: Sequence[str]) -> str:
 class Enforcer(Protocol):
     """Makes the database enclose a grant, and ends that. Idempotent. Raises Unavailable if it may be tried again."""
 
-    async def activate(self, terms: GrantTerms, *, again: bool = False) -> Enforced:
-        """``again``: it was active before, so what the data map no longer has is left out instead of refused."""
+    async def activate(self, terms: GrantTerms) -> Enforced: ...
 
     async def end(self, grant_ids: Sequence[str]) -> None: ...
 
@@ -131,6 +128,12 @@ class PeopleFacts(Protocol):
 
     def check_writes(self, terms: GrantTerms) -> None:
         """Can the database let the grant change what it asks for? Raises UsageError, UnknownTable."""
+
+    def what_remains(self, terms: GrantTerms) -> tuple[GrantTerms, tuple[str, ...]]:
+        """The terms without what the data map no longer has, and that in words.
+
+        Raises UnknownColumn when nothing is left.
+        """
 
     def classes_of(self, columns: Iterable[str]) -> Mapping[str, DataClass]:
         """``accounts.phone`` -> its data class; columns that nobody classified are left out."""

@@ -38,13 +38,12 @@ class PostgresEnforcer:
         digest = hmac.digest(self._secret, b"password\0" + role.encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode()
 
-    async def activate(self, terms: GrantTerms, *, again: bool = False) -> Enforced:
+    async def activate(self, terms: GrantTerms) -> Enforced:
         role = self.role(terms.id)
         password = self.password(role)
-        wanted, lost = what_remains(terms, self._database.datamap) if again else (terms, ())
-        shape = await self._database.activate(wanted, role, password)
+        shape = await self._database.activate(terms, role, password)
         self._on_activate()
-        return Enforced(shape, role, password, lost)
+        return Enforced(shape, role, password)
 
     async def end(self, grant_ids: Sequence[str]) -> None:
         await self._database.end([self.role(grant) for grant in grant_ids])
@@ -67,6 +66,9 @@ class MappedPeople:
     def check_writes(self, terms: GrantTerms) -> None:
         if terms.writes:
             self._database.design(terms)
+
+    def what_remains(self, terms: GrantTerms) -> tuple[GrantTerms, tuple[str, ...]]:
+        return what_remains(terms, self._database.datamap)
 
     def classes_of(self, columns: Iterable[str]) -> Mapping[str, DataClass]:
         datamap = self._database.datamap

@@ -75,6 +75,7 @@ class GrantService:
         self.judge = Judge(self.truth, directory, policies, people, clock)
         self.paused: SeenbyError | None = None
         """While it is set no grant has sessions or a role: what everybody is told. ``pause`` sets it, or who starts."""
+        self._people = people
         self._enforcer = enforcer
         self._clock = clock
         self._roles_to_end: set[str] = set()
@@ -251,6 +252,8 @@ class GrantService:
     def resume(self) -> None:
         """Lets the grants go on whose time is not over: roles and views are made anew, by the timer."""
         self.paused = None
+        for grant in self.truth.grants.values():
+            grant.blocked = ""  # the data map may have changed
         self._begin_due()
 
     async def run(self) -> None:
@@ -387,25 +390,33 @@ class GrantService:
     async def _activate_if_due(self, grant: Grant) -> None:
         if not self._is_due(grant) or self._why_over(grant) is not None:
             return
-        approvers = await self.judge.still_agreed(grant)
+        again = grant.state is GrantState.ACTIVE
+        try:
+            terms, lost = self._people.what_remains(grant.terms) if again else (grant.terms, ())
+        except SeenbyError as error:
+            await self._not_enclosed(grant, error)
+            return
+        approvers = await self.judge.still_agreed(grant, terms)
         if grant.blocked:
             await self.truth.notify("not activated", grant.blocked, grant.terms.id, grant.terms.principal)
             return
-        again = grant.state is GrantState.ACTIVE
         if not again:
             await self.truth.record(grant, entries.GrantActivated(0, bytes.fromhex(grant.terms.id), grant.commit))
         if grant.terms.id in self._roles_to_end:
             await self._end_roles()  # it was suspended: the old role goes before the new one comes
         try:
-            made = await self._enforcer.activate(grant.terms, again=again)
+            made = await self._enforcer.activate(terms)
         except Unavailable:
             raise
         except SeenbyError as error:
-            await self._end(grant, EndReason.NOT_ENCLOSED)
-            await self.truth.notify("not enclosed", f"{error.message} {error.detail}".strip(), grant.terms.id)
+            await self._not_enclosed(grant, error)
             return
         named = tuple((approver.name, approver.unit) for approver in approvers)
         life = Life(grant.cut)
-        grant.active = ActiveGrant(grant.terms, made.shape, made.role, made.password, named, life, made.lost)
-        if made.lost:
-            await self._tell("narrowed", lost_words(made.lost), grant)
+        grant.active = ActiveGrant(grant.terms, made.shape, made.role, made.password, named, life, lost)
+        if lost:
+            await self._tell("narrowed", lost_words(lost), grant)
+
+    async def _not_enclosed(self, grant: Grant, error: SeenbyError) -> None:
+        await self._end(grant, EndReason.NOT_ENCLOSED)
+        await self.truth.notify("not enclosed", f"{error.message} {error.detail}".strip(), grant.terms.id)

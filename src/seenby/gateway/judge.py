@@ -103,9 +103,12 @@ class Judge:
         decide = self._policies.decide_break_glass if terms.emergency else self._policies.decide_request
         return decide(terms, principal, facts)
 
-    async def still_agreed(self, grant: Grant) -> list[Principal]:
-        """The approvers; ``grant.blocked`` says why, if today's policy and directory no longer carry the grant."""
-        terms, current = grant.terms, self._directory.current
+    async def still_agreed(self, grant: Grant, terms: GrantTerms) -> list[Principal]:
+        """The approvers; ``grant.blocked`` says why, if today's policy and directory no longer carry the grant.
+
+        ``terms``: the grant's, without what the data map no longer has.
+        """
+        current = self._directory.current
         # The directory has one key of each person, so two keys of one person are never two approvers.
         signed = [(approval, current.by_key(approval.key_id)) for approval in grant.standing.approvals]
         counted = [approval for approval, who in signed if who is not None and who.name != terms.principal]

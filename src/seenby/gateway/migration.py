@@ -27,6 +27,7 @@ from seenby.gateway.enforce import NewestCatalog
 from seenby.gateway.grants import GrantService
 from seenby.grants.lifecycle import ENDED
 from seenby.grants.words import clock as clock_words
+from seenby.grants.words import duration
 from seenby.model.grant import GrantState
 from seenby.model.principal import Principal
 from seenby.stores.inspect import Inspector
@@ -167,7 +168,7 @@ class Migration:
             while (status := self.status()) is not None and status["late"]:
                 text = f"the migration that {status['by']} began at {clock_words(status['at'])} is not over"
                 log.error("migration", error=f"{text}: every grant is suspended", hint="seenby migrate end")
-                await self._notify(None, f"{text}, {status['minutes']} minutes later")
+                await self._notify(None, f"{text}, after {duration(60 * status['minutes'])}")
                 await asyncio.sleep(WARN_SECONDS)
 
     def _check(self, datamap: DataMap, written: dict[str, Any]) -> list[Finding]:
