@@ -33,6 +33,7 @@ from seenby.gateway.grants import GrantService
 from seenby.gateway.migration import Migration
 from seenby.gateway.public_web import listen_public, public_app, serve_public
 from seenby.gateway.region_list import RegionsFile
+from seenby.gateway.reporting import DailyReports, grant_facts
 from seenby.gateway.server import Gateway
 from seenby.model.shape import Catalog
 from seenby.stores.auditors import auditors_of
@@ -150,6 +151,7 @@ async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExit
     await service.start()
     _run_beside(stack, failed, service.run())
     _run_beside(stack, failed, erasures.run())
+    _run_beside(stack, failed, DailyReports(ledger, lambda: grant_facts(service.truth), clock).run())
     _run_beside(stack, failed, migration.run())
     if config.regions_file is not None:
         regions = RegionsFile(config.regions_file, config.organisation, config.region, ledger)

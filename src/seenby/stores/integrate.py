@@ -18,7 +18,16 @@ from seenby.stores.journal import START, Group, JournalReader
 from seenby.stores.layout import EVENTS, HEADS, NO_GRANT, PERSON_PRIVATE, principal_of, seal_mark
 from seenby.stores.publish import Tiles
 from seenby.stores.state import Changes, State, group_value, receipts_prefix
-from seenby_verify.tlog.entries import AttemptRefused, LogStarted, PersonEnrolled, PersonNamed, Regions, Seal, encode
+from seenby_verify.tlog.entries import (
+    AttemptRefused,
+    DailyReport,
+    LogStarted,
+    PersonEnrolled,
+    PersonNamed,
+    Regions,
+    Seal,
+    encode,
+)
 
 CHUNK: Final = 32_768
 """Entries after which a transaction is committed, while a long journal is caught up with."""
@@ -149,6 +158,8 @@ class Integrator:
             if kind == Regions.KIND:
                 changes.regions = key
             changes.events.append((key, len(entry).to_bytes(2, "big") + entry + private))
+        elif kind == DailyReport.KIND:
+            changes.report = key
         elif kind == LogStarted.KIND:
             changes.started = self.started = entry
 

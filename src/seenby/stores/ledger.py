@@ -32,13 +32,13 @@ from seenby.stores.keystore import KeyStore
 from seenby.stores.layout import seal_mark
 from seenby.stores.opening import LoggedEvent, Opened, open_files
 from seenby.stores.publishing import OnPublished, Publishing
-from seenby.stores.sealing import GrantDocument, Sealed, Sealer
+from seenby.stores.sealing import GrantDocument, ReportDocument, Sealed, Sealer
 from seenby.stores.state import State, Usage
 from seenby_verify.tlog.checkpoint import VerifierKey, valid_name
 from seenby_verify.tlog.entries import BreakGlass, EpochKey, GrantEvent, GrantRequested, KeyEvent, Regions, encode
 from seenby_verify.tlog.grantlog import GrantLog, signer
 
-Item = QueryDisclosure | RefusedAttempt | PeopleEvent | GrantDocument | GrantEvent | KeyEvent | Regions
+Item = QueryDisclosure | RefusedAttempt | PeopleEvent | ReportDocument | GrantDocument | GrantEvent | KeyEvent | Regions
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +209,8 @@ class Ledger:
                 entries, payload = self._sealer.query(item, index)
             elif type(item) is RefusedAttempt:
                 entries, payload = self._sealer.attempt(item)
+            elif type(item) is ReportDocument:
+                entries, payload = self._sealer.report(item)
             elif type(item) is PeopleEvent:
                 entries, payload = self._sealer.people_event(self._leaving.without(item), index)
                 if item.erased:
@@ -355,11 +357,14 @@ class Ledger:
         if self._durable > size:
             self._publishing.soon()
 
-    async def published(self) -> None:
-        """Waits until everything that is durable now is in the published checkpoint. Raises LedgerFailed."""
+    async def published(self, *, submitted: bool = False) -> None:
+        """Waits until everything that is durable (or ``submitted``) now is in the published checkpoint.
+
+        Raises LedgerFailed.
+        """
         if self._failure is not None:
             raise self._failure
-        await self._publishing.reached(self._durable)
+        await self._publishing.reached(self._next if submitted else self._durable)
 
     async def cosigned(self, plain: bytes, note: bytes) -> bool:
         """Puts witnesses' signatures under the published note ``plain``; False if a newer one stands there by now."""

@@ -27,6 +27,7 @@ from seenby_verify.tlog.entries import (
     VERSION,
     AttemptRefused,
     BreakGlass,
+    DailyReport,
     EpochKey,
     Erasure,
     GrantRequest,
@@ -35,6 +36,7 @@ from seenby_verify.tlog.entries import (
     Statistic,
     bucket,
     encode,
+    key_id,
 )
 from seenby_verify.tlog.records import (
     DOCUMENT_RANDOM,
@@ -44,6 +46,7 @@ from seenby_verify.tlog.records import (
     RecordCrypto,
     commitment,
 )
+from seenby_verify.tlog.reports import report_message
 
 _DRAW: Final = 64 * 1024
 _STATISTIC: Final = EntryBound.STATISTIC
@@ -58,6 +61,14 @@ class GrantDocument:
     event: GrantRequest
     terms: bytes
     opening: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReportDocument:
+    """What the gateway says of a day of some month (1 to 31), to be signed (docs/formats/reports.md)."""
+
+    day: int
+    document: bytes
 
 
 Sealed = tuple[list[bytes], bytes]
@@ -294,6 +305,14 @@ class Sealer:
         entry = encode(AttemptRefused(self.epoch, commit, digest))
         private = head_private(item.grant or NO_GRANT, 0, item.principal.encode())
         return [entry], encode_record(entry, private + sealed)
+
+    def report(self, item: ReportDocument) -> Sealed:
+        """Signed by the log's own key, in the epoch in which it is written."""
+        key = self._keystore.checkpoint_key()
+        message = report_message(self._region, self.epoch, item.day, item.document)
+        signer = key_id(key.public_key().public_bytes_raw())
+        entry = encode(DailyReport(self.epoch, item.day, item.document, signer, key.sign(message)))
+        return [entry], encode_record(entry, b"")
 
     def document(self, item: GrantDocument) -> tuple[GrantRequest, bytes]:
         """(the event with its sealed_digest, the sealed document)."""

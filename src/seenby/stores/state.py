@@ -6,7 +6,7 @@ them. So it may be deleted: it is made again from the journal.
 Tables, keys in the order of their bytes::
 
     meta      "place" -> place[64], "epoch" -> u32, "sealed" -> flag, "started" -> entry 0,
-              "edge" -> the tiles' right edge
+              "edge" -> the tiles' right edge, "report" -> index u64 of the newest daily report
     groups    first index u64 -> segment u64, offset u64, time u64
     events    index u64 -> entry length u16, entry, private           grant and key entries
     receipts  SHA-256(principal)[:16] | index u64 -> kind u8           whose query it was
@@ -82,6 +82,7 @@ class Changes:
     seals: dict[bytes, bytes] = field(default_factory=dict)
     nodes: list[tuple[bytes, bytes]] = field(default_factory=list)
     regions: bytes = b""
+    report: bytes = b""
     started: bytes = b""
 
 
@@ -146,6 +147,8 @@ class State:
         txn.cursor(tables["nodes"]).putmulti(sorted(changes.nodes))
         if changes.regions:
             txn.put(REGIONS, changes.regions, db=tables["regions"])
+        if changes.report:
+            txn.put(b"report", changes.report, db=tables["meta"])
         if changes.started:
             txn.put(b"started", changes.started, db=tables["meta"])
 
@@ -171,6 +174,12 @@ class State:
             epoch = int.from_bytes(txn.get(b"epoch", b""), "big")
             sealed = txn.get(b"sealed") == b"\x01"
             return Snapshot(Place.decode(place), epoch, sealed, txn.get(b"edge", b""), txn.get(b"started", b""))
+
+    def report(self) -> int | None:
+        """The index of the newest daily report."""
+        with self.env.begin(self._tables["meta"]) as txn:
+            value = txn.get(b"report")
+            return None if value is None else int.from_bytes(value, "big")
 
     def events(self) -> Iterator[Record]:
         """Grant and key entries in the log's order."""

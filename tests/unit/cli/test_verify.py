@@ -29,7 +29,7 @@ def test_a_good_log(log: Path) -> None:
     for place in (log, log.parent):
         said = run("verify", place, "--key", str(VERIFIER))
         assert (said.returncode, said.stderr) == (0, "")
-        assert [line.split()[0] for line in said.stdout.splitlines()[:11]] == [*map(str, range(1, 11)), "The"]
+        assert [line.split()[0] for line in said.stdout.splitlines()[:12]] == [*map(str, range(1, 12)), "The"]
         assert "307 entries" in said.stdout
 
 

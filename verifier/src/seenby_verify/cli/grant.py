@@ -7,7 +7,7 @@ from typing import Any
 from seenby_verify.cli.output import console, say_json
 from seenby_verify.cli.reading import checked_log
 from seenby_verify.cli.trust import Json, Key, PolicyFile, policy_of
-from seenby_verify.cli.words import ENDS, NAMES
+from seenby_verify.cli.words import ENDS
 from seenby_verify.errors import NotFound, UsageError
 from seenby_verify.tlog.entries import (
     BreakGlass,
@@ -20,6 +20,7 @@ from seenby_verify.tlog.entries import (
     key_id,
 )
 from seenby_verify.tlog.grantlog import GRANT_EVENTS, LoggedGrant
+from seenby_verify.tlog.names import NAMES
 
 
 def grant(place: str, grant_id: str, /, *, key: Key = None, policy: PolicyFile = None, json_: Json = False) -> int:

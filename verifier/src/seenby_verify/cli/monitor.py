@@ -45,8 +45,8 @@ def monitor(
     """Follow a log: read what is new, check it, hold it against everything seen before, and shout.
 
     It shouts at a fork, at a log that shrinks, at entries of a month in which they cannot have been written, at
-    entries or seals that may not stand there, and at what is late. What contradicts is kept in STATE/evidence.
-    Promises that it is given it follows until they are met; one that is not is made evidence of.
+    entries, seals or daily reports that may not stand there, and at what is late. What contradicts is kept in
+    STATE/evidence. Promises that it is given it follows until they are met; of one that is not it makes evidence.
 
     Exit status 0 (with --once): everything holds. 1: it shouted. 69: the log is away, not yet for longer than it
     may be. 130: Ctrl-C.
@@ -103,6 +103,8 @@ def _look(follower: Follower, witnesses: list[AskedWitness], promises: list[Path
         _say(as_json, "unreachable", f"[yellow]no answer:[/] {escape(error.message)}", message=error.message)
         return error.exit_code, False
     status, ends = _promises(follower, promises, as_json), False
+    if missing := follower.missing_report():
+        status = _shout(missing, as_json)
     for witness in witnesses:
         name = witness.key.name
         try:

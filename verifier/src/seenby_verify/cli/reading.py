@@ -13,7 +13,7 @@ from seenby_verify.tlog.fsck import CHECKPOINT
 from seenby_verify.tlog.policy import Policy
 from seenby_verify.tlog.steps import Step
 from seenby_verify.tlog.tiles import Read
-from seenby_verify.tlog.verify import LogCheck
+from seenby_verify.tlog.verify import TITLES, LogCheck
 from seenby_verify.tlog.vkey import VerifierKey
 
 _ATTEMPTS: Final = 4
@@ -51,9 +51,14 @@ def checked_log(place: str, policy: Policy) -> LogCheck:
     """The check of a log that holds; raises the fault of one that does not."""
     check, steps, fault = check_log(place, policy)
     if fault:
-        raise VerificationError(
-            f"the log does not hold, in step {len(steps) + 1} ({check.TITLES[len(steps)]}): {fault.message}",
-            where=fault.where,
-            hint=fault.hint or f"seenby-verify log {place}",
-        )
+        raise not_whole(place, steps, fault)
     return check
+
+
+def not_whole(place: str, steps: list[Step], fault: VerificationError) -> VerificationError:
+    """What to say of a log with this fault behind these steps that hold, where one entry of it was asked about."""
+    return VerificationError(
+        f"the log does not hold, in step {len(steps) + 1} ({TITLES[len(steps)]}): {fault.message}",
+        where=fault.where,
+        hint=fault.hint or f"seenby-verify log {place}",
+    )

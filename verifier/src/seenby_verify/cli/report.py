@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final
+import json
+from datetime import date
+from typing import Any
 
-from seenby_verify.cli.output import console, say_json
-from seenby_verify.cli.reading import checked_log
+from rich.markup import escape
+
+from seenby_verify.cli.output import console, fault_of, say_error, say_json
+from seenby_verify.cli.reading import check_log, not_whole
 from seenby_verify.cli.trust import Json, Key, PolicyFile, policy_of
-from seenby_verify.cli.words import counted
 from seenby_verify.errors import NotFound, UsageError, VerificationError
-from seenby_verify.tlog.entries import DailyReport
-from seenby_verify.tlog.strict import MAX_NUMBER, canonical, load_json
-from seenby_verify.tlog.verify import LogCheck
-
-_DAY: Final = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])-([0-2][0-9]|3[01])", re.ASCII)
-LEAST: Final = 10
-"""People that a cell of a report counts at least (docs/formats/entries.md)."""
+from seenby_verify.tlog.entries import DailyReport, key_id
+from seenby_verify.tlog.reports import Report, differences
+from seenby_verify.tlog.verify import TITLES
 
 
 def report(place: str, day: str, /, *, key: Key = None, policy: PolicyFile = None, json_: Json = False) -> int:
-    """Hold the report of a day against the log: is it an auditor's, and are its counts those of the entries?
+    """Hold the report of a day against the log: who signed it, and are its counts those of the entries?
 
-    Checks the whole log first. Exit status 0: what public entries can show agrees. 1: it does not. 66: the log has no
-    report of that day.
+    Checks the whole log first, then names each difference. Exit status 0: what public entries can show agrees. 1: it
+    does not. 66: the log has no report of that day.
 
     Parameters
     ----------
@@ -32,67 +30,70 @@ def report(place: str, day: str, /, *, key: Key = None, policy: PolicyFile = Non
     day
         As in 2026-11-22.
     """
-    match = _DAY.fullmatch(day)
-    if match is None:
+    try:
+        wanted = date.fromisoformat(day).isoformat()
+    except ValueError:
+        wanted = ""
+    if wanted != day:
         raise UsageError(f"{day!r:.80} is no day", hint="as in 2026-11-22")
-    epoch, number = int(match[1] + match[2]), int(match[3])
-    check = checked_log(place, policy_of(key, policy))
-    reports = [
-        (index, event) for index, event in check.rules.events
-        if isinstance(event, DailyReport) and (event.epoch, event.day) == (epoch, number)
-    ]  # fmt: skip
-    if not reports:
+    check, steps, fault = check_log(place, policy_of(key, policy))
+    if fault and len(steps) < len(TITLES) - 1:
+        raise not_whole(place, steps, fault)
+    # The last step is about reports: what it found is told here, difference by difference.
+    named = [(at, event) for at, event in check.rules.events if isinstance(event, DailyReport) and _date(event) == day]
+    if not named:
+        if fault:
+            raise not_whole(place, steps, fault)
         raise NotFound(f"the log has no report of {day}", hint="reports are written when their day is over")
-    index, found = reports[-1]
-    document, compared = _compare(check, index, found, day)
-    members = {"entry": index, "day": day, "auditor": found.key_id.hex(), "compared": compared, "report": document}
+    index, event = named[0]
+    found = Report.parse(event.document)
+    wrong = differences(found, bytes(check.kinds[found.first : found.end]))
+    wrong += [
+        f"is not the only one: entry {at} says otherwise" for at, other in named if other.document != event.document
+    ]
+    if fault and not wrong:
+        raise not_whole(place, steps, fault)
+    keys = [one.key_id.hex() for _, one in named]
+    members: dict[str, Any] = {"entry": index, "day": day, "keys": keys, "differences": wrong}
+    members["report"] = json.loads(event.document)
+    if wrong:
+        error = VerificationError(
+            f"the report of {day} (entry {index}) is not what the log says", where=f"entry {index}"
+        )
+        if json_:
+            say_json({"ok": False, "fault": fault_of(error), **members})
+            return error.exit_code
+        for one in wrong:
+            console().print(f"[bold red]differs[/] it {escape(one)}")
+        return say_error(error)
     if json_:
         say_json({"ok": True, "fault": None, **members})
-        return 0
-    to = console()
-    to.print(
-        f"[bold green]The report of {day} agrees with the log.[/] Entry {index}, signed by the auditor's key "
-        f"{found.key_id.hex()}, which counted there."
-    )
-    to.print(f"Held against the entries: {', '.join(compared)}.", markup=False)
-    if len(reports) > 1:
-        to.print(f"There are {len(reports)} reports of that day; this is the last.")
-    to.print(
-        "Purposes and kinds of data are in sealed records: about those cells the auditor's signature is all there is."
-    )
+    else:
+        _say(found, index, keys, key_id(check.accepted.log.key).hex())
     return 0
 
 
-def _compare(check: LogCheck, index: int, found: DailyReport, day: str) -> tuple[dict[str, Any], list[str]]:
-    """The document, and what of it was held against entries. Raises VerificationError for what disagrees."""
-    where = f"entry {index}"
+def _date(event: DailyReport) -> str:
+    """The day that a report is of, "" if it says none. The month of its entry is that in which it was written."""
+    try:
+        return Report.parse(event.document).date
+    except VerificationError:
+        return ""
 
-    def wrong(what: str) -> VerificationError:
-        return VerificationError(f"the report of {day} (entry {index}) {what}", where=where)
 
-    document = load_json(found.document, f"the report of {day}", len(found.document))
-    if not isinstance(document, dict) or canonical(document) != found.document:
-        raise wrong("is no canonical JSON object")
-    compared = ["the auditor's signature"]
-    for name, expected in (("date", day), ("region", check.rules.grants.region)):
-        if name in document:
-            if document[name] != expected:
-                raise wrong(f"says that its {name} is {document[name]!r:.80}; the log says {expected}")
-            compared.append(name)
-    counts = document.get("counts")
-    if counts is not None:
-        first, end = document.get("from"), document.get("to")
-        if type(first) is not int or type(end) is not int or not 0 <= first <= end <= index <= MAX_NUMBER:
-            raise wrong("does not say which entries before it it counts")
-        real = counted(bytes(check.kinds[first:end]))
-        if counts != real:
-            names = sorted({*counts, *real}) if isinstance(counts, dict) else []
-            off = next((one for one in names if counts.get(one) != real.get(one)), "")
-            stated = f"{counts.get(off, 0)!r:.20} of {off!r:.40}" if off else "something else"
-            raise wrong(f"counts {stated} in entries {first} to {end - 1}, where {real.get(off, 0)} stand")
-        compared.append(f"the number of entries of each kind in {first} to {end - 1}")
-    for cell in document.get("cells") or []:
-        count = cell.get("count") if isinstance(cell, dict) else None
-        if type(count) is int and 0 < count < LEAST:
-            raise wrong(f"has a cell of {count}: fewer than {LEAST} could point at somebody")
-    return document, compared
+def _say(found: Report, index: int, keys: list[str], own: str) -> None:
+    to = console()
+    auditors = [one for one in keys if one != own]
+    signed = [f"auditor's key {one}, which counted there" for one in auditors]
+    signed += ["the log's own key"] if own in keys else []
+    to.print(
+        f"[bold green]The report of {found.date} agrees with the log.[/] Entry {index}, signed by {', '.join(signed)}."
+    )
+    if not auditors:
+        to.print("No auditor has confirmed it.")
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(found.counts.items()))
+    to.print(f"Held against entries {found.first} to {found.end - 1}, kind by kind: {counts or 'none'}.", markup=False)
+    if found.cells:
+        cells = ", ".join(f"{one.count} {one.by} {one.what}" for one in found.cells)
+        to.print(f"Accesses, of people each: {cells}.", markup=False)
+        to.print("What an access was for is in sealed records: of these cells only the sums can be checked here.")

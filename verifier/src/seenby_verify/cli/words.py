@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import UTC, datetime
 from typing import Final
 
 from seenby_verify.tlog.entries import (
-    KINDS,
     AttemptRefused,
-    BreakGlass,
     DailyReport,
     Disclosure,
     EndReason,
     Entry,
     EpochKey,
     Erasure,
-    GrantActivated,
-    GrantApproved,
-    GrantDenied,
     GrantEnded,
-    GrantRequested,
-    GrantReviewed,
-    GrantRevoked,
     KeyAdded,
     KeyRetired,
     LogStarted,
@@ -35,34 +26,7 @@ from seenby_verify.tlog.entries import (
     Statistic,
     Transfer,
 )
-
-NAMES: Final[dict[type[Entry], str]] = {
-    LogStarted: "log started",
-    KeyAdded: "key added",
-    KeyRetired: "key retired",
-    EpochKey: "epoch key",
-    Regions: "regions",
-    GrantRequested: "grant requested",
-    GrantApproved: "grant approved",
-    GrantDenied: "grant denied",
-    GrantActivated: "grant activated",
-    GrantRevoked: "grant revoked",
-    GrantEnded: "grant ended",
-    GrantReviewed: "grant reviewed",
-    BreakGlass: "break-glass",
-    Query: "query",
-    PersonNamed: "person",
-    Statistic: "statistic",
-    AttemptRefused: "refused attempt",
-    PersonEnrolled: "person enrolled",
-    Erasure: "erasure",
-    Move: "move",
-    Transfer: "transfer",
-    Disclosure: "disclosure",
-    DailyReport: "daily report",
-    Seal: "seal",
-}
-"""As docs/formats/entries.md calls them; daily reports count under these names."""
+from seenby_verify.tlog.names import NAMES
 
 ENDS: Final = {
     EndReason.WINDOW: "its window is over",
@@ -108,11 +72,6 @@ def _people(bucket: int) -> str:
     if bucket < 2:
         return ("nobody", "1 to 9 people")[bucket]
     return f"{10 ** (bucket - 1)} to {10**bucket - 1} people"
-
-
-def counted(kinds: bytes) -> dict[str, int]:
-    """Kinds of entries, a byte each -> {"query": 3, ...}."""
-    return {NAMES[KINDS[kind]]: count for kind, count in sorted(Counter(kinds).items())}
 
 
 def clock(time: int) -> str:

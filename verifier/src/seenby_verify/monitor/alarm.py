@@ -17,6 +17,7 @@ class Kind(StrEnum):
     RULES: an entry, a seal, a signature or a list of regions may not stand where it stands.
     FILES: the files do not give what the log signed.
     DELAY: an entry or a cosignature that should be there by now is not.
+    REPORT: a day is over, and its report is not there.
     PROMISE: a promise that the monitor was given is not met, and its time is over.
     UNREACHABLE: the log has not answered for longer than it may.
     """
@@ -28,6 +29,7 @@ class Kind(StrEnum):
     RULES = "rules"
     FILES = "files"
     DELAY = "delay"
+    REPORT = "report"
     PROMISE = "promise"
     UNREACHABLE = "unreachable"
 
@@ -42,4 +44,4 @@ class Alarm(VerificationError):
 
     @property
     def passing(self) -> bool:
-        return self.kind in (Kind.DELAY, Kind.PROMISE, Kind.UNREACHABLE)
+        return self.kind in (Kind.DELAY, Kind.REPORT, Kind.PROMISE, Kind.UNREACHABLE)

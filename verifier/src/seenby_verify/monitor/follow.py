@@ -17,15 +17,17 @@ from seenby_verify.tlog.entries import decode
 from seenby_verify.tlog.evidence import Fork
 from seenby_verify.tlog.fsck import CHECKPOINT
 from seenby_verify.tlog.policy import Accepted, Policy
+from seenby_verify.tlog.reports import DAY_SECONDS, ReportRules
 from seenby_verify.tlog.rules import EntryRules
 from seenby_verify.tlog.tiles import ENTRIES, WIDTH, decode_bundle_prefix, read_tile
 from seenby_verify.tlog.tree import Frontier, leaf_hash
-from seenby_verify.tlog.verify import Progress, check_time, month
+from seenby_verify.tlog.verify import Progress, check_report_time, check_time, month
 from seenby_verify.tlog.vkey import VerifierKey
 
 ALARM: Final = "alarm"
 CONTACT: Final = "contact"
 UNCOSIGNED: Final = "uncosigned"
+REPORT: Final = "report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,7 @@ class Follower:
             raise _Late(error) from None
         if found.size > size:
             self._times(note, first_epoch, rules.place.epoch, accepted, seen, now)
+            self._reported(note, rules.reports, accepted, now)
         self.memory.add_checkpoint(found.size, found.root, note)
         self.memory.set_fact(UNCOSIGNED, None)
         first = min((one.time for one in accepted.cosignatures), default=0)
@@ -211,7 +214,8 @@ class Follower:
         events: list[tuple[int, bytes]] = []
         first_epoch = 0
         if seen:
-            rules.resume(seen.place, self.memory.events(), self.memory.labels(seen.place.epoch))
+            rules.resume(seen.place, self.memory.events(), self.memory.labels(seen.place.epoch), self.memory.kinds())
+        start = edge.size
         try:
             for path, first, entries in self._bundles(edge.size, found.size):
                 for entry in entries:
@@ -232,6 +236,9 @@ class Follower:
             kept = (self.keep(note, found),)
             raise Alarm(Kind.RULES, rules.fault.message, evidence=kept, hint=rules.fault.hint)
         self.memory.add_events(events)
+        reports = rules.reports
+        begin = max(start, reports.first)
+        self.memory.add_kinds(begin, bytes(reports.kinds[begin - reports.first :]), reports.first)
         return first_epoch
 
     def _bundles(self, start: int, end: int) -> Iterator[tuple[str, int, list[bytes]]]:
@@ -274,6 +281,31 @@ class Follower:
             check_time(last, accepted.time if accepted.time is not None else int(now + self.max_delay))
         except VerificationError as error:
             raise Alarm(Kind.FUTURE, error.message, evidence=(self.keep(note, accepted.checkpoint),)) from None
+
+    def _reported(self, note: bytes, reports: ReportRules, accepted: Accepted, now: float) -> None:
+        """A daily report is written when its day is over, and not before."""
+        if reports.last is None:
+            return
+        try:
+            check_report_time(reports.last, now + self.max_delay if accepted.time is None else accepted.time)
+        except VerificationError as error:
+            raise Alarm(Kind.FUTURE, error.message, evidence=(self.keep(note, accepted.checkpoint),)) from None
+        self.memory.set_fact(REPORT, {"date": reports.last.date, "over": reports.last.over})
+
+    def missing_report(self) -> Alarm | None:
+        """What to shout if a day's report is late. A log that never had one owes none."""
+        last = self.memory.fact(REPORT)
+        if last is None:
+            return None
+        days = int((self.clock() - self.max_delay - last["over"]) // DAY_SECONDS)
+        if days < 1:
+            return None
+        return Alarm(
+            Kind.REPORT,
+            f"the log's newest daily report is of {last['date']}: {days} that should follow it "
+            f"{'is' if days == 1 else 'are'} missing",
+            hint="ask who runs it; reports of days on which nothing happened are written too",
+        )
 
     def fork(self, fork: Fork) -> Alarm:
         """Writes it down; what to shout."""

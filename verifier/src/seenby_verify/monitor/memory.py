@@ -26,6 +26,7 @@ create table if not exists facts (name text primary key, value text not null) wi
 create table if not exists events (at integer primary key, entry blob not null);
 create table if not exists labels (label blob primary key, epoch integer not null) without rowid;
 create table if not exists promises (note blob primary key, met integer not null default 0) without rowid;
+create table if not exists kinds (at integer primary key, kinds blob not null);
 create table if not exists checkpoints (size integer, root blob, note blob not null, primary key (size, root));
 """
 
@@ -139,6 +140,20 @@ class Memory:
 
     def events(self) -> Iterator[tuple[int, bytes]]:
         return iter(self._database.execute("select at, entry from events order by at").fetchall())
+
+    def add_kinds(self, at: int, kinds: bytes, needed: int) -> None:
+        """A kind each of the entries from ``at`` on. Before entry ``needed`` they are in a daily report: forgotten."""
+        if kinds:
+            self._database.execute("insert into kinds values (?, ?)", (at, kinds))
+        self._database.execute("delete from kinds where at + length(kinds) <= ?", (needed,))
+        self.set_fact("reported", needed)
+
+    def kinds(self) -> tuple[int, bytes]:
+        """(index of the first, a byte each) of the entries that are in no daily report yet."""
+        needed = self.fact("reported") or 0
+        rows = self._database.execute("select at, kinds from kinds order by at").fetchall()
+        joined = b"".join(bytes(kinds) for _, kinds in rows)
+        return needed, joined[needed - rows[0][0] :] if rows else b""
 
     def add_checkpoint(self, size: int, root: bytes, note: bytes) -> None:
         self._database.execute("insert or ignore into checkpoints values (?, ?, ?)", (size, root, note))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -32,14 +31,16 @@ from seenby_verify.tlog.entries import (
     Transfer,
     bucket,
     decode,
+    key_id,
 )
 from seenby_verify.tlog.grantlog import GRANT_EVENTS, GrantLog
 from seenby_verify.tlog.regions import RegionList
+from seenby_verify.tlog.reports import ReportRules, report_message
 from seenby_verify.tlog.seals import SealRules
 
 AUDITOR: Final = "auditor"
-"""The role of the keys that cosign daily reports."""
-_REMEMBERED: Final = frozenset(kind.KIND for kind in (LogStarted, Regions, *GRANT_EVENTS))
+"""The role of the keys that confirm daily reports."""
+_REMEMBERED: Final = frozenset(kind.KIND for kind in (LogStarted, Regions, DailyReport, *GRANT_EVENTS))
 
 
 class Labels(Protocol):
@@ -79,8 +80,8 @@ class EntryRules:
     Attributes:
         place: what comes next. With the entries that ``remembers`` and the labels it is all that a reader must keep.
         events: (index, entry) of every grant and key event, list of regions and daily report taken so far.
-        grants, seals, regions: what they amount to; ``regions`` is the newest list, None if the log has none.
-        malformed, misplaced, unsigned, unsealed, unlisted: the first fault of each sort, with its file and entry.
+        grants, seals, reports, regions: what they amount to; ``regions`` is the newest list, None if the log has none.
+        malformed, misplaced, unsigned, unsealed, unlisted, misreported: the first fault of each sort, with its place.
     """
 
     def __init__(self, key: VerifierKey, labels: Labels | None = None, organisation: VerifierKey | None = None) -> None:
@@ -91,8 +92,10 @@ class EntryRules:
         self.unsigned: VerificationError | None = None
         self.unsealed: VerificationError | None = None
         self.unlisted: VerificationError | None = None
+        self.misreported: VerificationError | None = None
         self.grants = GrantLog("")
         self.seals = SealRules()
+        self.reports = ReportRules()
         self.regions: RegionList | None = None
         self.events: list[tuple[int, Entry]] = []
         self.place = Place()
@@ -101,23 +104,34 @@ class EntryRules:
         self._labels = labels or LabelsInMemory()
         self._path = ""
 
-    def resume(self, place: Place, events: Iterable[tuple[int, bytes]], labels: Iterable[bytes]) -> None:
+    def resume(
+        self,
+        place: Place,
+        events: Iterable[tuple[int, bytes]],
+        labels: Iterable[bytes],
+        kinds: tuple[int, bytes] = (0, b""),
+    ) -> None:
         """Goes on behind ``place``, which is behind a seal. Raises VerificationError.
 
         Args:
             events: the entries that ``remembers``, with their indexes.
             labels: those of the epoch of ``place``.
+            kinds: ``reports.first`` and ``reports.kinds``.
         """
         self.place = place
+        documents: list[bytes] = []
         for index, data in events:
             entry = decode(data)
             if isinstance(entry, LogStarted):
                 self.grants.region = entry.region
             elif isinstance(entry, Regions):
                 self.regions = RegionList.open(entry.document, None)
+            elif isinstance(entry, DailyReport):
+                documents.append(entry.document)
             elif isinstance(entry, GRANT_EVENTS):
                 self.grants.apply(index, entry)
         self.seals.resume(place.epoch, labels)
+        self.reports.resume(documents, *kinds)
 
     @staticmethod
     def remembers(entry: bytes) -> bool:
@@ -127,7 +141,7 @@ class EntryRules:
     @property
     def fault(self) -> VerificationError | None:
         """What to tell first."""
-        return self.malformed or self.misplaced or self.unsigned or self.unsealed or self.unlisted
+        return self.malformed or self.misplaced or self.unsigned or self.unsealed or self.unlisted or self.misreported
 
     def take(self, path: str, first: int, entries: list[bytes]) -> None:
         """The entries from index ``first`` on, as they stand in the file ``path``."""
@@ -153,6 +167,7 @@ class EntryRules:
                 self.unsealed = _at(index, path, error)
             if isinstance(entry, (Regions, DailyReport, *GRANT_EVENTS)):
                 self._event(index, entry, path)
+            self.reports.kinds.append(data[1])
 
     def _event(self, index: int, entry: Entry, path: str) -> None:
         self.events.append((index, entry))
@@ -163,7 +178,7 @@ class EntryRules:
             elif self.unsigned:
                 pass
             elif isinstance(entry, DailyReport):
-                self._report(entry)
+                self._report(index, entry, path)
             elif isinstance(entry, GRANT_EVENTS):
                 self.grants.apply(index, entry)
         except VerificationError as error:
@@ -180,17 +195,24 @@ class EntryRules:
             found.check_follows(self.regions)
         self.regions = found
 
-    def _report(self, entry: DailyReport) -> None:
-        """A daily report is cosigned by an auditor whose key counts here (entries.md, "Daily report")."""
-        key = self.grants.keys.get(entry.key_id)
-        if key is None or key.role != AUDITOR:
+    def _report(self, index: int, entry: DailyReport, path: str) -> None:
+        """Signed by the log's own key, or by an auditor whose key counts here; and what it counts (reports.md)."""
+        own = entry.key_id == key_id(self._key.key)
+        added = self.grants.keys.get(entry.key_id)
+        if not own and (added is None or added.role != AUDITOR):
             raise VerificationError("the daily report is signed by a key that is no auditor's here")
-        digest = sha256(entry.document).hexdigest()
-        message = f"seenby/report/v1\n{self.grants.region}\n{entry.epoch}\n{entry.day}\n{digest}\n"
+        key = self._key.key if own or added is None else added.key
+        message = report_message(self.grants.region, entry.epoch, entry.day, entry.document)
         try:
-            Ed25519PublicKey.from_public_bytes(key.key).verify(entry.signature, message.encode())
+            Ed25519PublicKey.from_public_bytes(key).verify(entry.signature, message)
         except (InvalidSignature, ValueError):
-            raise VerificationError("the auditor's signature under the daily report does not match") from None
+            who = "log" if own else "auditor"
+            raise VerificationError(f"the {who}'s signature under the daily report does not match") from None
+        try:
+            if not self.misreported:
+                self.reports.take(index, entry, self.grants.region)
+        except VerificationError as error:
+            self.misreported = _at(index, path, error)
 
     def _place(self, index: int, entry: Entry) -> None:
         place = self.place

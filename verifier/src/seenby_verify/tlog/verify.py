@@ -10,6 +10,7 @@
 8. seals        every seal's root is that of the labels before it, every epoch and the checkpoint end in one (seals.md)
 9. regions      the lists of regions follow each other, signed by the organisation if its key is given (trust.md)
 10. time        no epoch is later than the time at which the checkpoint was cosigned
+11. reports     every daily report follows the one before, counts what stands there, and its day is over (reports.md)
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from seenby_verify.tlog.entries import (
 )
 from seenby_verify.tlog.fsck import CHECKPOINT, Files
 from seenby_verify.tlog.policy import Accepted, Policy
+from seenby_verify.tlog.reports import Report
 from seenby_verify.tlog.rules import EntryRules
 from seenby_verify.tlog.steps import Step
 from seenby_verify.tlog.tiles import WIDTH, Read, subtree_root
@@ -49,6 +51,7 @@ TITLES: Final = (
     "seals: each is the root of all labels before it, and the checkpoint ends in one",
     "regions: the lists of logs follow each other",
     "time: no entry is of a later month than the checkpoint",
+    "reports: every day follows the one before, and its counts are those of the entries",
 )
 Progress = Callable[[int, int], None]
 """(entries looked at, entries in all)"""
@@ -153,6 +156,9 @@ class LogCheck:
             raise log.unlisted
         yield _step(9, _listed(log, self._organisation))
         yield _step(10, check_time(log.place.epoch, self.accepted.time))
+        if log.misreported:
+            raise log.misreported
+        yield _step(11, _reported(log, self.accepted.time))
 
 
 def verify(
@@ -195,6 +201,23 @@ def _listed(log: EntryRules, organisation: VerifierKey | None) -> str:
     names = ", ".join(region for region, _ in log.regions.logs)
     signed = "signed by the organisation" if organisation else "nobody's signature was asked for"
     return f"{_count(log.counts[Regions], 'list', 'lists')}, the newest names {names}; {signed}"
+
+
+def check_report_time(report: Report, time: float) -> None:
+    """Raises VerificationError if a report cannot be in a tree that was seen at ``time``: its day was not over."""
+    if report.over > time:
+        raise VerificationError(
+            f"the report of {report.date} stands in a log that was seen before that day was over", where=CHECKPOINT
+        )
+
+
+def _reported(log: EntryRules, time: int | None) -> str:
+    last = log.reports.last
+    if last is None:
+        return "the log has no daily report"
+    if time is not None:
+        check_report_time(last, time)
+    return f"{_count(len(log.reports.dates), 'day', 'days')}, the last {last.date}; entries {last.end} on are not in it"
 
 
 def _counted(log: EntryRules) -> str:
