@@ -183,7 +183,7 @@ class World:
 
     def sketched(self, plan: QueryPlan) -> Groups:
         assert plan.cohort is not None
-        made = Groups(plan.cohort.kinds, plan.cohort.least, frozenset(plan.cohort.tables))
+        made = Groups(plan.cohort.levels, plan.cohort.least)
         for row in self.rows(plan.cohort.sql, "seenby_v"):
             made.add(Row(*(None if value is None else int(value) for value in row)))  # type: ignore[arg-type]
         return made

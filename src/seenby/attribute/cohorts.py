@@ -17,11 +17,12 @@ second sum, of each key with its number of rows, is compared in the same way.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import NamedTuple
 
-from seenby.model.statistic import BUCKETS, LARGEST_SHARE, MAX_GROUPS, MOST_LEAST
+from seenby.model.statistic import BUCKETS, LARGEST_SHARE, MAX_GROUPS, MOST_LEAST, Level
 
 MAX_SUMS = 200_000
 """So many sums of buckets are kept of one principal (about 50 MB; 3,000 statistics about many people, or 6 with 500
@@ -53,6 +54,7 @@ class Row(NamedTuple):
     has most of them, ``rows`` that of everybody.
     """
 
+    level: int
     group: int
     column: int
     bucket: int | None
@@ -65,45 +67,53 @@ class Groups:
     """What a cohort query answered.
 
     Args:
-        kinds: of the key columns.
-        least: people that a group needs under each of them.
-        tables: those with people.
+        levels: of the cohort query.
+        least: people that a group needs under each key column.
 
     Attributes:
         asked: as of each cohort.
     """
 
-    def __init__(self, kinds: tuple[str, ...], least: int, tables: frozenset[str] = frozenset()) -> None:
+    def __init__(self, levels: Sequence[Level], least: int) -> None:
         self.asked: object = None
-        self._kinds = kinds
-        self._tables = tables
+        self._levels = levels
         self._least = least
-        self._groups: dict[int, list[Cohort]] = {}
-        self._heavy: set[int] = set()
+        self._groups: dict[tuple[int, int], dict[int, Cohort]] = {}
+        self._heavy: set[tuple[int, int]] = set()
 
     def add(self, row: Row) -> None:
-        cohorts = self._groups.get(row.group)
-        if cohorts is None:
-            cohorts = self._groups[row.group] = [Cohort(kind, self._tables) for kind in self._kinds]
-        if row.bucket == BUCKETS and row.keys * LARGEST_SHARE > row.rows:
-            self._heavy.add(row.group)
+        level, place = self._levels[row.level], (row.level, row.group)
+        cohorts = self._groups.setdefault(place, {})
+        cohort = cohorts.get(row.column)
+        if cohort is None:
+            cohort = cohorts[row.column] = Cohort(level.kinds[row.column - 1], frozenset(level.tables))
+        if row.bucket == BUCKETS and level.shown and level.weighed and row.keys * LARGEST_SHARE > row.rows:
+            self._heavy.add(place)
         if row.bucket is None or not row.people:
             return
-        cohort = cohorts[row.column - 1]
         cohort.people += row.people
         cohort.sums[row.bucket] = (row.keys, row.rows)
 
-    def _is_large(self, group: int) -> bool:
-        return all(cohort.people >= self._least for cohort in self._groups[group])
+    def _is_large(self, place: tuple[int, int]) -> bool:
+        return all(cohort.people >= self._least for cohort in self._groups[place].values())
+
+    def _of(self, level: int) -> Iterator[tuple[int, int]]:
+        return (place for place in self._groups if place[0] == level)
 
     @property
     def too_many(self) -> bool:
-        return any(group > MAX_GROUPS for group in self._groups)
+        return any(group > MAX_GROUPS for _, group in self._groups)
+
+    @property
+    def complete(self) -> bool:
+        """Every figure that is no group's is about enough people."""
+        lone = (number for number, level in enumerate(self._levels) if level.lone)
+        return all(any(map(self._is_large, self._of(number))) for number in lone)
 
     @property
     def shown(self) -> bool:
         """Some group is large enough."""
-        return any(map(self._is_large, self._real()))
+        return any(self._levels[place[0]].shown and self._is_large(place) for place in self._groups)
 
     @property
     def heavy(self) -> bool:
@@ -112,22 +122,45 @@ class Groups:
 
     @property
     def all_large(self) -> bool:
-        """There is a group, and none is too small."""
-        return bool(self._groups) and all(map(self._is_large, self._real()))
-
-    def _real(self) -> Iterator[int]:
-        return (group for group in self._groups if group)
+        """There is a group at each level, and none is too small."""
+        shown = (number for number, level in enumerate(self._levels) if level.shown)
+        return all((found := list(self._of(number))) and all(map(self._is_large, found)) for number in shown)
 
     @property
     def people(self) -> int:
-        """Behind the whole statistic: under the key column with most of them."""
-        group = 0 if 0 in self._groups else 1
-        return max((cohort.people for cohort in self._groups.get(group, ())), default=0)
+        """Behind the whole statistic: under the key column and at the level with most of them."""
+        return max((cohort.people for cohort in self.cohorts()), default=0)
+
+    @property
+    def near(self) -> bool:
+        """Two figures of it are about nearly the same people: a group and what a FILTER, or the groups that are shown
+        of a finer set, leave of it; or the two sides of an outer join."""
+        places: dict[tuple[int, int], list[tuple[int, int, Cohort]]] = {}
+        for (number, group), cohorts in self._groups.items():
+            if self._is_large((number, group)):
+                found = ((number, column, cohort) for column, cohort in cohorts.items())
+                places.setdefault((self._levels[number].place, group), []).extend(found)
+        return any(
+            self._nested(*one[:2], *other[:2]) and 0 < _apart(one[2], other[2]) < self._least
+            for found in places.values()
+            for one, other in combinations(found, 2)
+        )
+
+    def _nested(self, level: int, column: int, other_level: int, other_column: int) -> bool:
+        """The people of one of the two key columns are among those of the other."""
+        if column == other_column:
+            return True
+        kinds, optional = self._levels[level].kinds, self._levels[level].optional
+        return (
+            level == other_level
+            and kinds[column - 1] == kinds[other_column - 1]
+            and ((column in optional) or (other_column in optional))
+        )
 
     def cohorts(self) -> Iterator[Cohort]:
-        """Those that figures are told about, and all of them together."""
-        for group, cohorts in self._groups.items():
-            for cohort in cohorts if self._is_large(group) else ():
+        """Those that figures are told about, and what they are together."""
+        for place, cohorts in self._groups.items():
+            for cohort in cohorts.values() if self._is_large(place) else ():
                 cohort.asked = self.asked
                 yield cohort
 
@@ -207,6 +240,13 @@ def _bits(cohort: Cohort) -> int:
 
 def _only_data(one: Cohort, other: Cohort) -> bool:
     return one.asked is not None and one.asked == other.asked
+
+
+def _apart(one: Cohort, other: Cohort) -> int:
+    """In how many buckets they differ in people. Other numbers of rows are what a FILTER is for."""
+    buckets = one.sums.keys() | other.sums.keys()
+    nobody = (0, 0)
+    return sum(one.sums.get(bucket, nobody)[0] != other.sums.get(bucket, nobody)[0] for bucket in buckets)
 
 
 def _difference(one: Cohort, other: Cohort, shared: int) -> int:

@@ -56,27 +56,54 @@ ROWS = Answering()
 
 
 @dataclass(frozen=True, slots=True)
+class Level:
+    """Groups that a statistic has figures of: those of one set of GROUP BY, or of a FILTER in these.
+
+    Attributes:
+        kinds: of the key columns 1, 2, ...
+        tables: those with people, sorted.
+        place: groups of levels with the same place and the same number are compared with each other.
+        shown: there are figures of its groups; otherwise it is what groups of another level amount to together.
+        lone: it is one group, because there is no GROUP BY.
+        filtered: a FILTER chooses its rows.
+        weighed: whoever has more rows weighs more in some figure.
+        optional: the key columns of what an outer join may leave out, from 1.
+    """
+
+    kinds: tuple[str, ...]
+    tables: tuple[str, ...]
+    place: int
+    shown: bool = False
+    lone: bool = False
+    filtered: bool = False
+    weighed: bool = True
+    optional: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class CohortQuery:
     """The query beside a statistic that says how many people each group has, and sketches who they are.
 
     Attributes:
-        sql: rows ``(group, key column, bucket, people, sum of keys, sum of keys with their rows)``, all but the bucket
-            not NULL; in bucket ``BUCKETS`` instead ``(..., 0, rows of whoever has most of them, rows of all)``. Group 0
-            is everybody in a group that is large enough; the others count from 1. Takes the same $n parameters as the
-            statistic.
+        sql: rows ``(level, group, key column, bucket, people, sum of keys, sum of keys with their rows)``, all but the
+            bucket not NULL; in bucket ``BUCKETS`` instead ``(..., 0, rows of whoever has most of them, rows of all)``.
+            Takes the same $n parameters as the statistic.
         least: people that each group needs under each key column.
-        kinds: of the key columns 1, 2, ...
-        tables: those with people, sorted.
-        steady: the same text, parameters and settings choose the same people, as long as the data is the same.
+        levels: counted from 0.
         grouped: it has GROUP BY; small groups are left out by the statistic itself unless the grant gives rows too.
+        filtered: it has FILTER; its figures about few people are NULL.
+        steady: the same text, parameters and settings choose the same people, as long as the data is the same.
     """
 
     sql: str
     least: int
-    kinds: tuple[str, ...]
+    levels: tuple[Level, ...]
     grouped: bool
-    tables: tuple[str, ...]
+    filtered: bool
     steady: bool
+
+
+COHORT_COLUMNS = 7
 
 
 _MOMENTS = ("now", "today", "tomorrow", "yesterday")

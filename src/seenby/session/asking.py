@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from seenby.errors import Internal, ServerError, Unsupported
 from seenby.model.plan import Bound, ControlKind, ControlPlan, CopyPlan, DeclarePlan, Plan, QueryPlan, WritePlan
+from seenby.model.statistic import COHORT_COLUMNS
 from seenby.session import server_errors
 from seenby.session.expect import Acknowledged, Command, Companion, Item, Local, Prepared
 from seenby.session.results import Results
@@ -57,7 +58,7 @@ def companion(session: Session, plan: QueryPlan, values: bytes, oids: tuple[int,
     if statistic:
         rows = CohortRows(results, plan)
         assert plan.cohort is not None
-        _beside(session, QueryPlan(plan.cohort.sql, Bound.NOBODY, 6), values, oids, rows)
+        _beside(session, QueryPlan(plan.cohort.sql, Bound.NOBODY, COHORT_COLUMNS), values, oids, rows)
 
 
 def _beside(session: Session, plan: QueryPlan, values: bytes, oids: tuple[int, ...], item: Item) -> None:

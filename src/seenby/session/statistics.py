@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from seenby.attribute.cohorts import Groups, Row
 from seenby.errors import Internal, LimitReached, ProtocolError
 from seenby.model.plan import QueryPlan
-from seenby.model.statistic import LARGEST_SHARE, names_a_moment
+from seenby.model.statistic import COHORT_COLUMNS, LARGEST_SHARE, names_a_moment
 from seenby.session.expect import Item
 from seenby.wire import backend
 
@@ -32,7 +32,7 @@ class CohortRows(Item):
             raise Internal("a statistic without a cohort query")
         self._results = results
         self._plan = plan
-        self._groups = Groups(cohort.kinds, cohort.least, frozenset(cohort.tables))
+        self._groups = Groups(cohort.levels, cohort.least)
         self._bound = False
 
     def on(self, session: Session, kind: int, body: bytes) -> bool:
@@ -65,8 +65,8 @@ class CohortRows(Item):
             settings = tuple(sorted(session.meaning.now.items()))
             groups.asked = (cohort.sql, result.values, result.server.parameters, settings)
         cohorts = list(groups.cohorts())
-        enough = groups.all_large if plan.instead else groups.shown or cohort.grouped
-        close = enough and access.cohorts.close(cohorts, cohort.least)
+        enough = groups.all_large if plan.instead else groups.complete
+        close = enough and (groups.near or access.cohorts.close(cohorts, cohort.least))
         if enough and not close and not groups.too_many and not groups.heavy:
             access.cohorts.add(cohorts)
             result.cohort = groups.people
@@ -74,8 +74,8 @@ class CohortRows(Item):
         elif close:
             access.usage.breaches += 1
             result.refused = LimitReached(
-                f"this statistic and an earlier one differ by fewer than {cohort.least} people, so that together they "
-                "would tell about those",
+                f"{'two figures of this statistic' if groups.near else 'this statistic and an earlier one'} differ by "
+                f"fewer than {cohort.least} people, so that together they would tell about those",
                 hint="ask about other groups; the refusal is recorded, and ten of them end the grant",
             )
         elif plan.instead is not None:
@@ -98,9 +98,11 @@ class CohortRows(Item):
 
 
 def _row(values: list[bytes | None]) -> Row:
-    if len(values) != 6:
+    if len(values) != COHORT_COLUMNS:
         raise ProtocolError("the cohort query answers with other columns than it asked for")
-    group, column, bucket, people, keys, rows = values
-    if group is None or column is None or people is None or keys is None or rows is None:
+    level, group, column, bucket, people, keys, rows = values
+    if level is None or group is None or column is None or people is None or keys is None or rows is None:
         raise ProtocolError("the cohort query answers with NULL")
-    return Row(int(group), int(column), None if bucket is None else int(bucket), int(people), int(keys), int(rows))
+    return Row(
+        int(level), int(group), int(column), None if bucket is None else int(bucket), int(people), int(keys), int(rows)
+    )

@@ -4,22 +4,34 @@
     -> SELECT country, count(*) FROM v.accounts GROUP BY country HAVING count(DISTINCT accounts."seenby$1") >= 10
 
 The cohort query gives for each group and key column how many people there are, and sums of hashes of their keys
-(attribute/cohorts.py).
+(attribute/cohorts.py). Each set of GROUP BY is a *level* of groups, and each FILTER makes another one of the same
+groups. What is left out of a level is a difference too: so everybody in the groups that are large enough, taken
+together by what a coarser set groups by, is a cohort beside that set's own group. ROLLUP (os, model)::
+
+    level 0   (os, model)    place 0                              shown
+    level 1   (os)           place 1   compared with level 3      shown
+    level 2   ()             place 2   compared with 4 and 5      shown
+    level 3   level 0's large groups by os       place 1
+    level 4   level 0's large groups together    place 2
+    level 5   level 1's large groups together    place 2
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
 
-from seenby.model.statistic import BUCKETS, MAX_GROUPS, CohortQuery, names_a_moment
-from seenby.sql import carry
-from seenby.sql.blocks import Block, Query
+from seenby.model.statistic import BUCKETS, MAX_GROUPS, CohortQuery, Level, names_a_moment
+from seenby.sql import tree
 from seenby.sql.functions import words as names
+from seenby.sql.groupsets import same
+from seenby.sql.harmless import children, inside, name_of_call
 from seenby.sql.parse import deparse, parse
-from seenby.sql.statistics import FIGURES, PLAIN, group_expressions, name_of_call
+from seenby.sql.sources import Person
+from seenby.sql.statistics import FIGURES, PLAIN, Leaf
 
 STEADY = (
     FIGURES
@@ -27,88 +39,264 @@ STEADY = (
     | names("""
     date_trunc date_part extract timezone round floor ceil trunc left right substring substr btrim ltrim rtrim trim
     concat strpos position starts_with split_part replace md5 cardinality array_length host family make_interval
+    width_bucket to_char min max array_agg
     """)
 )
 """Functions that give the same for the same arguments, under the same settings."""
 
+_LEAST = parse("SELECT pg_catalog.count(DISTINCT k) >= 10")[0].node.select_stmt.target_list[0].res_target.val
+_ENOUGH = parse("SELECT CASE WHEN c THEN f END")[0].node.select_stmt.target_list[0].res_target.val
 
-def guarded(query: Query, block: Block, least: int) -> pb.SelectStmt:
-    """The statement without its groups of fewer than ``least`` people under any key."""
-    select = pb.SelectStmt.FromString(query.select.SerializeToString())
+
+def guard(leaf: Leaf, least: int, *, fenced: bool) -> None:
+    """Takes away groups of fewer than ``least`` people under any key, and makes figures of small FILTERs NULL.
+
+    ``fenced``: nothing that stands around it is computed of groups that it leaves out.
+    """
+    select = leaf.block.select
+    for filtered in leaf.filters:
+        exempt = [one.key for one in leaf.exempt(filtered)]
+        enough = [_least(one, least, filtered) for one in leaf.sources.persons if one.key not in exempt]
+        _replace(select, filtered, tree.conjunction(enough), leaf)
     conditions = []
-    for key in block.keys:
-        node = pb.Node.FromString(_LEAST.SerializeToString())
-        node.a_expr.lexpr.func_call.args[0].CopyFrom(carry.key_target(key).res_target.val)
-        node.a_expr.rexpr.a_const.ival.ival = least
-        conditions.append(node)
     if select.HasField("having_clause"):
-        conditions.insert(0, pb.Node.FromString(select.having_clause.SerializeToString()))
-    select.ClearField("having_clause")
-    if len(conditions) == 1:
-        select.having_clause.CopyFrom(conditions[0])
-    else:
-        select.having_clause.bool_expr.boolop = pb.AND_EXPR
-        select.having_clause.bool_expr.args.extend(conditions)
-    return select
+        conditions.append(pb.Node.FromString(select.having_clause.SerializeToString()))
+    missing = leaf.exempt_by_group
+    for person in leaf.sources.persons:
+        condition = _least(person, least)
+        for place, value, one in missing:
+            if one is person:
+                other = tree.negated(leaf.groups[place]) if not value else leaf.groups[place]
+                either = pb.Node()
+                either.bool_expr.boolop = pb.OR_EXPR
+                either.bool_expr.args.extend([condition, other])
+                condition = either
+        conditions.append(condition)
+    select.having_clause.CopyFrom(tree.conjunction(conditions))
+    if fenced and not select.HasField("limit_offset"):
+        select.limit_offset.a_const.ival.ival = 0
+        if not select.HasField("limit_count"):
+            select.limit_option = pb.LIMIT_OPTION_COUNT
 
 
-_LEAST = parse("SELECT 1 HAVING pg_catalog.count(DISTINCT k) >= 10")[0].node.select_stmt.having_clause
+def _least(person: Person, least: int, filtered: pb.Node | None = None) -> pb.Node:
+    node = pb.Node.FromString(_LEAST.SerializeToString())
+    node.a_expr.lexpr.func_call.args[0].CopyFrom(person.node)
+    if filtered is not None:
+        node.a_expr.lexpr.func_call.agg_filter.CopyFrom(filtered)
+    node.a_expr.rexpr.a_const.ival.ival = least
+    return node
 
 
-def cohort_query(query: Query, blocks: Sequence[Block], least: int, seed: int) -> CohortQuery:
-    """Who stands behind each group. ``seed``: of the hashes; whoever knows it could make cohorts that look alike."""
-    block = query.blocks[0]
-    inner = pb.SelectStmt.FromString(query.select.SerializeToString())
-    targets = []
-    for node in group_expressions(block):
-        target = pb.Node()
-        target.res_target.val.CopyFrom(node)
-        targets.append(target)
-    targets += [carry.key_target(key) for key in block.keys]
-    targets = [pb.Node.FromString(node.SerializeToString()) for node in targets]
-    for name in ("target_list", "group_clause", "having_clause", "sort_clause", "limit_count", "limit_offset"):
+def _replace(message: Message, filtered: pb.Node, enough: pb.Node, leaf: Leaf) -> None:
+    """Figures with this FILTER, wherever they stand, become NULL where it lets too few people through."""
+    for node in children(message):
+        if node.WhichOneof("node") == "sub_link":
+            continue
+        call = node.func_call
+        own = node.WhichOneof("node") == "func_call" and not call.HasField("over") and call.HasField("agg_filter")
+        if own and same(call.agg_filter, filtered, leaf.block):
+            instead = pb.Node.FromString(_ENOUGH.SerializeToString())
+            instead.case_expr.args[0].case_when.expr.CopyFrom(enough)
+            instead.case_expr.args[0].case_when.result.CopyFrom(node)
+            node.CopyFrom(instead)
+        else:
+            _replace(node, filtered, enough, leaf)
+
+
+# who stands behind it
+
+
+@dataclass(slots=True)
+class _Made:
+    """The cohort query while it is written: a SELECT per statistic, and the levels of all."""
+
+    least: int
+    seed: int
+    levels: list[Level] = field(default_factory=list)
+    selects: list[str] = field(default_factory=list)
+    places: int = 0
+    steady: bool = True
+
+    def add(self, leaf: Leaf, whole: pb.SelectStmt) -> None:
+        persons, sets = leaf.sources.persons, leaf.sets
+        filters = [f"f{number}" for number in range(1, len(leaf.filters) + 1)]
+        inner, around = _rows(leaf), _around(leaf.block.select, whole)
+        self.steady = self.steady and all(map(_steady, [inner, *around]))
+        q = f"q{len(self.selects)}"
+        kinds = tuple(one.kind for one in persons)
+        optional = frozenset(number for number, one in enumerate(persons, 1) if one.optional)
+        tables = tuple(sorted({one.index.label for one in leaf.sources.relations if one.index and one.keys}))
+        # Every set that is grouped by, and what two of them have in common.
+        every = dict.fromkeys([*sets, *(_common(one, other) for one in sets for other in sets), ()])
+        place = {one: self.places + number for number, one in enumerate(every)}
+        self.places += len(every)
+        rank = {one: f"r{number}" for number, one in enumerate(every)}
+        ctes = [f"{q} AS MATERIALIZED ({_ranked(leaf, inner, around, rank)})"]
+        cohorts: list[str] = []
+
+        def level(source: str, found: Level) -> None:
+            cohorts.append(f"SELECT {len(self.levels)} AS l, g, j, key, m FROM {source}")
+            self.levels.append(found)
+
+        large: dict[tuple[int, ...], str] = {}
+        for one in sets:
+            name = large[one] = f"{q}l{len(large)}"
+            ctes.append(f"{name} AS MATERIALIZED ({_people(q, rank[one])})")
+            usual = Level(kinds, tables, place[one], shown=True, weighed=leaf.weighed, optional=optional)
+            level(name, replace(usual, lone=leaf.lone))
+            for number, (condition, filtered) in enumerate(zip(leaf.filters, filters, strict=True), 1):
+                exempt = {persons.index(person) + 1 for person in leaf.exempt(condition)}
+                without = "".join(f" AND j <> {j}" for j in sorted(exempt))
+                rows = f"({_people(q, rank[one], f' WHERE {filtered}{without}')}) AS s{number}"
+                level(rows, replace(usual, filtered=True))
+        for one in sets:
+            enough = (
+                f"SELECT g FROM (SELECT g, j, count(key) AS n FROM {large[one]} GROUP BY g, j) AS s GROUP BY g "
+                f"HAVING min(n) >= {self.least}"
+            )
+            for coarse in every:
+                if set(coarse) < set(one):
+                    rows = f"({_people(q, rank[coarse], f' WHERE {rank[one]} IN ({enough})')}) AS u"
+                    level(rows, Level(kinds, tables, place[coarse]))
+        self.selects.append(
+            f"SELECT * FROM (WITH {', '.join(ctes)} {_sketched(' UNION ALL '.join(cohorts), self.seed)}) AS o{q}"
+        )
+
+
+def _rows(leaf: Leaf) -> pb.SelectStmt:
+    """What stands below its figures: groups, filters, keys, and how many rows of tables a row of persons is."""
+    inner = pb.SelectStmt.FromString(leaf.block.select.SerializeToString())
+    for name in ("target_list", "distinct_clause", "group_clause", "having_clause", "sort_clause", "limit_count",
+                 "limit_offset", "window_clause"):  # fmt: skip
         inner.ClearField(name)
     inner.limit_option = pb.LIMIT_OPTION_DEFAULT
-    inner.target_list.extend(targets)
-    groups = [f"g{number}" for number in range(1, len(targets) - len(block.keys) + 1)]
-    keys = [f"k{number}" for number in range(1, len(block.keys) + 1)]
-    rows = f"({deparse(inner)}) AS c ({', '.join(groups + keys)})"
-    each = "".join(f"{name}, " for name in groups)
-    if len(keys) == 1:
-        people = f"{each}1 AS j, k1 AS key, count(*) AS m FROM {rows} GROUP BY {each}k1"
-    else:
-        pairs = ", ".join(f"({number}, {name})" for number, name in enumerate(keys, 1))
-        beside = f"CROSS JOIN LATERAL (VALUES {pairs}) AS v (j, key)"
-        people = f"{each}j, key, count(*) AS m FROM {rows} {beside} GROUP BY {each}j, key"
-    if groups:
-        # As many ranks as groups; and everybody in a group that is large enough, as group 0.
-        source = (
-            f"WITH q AS MATERIALIZED (SELECT dense_rank() OVER (ORDER BY {', '.join(groups)}) AS g, {people}) "
-            "SELECT {} FROM (SELECT g, j, key, m FROM q UNION ALL SELECT 0, j, key, sum(m)::bigint FROM q WHERE g IN "
-            "(SELECT g FROM (SELECT g, count(key) AS n FROM q GROUP BY g, j) AS l GROUP BY g "
-            f"HAVING min(n) >= {least}) GROUP BY j, key) AS a"
-        )
-    else:
-        source = f"SELECT {{}} FROM (SELECT 1 AS g, {people}) AS a"
-    # A row per bucket, and one more per group and key column: the rows of whoever has most, and of all together.
+    persons = leaf.sources.persons
+    weighed = [one for one in persons if one.rows is not None]
+    for node in [*leaf.groups, *leaf.filters, *(one.node for one in persons), *(one.rows for one in weighed)]:
+        assert node is not None
+        inner.target_list.add().res_target.val.CopyFrom(node)
+    return inner
+
+
+def _ranked(leaf: Leaf, inner: pb.SelectStmt, around: Sequence[pb.Node], rank: Mapping[tuple[int, ...], str]) -> str:
+    """Each person of each group with how many rows; the groups of each set are numbered from 1."""
+    persons = leaf.sources.persons
+    weighed = [one for one in persons if one.rows is not None]
+    groups = [f"g{number}" for number in range(1, len(leaf.groups) + 1)]
+    filters = [f"f{number}" for number in range(1, len(leaf.filters) + 1)]
+    keys = [f"k{number}" for number in range(1, len(persons) + 1)]
+    weights = {id(one): f"w{number}" for number, one in enumerate(weighed, 1)}
+    rows = f"({deparse(inner)}) AS c ({', '.join([*groups, *filters, *keys, *weights.values()])})"
+    if around:
+        rows = f"({_with(around)} SELECT * FROM {rows}) AS c"
+    absent: dict[int, list[str]] = {id(one): [] for one in persons}
+    for place, value, one in leaf.exempt_by_group:
+        absent[id(one)].append(f"g{place + 1} IS {'TRUE' if value else 'FALSE'}")
+    values = ", ".join(
+        f"({number}, {key}, {weights.get(id(one), '1')}::bigint, {' OR '.join(absent[id(one)]) or 'false'})"
+        for number, (one, key) in enumerate(zip(persons, keys, strict=True), 1)
+    )
+    ranks = ", ".join(f"{_rank([groups[place] for place in one])} AS {name}" for one, name in rank.items())
+    each = ", ".join([*groups, *filters, "j", "key"])
+    return (
+        f"SELECT {ranks}, {', '.join([*filters, 'j', 'key'])}, sum(w)::bigint AS m FROM {rows} "
+        f"CROSS JOIN LATERAL (VALUES {values}) AS v (j, key, w, gone) WHERE NOT coalesce(gone, false) GROUP BY {each}"
+    )
+
+
+def _rank(by: Sequence[str]) -> str:
+    return f"dense_rank() OVER (ORDER BY {', '.join(by)})" if by else "1"
+
+
+def _people(q: str, rank: str, where: str = "") -> str:
+    return f"SELECT {rank} AS g, j, key, sum(m)::bigint AS m FROM {q}{where} GROUP BY {rank}, j, key"
+
+
+def _sketched(cohorts: str, seed: int) -> str:
+    """A row per bucket, and one more per group and key column: the rows of whoever has most, and of all together."""
     sums = (
-        f"g, j, CASE grouping(b) WHEN 0 THEN b ELSE {BUCKETS} END, CASE grouping(b) WHEN 0 THEN count(key) ELSE 0 END, "
+        f"l, g, j, CASE grouping(b) WHEN 0 THEN b ELSE {BUCKETS} END, "
+        "CASE grouping(b) WHEN 0 THEN count(key) ELSE 0 END, "
         f"coalesce(CASE grouping(b) WHEN 0 THEN sum(pg_catalog.hashtextextended(key, {seed + 1})) "
         "ELSE max(m) FILTER (WHERE key IS NOT NULL) END, 0), "
         f"coalesce(CASE grouping(b) WHEN 0 THEN sum(pg_catalog.hashtextextended(key || ':' || m, {seed + 2})) "
         "ELSE sum(m) FILTER (WHERE key IS NOT NULL) END, 0)"
     )
     bucket = f"pg_catalog.hashtextextended(key, {seed}) & {BUCKETS - 1}"
-    start, end = source.split("{}")
-    sql = (
-        f"{start}{sums} FROM (SELECT g, j, key, m, {bucket} AS b{end} WHERE g <= {MAX_GROUPS + 1}) AS s "
-        "GROUP BY GROUPING SETS ((g, j, b), (g, j))"
+    return (
+        f"SELECT {sums} FROM (SELECT l, g, j, key, m, {bucket} AS b FROM ({cohorts}) AS a WHERE g <= {MAX_GROUPS + 1}) "
+        "AS s GROUP BY GROUPING SETS ((l, g, j, b), (l, g, j))"
     )
-    relations = (relation for one in blocks for relation in one.relations)
-    tables = {relation.index.label for relation in relations if relation.index and relation.keys}
-    return CohortQuery(
-        sql, least, tuple(key.kind for key in block.keys), bool(groups), tuple(sorted(tables)), _steady(inner)
-    )
+
+
+def _common(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(place for place in one if place in other)
+
+
+def cohort_query(leaves: Sequence[Leaf], whole: pb.SelectStmt, least: int, seed: int) -> CohortQuery:
+    """Who stands behind each group.
+
+    Args:
+        leaves: of the statement, before they are guarded.
+        whole: the statement.
+        least: people that a group needs.
+        seed: of the hashes; whoever knows it could make cohorts that look alike.
+    """
+    made = _Made(least, seed)
+    for leaf in leaves:
+        made.add(leaf, whole)
+    grouped = any(not leaf.lone for leaf in leaves)
+    filtered = any(leaf.filters for leaf in leaves)
+    return CohortQuery(" UNION ALL ".join(made.selects), least, tuple(made.levels), grouped, filtered, made.steady)
+
+
+def _around(leaf: pb.SelectStmt, whole: pb.SelectStmt) -> list[pb.Node]:
+    """The WITH queries around it that it names, and those that these name; each behind those that it can name."""
+    known: dict[str, pb.Node] = {}
+    for cte in _ctes(whole):
+        known.setdefault(cte.common_table_expr.ctename, cte)
+    wanted: dict[str, pb.Node] = {}
+
+    def want(message: Message) -> None:
+        for var in _tables(message):
+            cte = known.get(var.relname) if not var.schemaname else None
+            if cte is not None and var.relname not in wanted:
+                wanted[var.relname] = cte
+                want(cte)
+
+    want(leaf)
+    own = {cte.common_table_expr.ctename for cte in leaf.with_clause.ctes}
+    return [cte for name, cte in known.items() if name in wanted and name not in own]
+
+
+def _with(ctes: Sequence[pb.Node]) -> str:
+    """``WITH a AS (...), b AS (...)``."""
+    clause = pb.SelectStmt(op=pb.SETOP_NONE, limit_option=pb.LIMIT_OPTION_DEFAULT)
+    clause.with_clause.ctes.extend(ctes)
+    clause.target_list.add().res_target.val.a_const.ival.ival = 1
+    text: str = deparse(clause)
+    return text.removesuffix("SELECT 1").rstrip()
+
+
+def _ctes(message: Message) -> Iterator[pb.Node]:
+    """All WITH queries, each behind those that it can name."""
+    for node in _every(message):
+        if node.WhichOneof("node") == "common_table_expr":
+            yield from _ctes(node.common_table_expr)
+            yield node
+        else:
+            yield from _ctes(node)
+
+
+def _every(message: Message) -> Iterator[pb.Node]:
+    """The nodes directly inside, WITH first."""
+    found = list(children(message))
+    yield from sorted(found, key=lambda node: node.WhichOneof("node") != "common_table_expr")
+
+
+def _tables(message: Message) -> list[pb.RangeVar]:
+    return [node.range_var for node in inside(message) if node.WhichOneof("node") == "range_var"]
 
 
 def _steady(message: Message) -> bool:

@@ -25,7 +25,7 @@ _COUNT = [pb.Node(string=pb.String(sval="count"))]
 _OPERATORS = TRUTH_VALUES | {"a_expr", "collate_clause", "a_indirection"}
 _BETWEEN = frozenset({pb.AEXPR_BETWEEN, pb.AEXPR_NOT_BETWEEN, pb.AEXPR_BETWEEN_SYM, pb.AEXPR_NOT_BETWEEN_SYM})
 _PRINTED_BARE = {"t": "true", "f": "false"}  # 't'::bool is printed as true, which has another column name
-_WIDENED = {
+WIDENED = {
     "date": {1082, 1114, 1184},
     "timestamp": {1114},
     "int4": {16, 21, 23},
@@ -217,7 +217,7 @@ class Expressions:
             return
         if len(self.refs) == known and self._named == named:
             return
-        widened = inner == "column_ref" and self.refs[-1].type_oid in _WIDENED.get(type_name, ())
+        widened = inner == "column_ref" and self.refs[-1].type_oid in WIDENED.get(type_name, ())
         self.total = self.total and widened and not cast.type_name.typmods
 
     def _collate(self, expr: pb.CollateClause) -> None:

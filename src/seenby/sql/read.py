@@ -55,6 +55,11 @@ class Reader(SelectListReader):
         self.unsteady = self.unsteady or any(outer.looks_inside(block) for block in self.blocks if block.delicate)
         return query
 
+    def cannot_fail(self, node: pb.Node, scope: Scope) -> bool:
+        """Evaluating an expression that was read cannot raise an error. It has no subquery."""
+        self.expressions.read(node, scope, "a statistic")
+        return self.expressions.total
+
     def _check_closed(self) -> None:
         """A closed table is refused whatever is asked of it: its columns where they are named, the rest here."""
         for index in (relation.index for relation in self.relations):

@@ -84,14 +84,9 @@ def statistic(case: Case) -> QueryPlan | None:
     query, reader, answering = case.query, case.reader, case.answering
     if answering.answers is Answers.ROWS:
         return None
-    steady = not reader.unsteady and all(block.exact and not block.lost for block in reader.blocks)
-
-    def total(node: pb.Node) -> bool:
-        reader.expressions.read(node, query.blocks[0].scope, "a statistic")
-        return reader.expressions.total
-
-    why = statistics.why_not(query, reader.blocks, reader.catalog, total)
-    if not why and not steady:
+    finder = statistics.Finder(reader.catalog, reader.cannot_fail)
+    why = finder.why_not(query)
+    if not why and reader.unsteady:
         why = "it does not say whose rows take part"
     if why and answering.answers is Answers.STATISTICS:
         raise Refused(
@@ -100,20 +95,26 @@ def statistic(case: Case) -> QueryPlan | None:
         )
     if why:
         return None
-    block, instead = query.blocks[0], upper(case)
+    for leaf in finder.leaves:
+        leaf.sources.prepare()
+    instead = upper(case)
     assert instead is not None
     least = answering.thresholds.of(instead.classes)
-    behind = cohort.cohort_query(query, reader.blocks, least, answering.seed)
-    conditions = statistics.choosing(reader.blocks, block)
+    behind = cohort.cohort_query(finder.leaves, query.select, least, answering.seed)
+    conditions = statistics.choosing(finder.leaves)
     plan = replace(instead, bound=Bound.STATISTIC, cohort=behind, conditions=conditions)
     if answering.answers is Answers.BOTH:
         return replace(plan, instead=instead)
-    select = cohort.guarded(query, block, least)
-    sql = deparse(select)
-    check_printed(sql, select)
-    left_out = (f"Groups of fewer than {least} people are left out.",) if behind.grouped else ()
-    notices = (*instead.notices, *left_out)
-    return replace(plan, sql=sql, notices=notices)
+    for leaf in finder.leaves:
+        cohort.guard(leaf, least, fenced=leaf.block.select is not query.select)
+    sql = deparse(query.select)
+    check_printed(sql, query.select)
+    left_out = [f"Groups of fewer than {least} people are left out."] if behind.grouped else []
+    if behind.grouped and any(leaf.block.select is not query.select or leaf.has_windows for leaf in finder.leaves):
+        left_out.append("What is computed of groups is computed of those that are not left out.")
+    if behind.filtered:
+        left_out.append(f"A figure with FILTER about fewer than {least} people is NULL.")
+    return replace(plan, sql=sql, notices=(*instead.notices, *left_out))
 
 
 def exact(case: Case) -> QueryPlan | None:

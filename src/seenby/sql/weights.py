@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from seenby.sql.blocks import Query
+from seenby.sql.blocks import Block
 from seenby.sql.scope import Column, Relation
 
 UniqueKeys = Mapping[tuple[str, str], Collection[frozenset[str]]]
@@ -23,32 +23,43 @@ _ALIKE = (frozenset({20, 21, 23}), frozenset({25, 1043}))
 other at most. Not so float8 and int8: many large integers are the same float8."""
 
 
-def multiplies(query: Query, unique: UniqueKeys) -> bool:
-    """``query``: with inner joins only, and without set operations, as are the subqueries in its FROM."""
+def multiplies(block: Block, unique: UniqueKeys) -> bool:
+    """``block``: a statistic's, without set operations in its FROM.
+
+    Functions in FROM are left to the bound on the share of rows (attribute/cohorts.py): how many elements somebody's
+    array has is theirs as the number of their videos is, and a calendar gives all people of a day as many rows.
+    """
     tables = _Tables()
-    if not tables.gather(query):
+    if not tables.gather(block):
         return True
-    return not any(tables.follow_from(first, unique) for first in tables.found)
+    return bool(tables.found) and not any(tables.follow_from(first, unique) for first in tables.found)
+
+
+def is_persons(relation: Relation) -> bool:
+    """A subquery that groups."""
+    query = relation.query
+    return query is not None and query.branches is None and bool(query.blocks[0].gathers)
 
 
 @dataclass(slots=True)
 class _Tables:
-    """The tables of a query and of the subqueries in FROM, and which of their columns are equal."""
+    """The tables of a statistic and of the subqueries in FROM, and which of their columns are equal."""
 
     found: list[Relation] = field(default_factory=list)
     equal: list[tuple[Column, Column]] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
 
-    def gather(self, query: Query) -> bool:
+    def gather(self, block: Block) -> bool:
         """False if it cannot be said how often a row takes part: a WITH query that is read twice is two tables."""
-        if id(query) in self._seen:
+        if id(block) in self._seen:
             return False
-        self._seen.add(id(query))
-        (block,) = query.blocks
+        self._seen.add(id(block))
         for relation in block.relations:
-            if relation.index is not None:
+            if relation.index is not None or is_persons(relation):
                 self.found.append(relation)
-            elif relation.query is None or relation.query.obstacles or not self.gather(relation.query):
+            elif relation.query is None:
+                continue
+            elif relation.query.obstacles or relation.query.branches or not self.gather(relation.query.blocks[0]):
                 return False
         for conjunct in block.conjuncts:
             if conjunct.equal is not None:
@@ -70,24 +81,39 @@ class _Tables:
 
     def _fixed(self, relation: Relation, known: set[int]) -> set[str]:
         """The columns of ``relation`` that are equal to some of ``known`` tables."""
-        assert relation.index is not None
         return {
-            relation.index.original(one)
+            one.name if relation.index is None else relation.index.original(one)
             for one, other in self.equal
             if one.relation is relation and id(other.relation) in known
         }
 
 
 def _keys(relation: Relation, unique: UniqueKeys) -> Collection[frozenset[str]]:
-    assert relation.index is not None
+    if relation.index is None:
+        assert relation.query is not None
+        (below,) = relation.query.blocks
+        if below.gathers == "distinct":
+            return [frozenset(column.name for column in relation.ordered or ())]
+        # What it is grouped by: if all of that is among its columns.
+        shown = [
+            column.name
+            for column in relation.ordered or ()
+            for output in column.sources
+            if output.plain and any(one is source for source in output.sources for one in below.grouped)
+        ]
+        groups = below.select.group_clause
+        return [frozenset(shown)] if len(below.grouped) == len(groups) == len(shown) else []
     view = relation.index.view
     return unique.get((view.schema, view.table), ())
 
 
 def base(column: Column) -> Column | None:
-    """The table's column that ``column`` shows as it is, through whatever subqueries."""
-    if column.shown is not None:
+    """The column that ``column`` shows as it is, through whatever subqueries: a table's, or of a row per person."""
+    relation = column.relation
+    if column.shown is not None or (relation is not None and is_persons(relation)):
         return column
+    if relation is not None and relation.node.WhichOneof("node") == "range_function":
+        return None
     if column.plain and len(column.sources) == 1:
         return base(column.sources[0])
     return None

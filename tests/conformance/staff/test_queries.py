@@ -48,6 +48,10 @@ SMALL_GROUPS = "are left out"
 """The notice of a statistic that has fewer rows than the copy's answer."""
 
 
+COMPUTED = "What is computed of groups"
+"""The notice of a statistic whose numbers differ from the copy's where groups are left out."""
+
+
 @dataclass
 class Outcome:
     query: Query
@@ -127,7 +131,9 @@ def run(served: Served, query: Query, direct: psycopg.Connection[Any], granted: 
     direct.execute(f"SET search_path = {schema}, pg_catalog; SET staff.now = '{now}'".encode())
     there = query.sql.replace("public.", f"{schema}.")
     wanted = direct.execute(there.encode()).fetchall()
-    if bound is EntryBound.STATISTIC and any(SMALL_GROUPS in notice for notice in granted.notices):
+    if bound is EntryBound.STATISTIC and any(COMPUTED in notice for notice in granted.notices):
+        right = len(got) <= len(wanted)  # tests/oracles/test_statistics.py has the numbers
+    elif bound is EntryBound.STATISTIC and any(SMALL_GROUPS in notice for notice in granted.notices):
         right = not Counter(map(_plain, got)) - Counter(map(_plain, wanted))
     else:
         right = same(got, wanted) or tied(there, got, wanted, direct)

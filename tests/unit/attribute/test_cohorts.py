@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seenby.attribute.cohorts import Cohort, Groups, Memory, Row
-from seenby.model.statistic import BUCKETS, MAX_GROUPS
+from seenby.model.statistic import BUCKETS, MAX_GROUPS, Level
 
 LEAST = 10
 
@@ -113,14 +114,20 @@ def test_the_oldest_is_forgotten_first_and_what_is_asked_again_is_the_newest() -
     assert [memory.close([one], LEAST) for one in near] == [True, False, True]
 
 
-def rows(group: int, people: Cohort, column: int = 1) -> list[Row]:
-    """As the cohort query answers; the number of people is in the first bucket's row."""
-    found = [Row(group, column, bucket, 0, *sums) for bucket, sums in people.sums.items()]
-    return [Row(group, column, None, 0, 0, 0), *[row._replace(people=people.people) for row in found[:1]], *found[1:]]
+def rows(group: int, people: Cohort, column: int = 1, level: int = 0) -> list[Row]:
+    """As the cohort query answers; how many people are in which bucket does not matter."""
+    found = [Row(level, group, column, bucket, 1, *sums) for bucket, sums in people.sums.items()]
+    first = [row._replace(people=people.people - len(found) + 1) for row in found[:1]]
+    return [Row(level, group, column, None, 0, 0, 0), *first, *found[1:]]
 
 
-def groups(*answered: list[Row], kinds: tuple[str, ...] = ("account",)) -> Groups:
-    made = Groups(kinds, LEAST)
+GROUPS = Level(("account",), ("accounts",), 0, shown=True)
+TOGETHER = Level(("account",), ("accounts",), 1)
+TWO_KEYS = Level(("account", "account"), ("messages",), 0, shown=True)
+
+
+def groups(*answered: list[Row], levels: tuple[Level, ...] = (GROUPS, TOGETHER)) -> Groups:
+    made = Groups(levels, LEAST)
     for group in answered:
         for row in group:
             made.add(row)
@@ -129,31 +136,57 @@ def groups(*answered: list[Row], kinds: tuple[str, ...] = ("account",)) -> Group
 
 def test_groups_that_are_large_enough() -> None:
     large, small = cohort(range(20)), cohort(range(100, 109))
-    found = groups(rows(0, large), rows(1, large), rows(2, small))
+    found = groups(rows(1, large, level=1), rows(1, large), rows(2, small))
     assert (found.shown, found.all_large, found.people) == (True, False, 20)
     assert len(list(found.cohorts())) == 2, "the large one, and all large ones together"
     assert not groups(rows(1, small)).shown
     assert not groups().all_large, "of nobody there is no statistic"
+    assert not groups(rows(1, large, level=1)).shown, "no figure is about what groups are together"
+
+
+def test_a_figure_without_groups_needs_enough_people_itself() -> None:
+    levels = (GROUPS, replace(GROUPS, lone=True))
+    large, small = cohort(range(20)), cohort(range(9))
+    assert groups(rows(1, small), rows(1, large, level=1), levels=levels).complete
+    assert not groups(rows(1, large), rows(1, small, level=1), levels=levels).complete
+    assert not groups(rows(1, large), levels=levels).complete, "nobody is too few"
 
 
 def test_every_key_column_needs_enough_people() -> None:
     """A hundred people who wrote to one: the one is told about."""
-    found = groups(rows(1, cohort(range(100))), rows(1, cohort([7]), column=2), kinds=("account", "account"))
+    found = groups(rows(1, cohort(range(100))), rows(1, cohort([7]), column=2), levels=(TWO_KEYS,))
     assert not found.shown
-    empty = groups(rows(1, cohort(range(100))), [Row(1, 2, None, 0, 0, 0)], kinds=("account", "account"))
+    empty = groups(rows(1, cohort(range(100))), [Row(0, 1, 2, None, 0, 0, 0)], levels=(TWO_KEYS,))
     assert not empty.shown
 
 
 def test_nobody_has_more_than_a_third_of_the_rows() -> None:
-    def weighed(group: int, most: int, every: int, people: int = 20) -> bool:
-        return groups(rows(group, cohort(range(people))), [Row(group, 1, BUCKETS, 0, most, every)]).heavy
+    def weighed(most: int, every: int, people: int = 20, level: Level = GROUPS) -> bool:
+        return groups(rows(1, cohort(range(people))), [Row(0, 1, 1, BUCKETS, 0, most, every)], levels=(level,)).heavy
 
-    assert not weighed(1, 10, 30)
-    assert weighed(1, 10, 29)
-    assert weighed(0, 10, 29)
-    assert not weighed(1, 10, 12, people=9), "of too few people no figure is shown anyway"
+    assert not weighed(10, 30)
+    assert weighed(10, 29)
+    assert not weighed(10, 12, people=9), "of too few people no figure is shown anyway"
+    assert not weighed(10, 12, level=replace(GROUPS, weighed=False)), "who counts once weighs no more than others"
+    assert not weighed(10, 12, level=TOGETHER)
+
+
+@pytest.mark.parametrize(("fewer", "near"), [(0, False), (1, True), (9, True), (40, False)])
+def test_two_figures_of_one_statistic(fewer: int, *, near: bool) -> None:
+    """A group, and what a FILTER leaves of it."""
+    levels = (GROUPS, replace(GROUPS, filtered=True))
+    every, some = cohort(range(100)), cohort(range(100 - fewer))
+    assert groups(rows(1, every), rows(1, some, level=1), levels=levels).near is near
+    assert not groups(rows(1, every), rows(2, some, level=1), levels=levels).near, "of other groups"
+    assert not groups(rows(1, every), rows(1, some, level=1), levels=(GROUPS, TOGETHER)).near, "of other places"
+
+
+def test_two_sides_of_an_outer_join() -> None:
+    sides = (rows(1, cohort(range(100))), rows(1, cohort(range(99)), column=2))
+    assert groups(*sides, levels=(replace(TWO_KEYS, optional=frozenset({2})),)).near
+    assert not groups(*sides, levels=(TWO_KEYS,)).near, "senders and recipients are not each other's rest"
 
 
 def test_too_many_groups() -> None:
-    assert not groups([Row(MAX_GROUPS, 1, None, 0, 0, 0)]).too_many
-    assert groups([Row(MAX_GROUPS + 1, 1, None, 0, 0, 0)]).too_many
+    assert not groups([Row(0, MAX_GROUPS, 1, None, 0, 0, 0)]).too_many
+    assert groups([Row(0, MAX_GROUPS + 1, 1, None, 0, 0, 0)]).too_many

@@ -95,7 +95,8 @@ CATALOG = Catalog(
     functions=_words(
         "count sum max min avg string_agg array_agg row_number rank lag abs round lower upper length btrim substring "
         "position extract date_trunc date_part timezone coalesce now concat left right greatest format generate_series "
-        "unnest md5 make_interval replace starts_with bool_or percentile_cont current_database version trim"
+        "unnest md5 make_interval replace starts_with bool_or percentile_cont current_database version trim "
+        "width_bucket age"
     ),
     aggregates=_words("count sum max min avg string_agg array_agg bool_or percentile_cont"),
     windows=_words("row_number rank lag"),
