@@ -40,6 +40,17 @@ def test_silent_after_attaching_again(attacked: Attacked) -> None:
         assert connection.execute(f"SELECT 1 FROM {attacked.view(REGION, 'accounts')} LIMIT 1").fetchone()
 
 
+def test_silent_about_a_schema_that_the_guard_may_not_use(attacked: Attacked) -> None:
+    """As every schema but public is, until somebody opens it: the scan looks at the catalogue alone."""
+    with attacked.superuser() as superuser:
+        superuser.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
+        try:
+            findings = scan(attacked)
+        finally:
+            superuser.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
+    assert findings == []
+
+
 HOLES: tuple[tuple[str, str, str], ...] = (
     ("GRANT SELECT ON accounts TO PUBLIC", "REVOKE ALL ON accounts FROM PUBLIC", "relation: public.accounts"),
     ("GRANT SELECT (phone) ON accounts TO PUBLIC", "REVOKE ALL (phone) ON accounts FROM PUBLIC", "public.accounts"),

@@ -14,7 +14,7 @@ def named_rows(table: MappedTable, datamap: DataMap) -> dict[str, str]:
         return {}
     found = {column: _written(table.name, column) for column in _unique(table, datamap)}
     (owner,) = table.owners
-    if owner.hops and owner.hops[0].when is None:
+    if owner.hops and owner.hops[0].when is None and not owner.hops[0].more:
         hop = owner.hops[0]
         if len(datamap.tables[hop.table].owners) == 1:
             found[hop.column] = _written(hop.table, hop.target)
@@ -28,7 +28,7 @@ def _unique(table: MappedTable, datamap: DataMap) -> set[str]:
         for other in datamap.tables.values()
         for owner in other.owners
         for hop in owner.hops
-        if hop.table == table.name
+        if hop.table == table.name and not hop.more
     }
     return targets | (set(table.key) if len(table.key) == 1 else set())
 

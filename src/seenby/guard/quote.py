@@ -30,3 +30,11 @@ def literal(text: str) -> str:
 def literals(texts: Iterable[str]) -> str:
     """``'eu', 'us'``."""
     return ", ".join(literal(text) for text in texts)
+
+
+def relation_oid(schema: str, name: str) -> str:
+    """The oid of a relation, NULL if it is not there. Unlike to_regclass it needs no USAGE on the schema."""
+    return (
+        "(SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        f" WHERE n.nspname = {literal(schema)} AND c.relname = {literal(name)})"
+    )

@@ -108,8 +108,7 @@ class Rows:
             driver = drives[0]
             lines.append(self._people(driver))
         elif drives:
-            # A table without a key: where the row lies says which one it is, within one statement.
-            keys = [ident(column) for column in self.table.key] or ["tableoid", "ctid"]
+            keys = self._names_row()
             same = " AND ".join(f"{BASE}.{key} = c.{key}" for key in keys)
             picked = ", ".join(f"{BASE}.{key}" for key in keys)
             branches = "\n  UNION\n  ".join(self._branch(picked, base, drive) for drive in drives)
@@ -123,6 +122,14 @@ class Rows:
         if len(self.owners) == 1:
             return self.owners[0].in_regions(regions)
         return any_of(*(owner.in_scope(regions) for owner in self.owners))
+
+    def _names_row(self) -> list[str]:
+        """The columns by which a row is found again. Without a key, or where parts of it may be NULL and so equal to
+        nothing, it is where the row lies, which holds within one statement."""
+        columns = self._facts.tables[self.table.name].columns
+        if self.table.key and all(columns[name].not_null for name in self.table.key):
+            return [ident(name) for name in self.table.key]
+        return ["tableoid", "ctid"]
 
     @property
     def drives(self) -> tuple[Owner, ...]:
@@ -226,15 +233,22 @@ class Joins:
     def add(self, alias: str, hop: Hop, outer: bool) -> str:
         """Joins along one hop from ``alias``; returns the new alias. Inner wins where both are asked for."""
         made = self._steps.setdefault((alias, hop), f"o{len(self._steps) + 1}")
+        table = self._base if alias == BASE else self._joins[alias].table
         outer = outer and (made not in self._joins or self._joins[made].outer)
         on = " AND ".join(
-            f"{made}.{ident(target)} = {alias}.{ident(column)}"
+            f"{made}.{ident(target)} = {alias}.{ident(column)}{self._collation(table, column, hop.table, target)}"
             for column, target in zip(hop.columns, hop.targets, strict=True)
         )
         if hop.when:
             on += f" AND {alias}.{ident(hop.when[0])} = {literal(hop.when[1])}"
         self._joins[made] = _Join(hop.table, hop.target, on, outer)
         return made
+
+    def _collation(self, table: TableName, column: str, other: TableName, target: str) -> str:
+        """Which one counts where two columns are declared with different ones, as in a foreign key: the target's."""
+        own = self._facts.tables[table].columns[column].collation
+        theirs = self._facts.tables[other].columns[target].collation
+        return f" COLLATE {theirs}" if own and theirs and own != theirs else ""
 
     def follow(self, hops: tuple[Hop, ...], outer: bool) -> tuple[str, TableName, list[str]]:
         """Joins along a path. Returns the last alias, its table, and the conditions "a reference is NULL here"."""

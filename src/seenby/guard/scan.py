@@ -13,7 +13,7 @@ from seenby.errors import ConfigError
 from seenby.guard import names
 from seenby.guard.attach import FIRST_USER_OID
 from seenby.guard.functions import taken_from_public
-from seenby.guard.quote import literal, qualified
+from seenby.guard.quote import literals, qualified
 from seenby.guard.writable import findings_sql
 
 
@@ -44,13 +44,16 @@ def refuse_findings(findings: list[Finding]) -> None:
 
 def scan_sql(datamap: DataMap) -> str:
     """Rows (what, name, fix), ordered. Runs as seenby_guard; reads catalogs only (3 to 10 ms)."""
-    mapped = ", ".join(f"({literal(qualified(*name))})" for name in sorted(datamap.tables))
+    mapped = ", ".join(f"({literals((*name, qualified(*name)))})" for name in sorted(datamap.tables))
     everybody = f"'{names.GRANTS}'"
     writable = findings_sql(datamap)
     more = f"UNION ALL\nSELECT * FROM ({writable}) writable (what, name, fix)" if writable else ""
     user_made = f"c.oid >= {FIRST_USER_OID} AND n.nspname <> 'seenby_catalog'"
     return f"""
-WITH mapped AS (SELECT to_regclass(name) AS oid, name FROM (VALUES {mapped}) v (name)),
+WITH mapped AS (SELECT c.oid, v.name FROM (VALUES {mapped}) v (nspname, relname, name)
+                -- Not to_regclass: it fails without USAGE on the schema, which the guard does not need.
+                LEFT JOIN pg_namespace n USING (nspname)
+                LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = v.relname),
 ours AS (SELECT oid, rolname FROM pg_roles
          WHERE starts_with(rolname, '{names.GRANT_PREFIX}') OR starts_with(rolname, '{names.SHAPE_PREFIX}'))
 SELECT 'everybody may read or change a relation' AS what, c.oid::regclass::text AS name,

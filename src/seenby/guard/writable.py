@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from seenby.datamap import DataMap, MappedTable
 from seenby.guard import names
-from seenby.guard.quote import ident, literal, qualified
+from seenby.guard.quote import ident, literal, qualified, relation_oid
 
 
 def writable_sql(datamap: DataMap) -> str:
@@ -51,7 +51,7 @@ def findings_sql(datamap: DataMap) -> str:
     """For the scan: SELECTs of (what, name, fix), joined by UNION ALL; "" if staff can change nothing."""
     columns, deletes, inserts, accepted, ways = [], [], [], [], []
     for table in _tables(datamap):
-        staff, name = table.staff, literal(qualified(*table.name))
+        staff, name = table.staff, relation_oid(*table.name)
         assert staff is not None
         columns += [f"({name}, 'UPDATE', {literal(column)})" for column in staff.update]
         columns += [f"({name}, 'INSERT', {literal(column)})" for column in (*staff.insert, *staff.forced)]
@@ -61,20 +61,20 @@ def findings_sql(datamap: DataMap) -> str:
         for owner in table.owners:
             first, leads = (owner.hops[0].column, owner.hops[0].table) if owner.hops else (owner.column, None)
             target = leads or datamap.kinds[owner.kind].table
-            ways.append(f"({name}, {literal(first)}, {literal(qualified(*target))})")
+            ways.append(f"({name}, {literal(first)}, {relation_oid(*target)})")
     if not columns and not deletes:
         return ""
-    nobody = [f"({literal(qualified(*name))})" for name, table in datamap.tables.items() if table.nobody]
+    nobody = [f"({relation_oid(*name)})" for name, table in datamap.tables.items() if table.nobody]
     return f"""
-WITH cols AS (SELECT to_regclass(v.name)::oid AS oid, v.action, v.col
+WITH cols AS (SELECT v.name::oid AS oid, v.action, v.col
               FROM ({_values(columns, 3)}) v (name, action, col)),
-dels AS (SELECT to_regclass(v.name)::oid AS oid FROM ({_values(deletes, 1)}) v (name)),
-inss AS (SELECT to_regclass(v.name)::oid AS oid FROM ({_values(inserts, 1)}) v (name)),
+dels AS (SELECT v.name::oid AS oid FROM ({_values(deletes, 1)}) v (name)),
+inss AS (SELECT v.name::oid AS oid FROM ({_values(inserts, 1)}) v (name)),
 tabs AS (SELECT oid FROM cols UNION SELECT oid FROM dels),
-accepted AS (SELECT to_regclass(v.name)::oid AS oid, v.tg FROM ({_values(accepted, 2)}) v (name, tg)),
-ways AS (SELECT to_regclass(v.name)::oid AS oid, v.col, to_regclass(v.target)::oid AS target
+accepted AS (SELECT v.name::oid AS oid, v.tg FROM ({_values(accepted, 2)}) v (name, tg)),
+ways AS (SELECT v.name::oid AS oid, v.col, v.target::oid AS target
          FROM ({_values(ways, 3)}) v (name, col, target)),
-nobody AS (SELECT to_regclass(v.name)::oid AS oid FROM ({_values(nobody, 1)}) v (name)),
+nobody AS (SELECT v.name::oid AS oid FROM ({_values(nobody, 1)}) v (name)),
 held AS (SELECT c.oid, a.privilege_type, NULL::text AS col FROM pg_class c, aclexplode(c.relacl) a
          WHERE a.grantee = '{names.WRITER}'::regrole AND c.relkind <> 'S'
          UNION ALL

@@ -116,14 +116,15 @@ class UserDatabase:
             return await self._findings(connection, self._datamap)
 
     async def person_facts(self, people: Collection[Person]) -> dict[Person, PersonFacts]:
-        """Home region and flags of people; who does not exist is not in the answer. Read as seenby_owner."""
+        """Home region and flags of people; who does not exist is not in the answer. Read as seenby_owner.
+
+        Somebody without an account is there when they are mentioned; with several home regions they have none.
+        """
         found: dict[Person, PersonFacts] = {}
         async with self._session() as connection, self._as_owner(connection):
             for kind in {person.kind for person in people} & self._datamap.kinds.keys():
                 mapped = self._datamap.kinds[kind]
                 keys = [person.key for person in people if person.kind == kind]
-                if not mapped.account:
-                    continue
                 region = home_region(mapped, self._known_facts, "p")
                 flags = [
                     f"coalesce({ident(flag)}, false)" if flag else "false"
@@ -133,13 +134,15 @@ class UserDatabase:
                 base_type = self._known_facts.tables[mapped.table].columns[mapped.key].base_type
                 rows = await _rows(
                     connection,
-                    f"SELECT {ident(mapped.key)}::text, {region}, {', '.join(flags)} FROM {qualified(*mapped.table)} p"
+                    f"SELECT DISTINCT {ident(mapped.key)}::text, {region}, {', '.join(flags)}"
+                    f" FROM {qualified(*mapped.table)} p"
                     f" WHERE {ident(mapped.key)} = ANY (ARRAY[{literals(keys)}]::text[]::{base_type}[])",
                 )
-                found |= {
-                    Person(kind, key): PersonFacts(where, protected, employee)
-                    for key, where, protected, employee in rows
-                }
+                for key, where, protected, employee in rows:
+                    person = Person(kind, key)
+                    other = found.get(person)
+                    same = other is None or other.region == where
+                    found[person] = PersonFacts(where if same else None, protected, employee)
         return found
 
     @asynccontextmanager

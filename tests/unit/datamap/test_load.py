@@ -103,6 +103,8 @@ def test_columns_that_name_a_row_of_one_person() -> None:
     assert rows("logins") == {"id": "public.logins.id", "device_id": "public.devices.id"}
     assert rows("messages") == {}, "two people own each row"
     assert rows("sounds") == {}
+    made = load(EXAMPLE.replace('"device_id -> devices.id"', '"device_id, version -> devices.id, revision"'))
+    assert rows("logins") == {"id": "public.logins.id"}, "one column of a key of two names no row"
 
 
 def test_another_schema() -> None:
