@@ -13,6 +13,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -340,8 +341,119 @@ def labels() -> dict[str, Any]:
     }
 
 
+def reports() -> list[dict[str, Any]]:
+    """docs/formats/reports.md: a log by the kinds of its entries, a byte each, and the reports that stand in it."""
+    names = {
+        0x01: "log started",
+        0x20: "query",
+        0x21: "person",
+        0x30: "person enrolled",
+        0x40: "daily report",
+        0x41: "seal",
+    }
+    key = Ed25519PrivateKey.from_private_bytes(fill(0x01))
+    log = key.public_key().public_bytes_raw()
+
+    def canonical(value: object) -> bytes:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    # Entry 0; an enrolment of 12; two queries, of 12 and 11 people; a seal: 40 entries. The report. A seal. The next.
+    kinds = b"\x01\x30" + b"\x21" * 12 + b"\x20" + b"\x21" * 12 + b"\x20" + b"\x21" * 11 + b"\x41"
+    kinds += b"\x40\x41" + b"\x40\x41"
+    first, last = 39, 41
+
+    def report(date: str, begin: int, end: int, cells: list[Any] | None = None, **other: Any) -> dict[str, Any]:
+        counts: dict[str, int] = {}
+        for kind in kinds[begin:end]:
+            counts[names[kind]] = counts.get(names[kind], 0) + 1
+        document = {
+            "cells": cells or [],
+            "counts": counts,
+            "date": date,
+            "from": begin,
+            "region": "eu",
+            "to": end,
+            "v": 1,
+        }
+        return {**document, **other}
+
+    def cell(by: str, what: str, count: int) -> dict[str, Any]:
+        return {"by": by, "count": count, "what": what}
+
+    def entry(document: bytes, epoch: int, day: int) -> str:
+        digest = hashlib.sha256(document).hexdigest()
+        signature = key.sign(f"seenby/report/v1\neu\n{epoch}\n{day}\n{digest}\n".encode())
+        body = struct.pack(">IBH", epoch, day, len(document)) + document + hashlib.sha256(log).digest()[:8] + signature
+        return (b"\x01\x40" + body).hex()
+
+    support, research = cell("purpose", "support", 12), cell("purpose", "research", 11)
+    ireland = cell("country", "IE", 23)
+    one = canonical(report("2026-11-30", 0, 39, [ireland, research, support]))
+    two = canonical(report("2026-12-01", 39, 41))
+    empty = canonical(report("2026-12-01", 39, 39))
+    good = entry(one, 202612, 30)
+
+    def case(name: str, fault: str, *found: tuple[int, str]) -> dict[str, Any]:
+        return {"name": name, "fault": fault, "reports": [{"index": at, "entry": data} for at, data in found]}
+
+    def single(name: str, fault: str, document: Any, epoch: int = 202612, day: int = 30) -> dict[str, Any]:
+        data = document if isinstance(document, bytes) else canonical(document)
+        return case(name, fault, (first, entry(data, epoch, day)))
+
+    def second(name: str, fault: str, document: Any, day: int) -> dict[str, Any]:
+        return case(name, fault, (first, good), (last, entry(canonical(document), 202612, day)))
+
+    honest = report("2026-11-30", 0, 39)
+    return [
+        {"kinds": kinds.hex(), "region": "eu", "log": log.hex()},
+        case("two days, over the turn of a month", "", (first, good), (last, entry(two, 202612, 1))),
+        case("a day on which nothing happened", "", (first, good), (last, entry(empty, 202612, 1))),
+        case("confirmed", "", (first, good), (last, good)),
+        single("written in its own month", "", honest, 202611),
+        single("a small cell", "has a cell of 9", report("2026-11-30", 0, 39, [cell("purpose", "support", 9)])),
+        single(
+            "too little left out", "leaves out 3 accesses by country", {**honest, "cells": [cell("country", "IE", 20)]}
+        ),
+        single(
+            "more accesses than there are",
+            "counts 24 accesses by country",
+            {**honest, "cells": [cell("country", "IE", 24)]},
+        ),
+        single("cells in another order", "another order", {**honest, "cells": [support, research]}),
+        single("a cell twice", "or one of them twice", {**honest, "cells": [research, research]}),
+        single("another sort of cells", "nobody counts by", {**honest, "cells": [cell("name", "sam", 23)]}),
+        single(
+            "a query less",
+            "counts 1 of 'query' in entries 0 to 38, where 2 stand",
+            {**honest, "counts": {**honest["counts"], "query": 1}},
+        ),
+        single("a kind that nobody knows", "counts 1 of 'look'", {**honest, "counts": {**honest["counts"], "look": 1}}),
+        single(
+            "a number that is none", "not names with numbers", {**honest, "counts": {**honest["counts"], "query": True}}
+        ),
+        single("an entry less", "in entries 0 to 37, where", {**honest, "to": 38}),
+        single("more entries than there are", "which do not all stand before it", {**honest, "to": 40}),
+        single("not from the beginning", "nobody counted those from 0 on", report("2026-11-30", 1, 39)),
+        single("another region", "says that its region is 'us'", {**honest, "region": "us"}),
+        single("another day in the entry", "stands in an entry of day 29", honest, 202612, 29),
+        single("a month too early", "in 202610", honest, 202610),
+        single("no day", "which is no day", {**honest, "date": "2026-11-31"}, 202612, 31),
+        single("a day in another spelling", "which is no day", {**honest, "date": "20261130"}),
+        single("another version", "v is not an integer from 1 to 1", {**honest, "v": 2}),
+        single("a member more", "unknown member 'note'", {**honest, "note": ""}),
+        single("a member less", "lacks the member 'cells'", {k: v for k, v in honest.items() if k != "cells"}),
+        single("with spaces", "is not canonical JSON", json.dumps(honest, sort_keys=True).encode()),
+        second("a day left out", "leaves a day out", report("2026-12-02", 39, 41), 2),
+        second("the same day, otherwise", "comes behind the report of 2026-11-30", report("2026-11-30", 39, 41), 30),
+        second("an earlier day", "comes behind the report of 2026-11-30", report("2026-11-29", 39, 41), 29),
+        second("counted twice", "counts from entry 38 on", report("2026-12-01", 38, 41), 1),
+        second("not counted at all", "counts from entry 40 on", report("2026-12-01", 40, 41), 1),
+    ]
+
+
 def main() -> None:
-    for name, value in (("entries", entries()), ("records", records()), ("labels", labels())):
+    made = (("entries", entries()), ("records", records()), ("labels", labels()), ("reports", reports()))
+    for name, value in made:
         (HERE / f"{name}.json").write_text(json.dumps(value, indent=1) + "\n")
 
 
