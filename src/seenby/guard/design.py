@@ -243,7 +243,9 @@ def _view(
     keys, outputs = [], [f"{column.sql} AS {ident(column.view_column.name)}" for column in columns]
     for number, owner in enumerate(rows.owners, start=1):
         pins = owner.path.column if not owner.path.hops and owner.path.column in revealed else ""
-        key = KeyColumn(f"{KEY_PREFIX}{number}", owner.path.kind, pins)
+        kind = datamap.kinds[owner.path.kind]
+        lists = kind.account and not owner.path.hops and (table.name, owner.path.column) == (kind.table, kind.key)
+        key = KeyColumn(f"{KEY_PREFIX}{number}", owner.path.kind, pins, lists)
         keys.append(key)
         outputs.append(f"{owner.key} AS {ident(key.name)}")
     fence_sql = "\nOFFSET 0" if rows.drives else ""

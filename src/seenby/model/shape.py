@@ -33,12 +33,13 @@ class KeyColumn:
     """A hidden column at the end of a view: the key of a person that the row belongs to, cast to text.
 
     ``pins`` names the visible column that holds the same key, if there is one: a predicate ``pins = constant``
-    pins the person.
+    pins the person. ``lists``: this is the table where such people are listed, each in one row.
     """
 
     name: str  # "seenby$1"
     kind: str  # "account"
     pins: str = ""
+    lists: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class FromReader(ABC):
     expressions: Expressions
 
     def __init__(self, views: Views | None) -> None:
-        self._views = views
+        self.views = views
         self.relations: list[Relation] = []
 
     @abstractmethod
@@ -91,14 +91,14 @@ class FromReader(ABC):
             relation = _copied(alias or var.relname, bit, node, cte.query, cte.outputs, cte.keys, names)
             relation.query, relation.own = (None, cte.query) if cte.own else (cte.query, None)
             return relation
-        if self._views is None:
+        if self.views is None:
             raise NoGrant(
                 f"no grant is active, so table {var.relname} is closed",
                 hint="ask for one: seenby grant request --help",
             )
         if not var.inh:
             raise Unsupported("FROM ONLY is not used here", hint="leave ONLY out")
-        index = self._views.of(var.schemaname, var.relname)
+        index = self.views.of(var.schemaname, var.relname)
         view = index.view
         relation = Relation(alias or var.relname, bit, node, index, "" if alias else view.schema)
         relation.keys = [Key(key.kind, relation, key.name, [relation.uses]) for key in view.keys]

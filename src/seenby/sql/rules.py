@@ -201,7 +201,7 @@ def _plan(
         pinned=any(one.pins for block in case.reader.blocks for one in block.conjuncts),
         several=any(one.pins_several for block in case.reader.blocks for one in block.conjuncts),
         agreed=any(one.settled for one in case.reader.queries if one is not case.query),
-        examined=examined(case.reader.blocks, case.cap),
+        examined=examined(case.reader.blocks, case.reader.views, case.cap),
         parameters=case.reader.expressions.parameters,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from seenby.errors import Refused, UnknownTable
-from seenby.model.shape import Catalog, Shape, ShapeView
+from seenby.model.shape import Catalog, KeyColumn, Shape, ShapeView
 from seenby.sql.refused import given, unmapped_table
 from seenby.sql.scope import ViewIndex
 
@@ -43,6 +43,14 @@ class Views:
         near = get_close_matches(written, sorted(known), 1, 0.6)
         hint = f"did you mean {near[0]}?" if near else r"\dt lists the tables that this grant shows"
         raise UnknownTable(f'relation "{written}" does not exist', hint=hint)
+
+    def lists(self, kind: str) -> tuple[ShapeView, KeyColumn] | None:
+        """Where such people are listed, if the grant shows that table and its key."""
+        for view in self.shape.views.values():
+            for key in view.keys:
+                if key.kind == kind and key.lists and key.pins:
+                    return view, key
+        return None
 
     def _closed(self, schema: str, table: str) -> ShapeView | None:
         columns = self.shape.closed.get((schema, table))

@@ -108,7 +108,7 @@ def _change(
         hidden += [_as_text(relation.alias, name) for name in read.row]
     made.returning_clause.exprs.extend([*hidden, *read.returning])
     named = [target.res_target.name for target in targets]
-    return replace(read.plan(action, print_checked(node), named), examined=_examined(read.query.blocks[0]))
+    return replace(read.plan(action, print_checked(node), named), examined=_examined(read.query.blocks[0], views))
 
 
 def _targets(update: pb.UpdateStmt, index: ViewIndex, writes: ViewWrites) -> list[pb.Node]:
@@ -144,7 +144,7 @@ def _pinned(conjuncts: Iterable[Conjunct], writes: ViewWrites, view: ShapeView) 
     return fixed >= set(writes.key) or any(key.pins in fixed for key in view.keys if key.pins)
 
 
-def _examined(block: Block) -> str | None:
+def _examined(block: Block, views: Views) -> str | None:
     """Who is asked about if no row fits. None: anybody.
 
     Of a list only those are found who have rows in this table, and a row of several people tells about each of them.
@@ -152,7 +152,7 @@ def _examined(block: Block) -> str | None:
     pins = [one.node.a_expr.kind for one in block.conjuncts if one.pins is not None and one.node is not None]
     if len(block.relations[0].keys) != 1 or any(kind != pb.AEXPR_OP for kind in pins):
         return None
-    return examined([block], 1000)  # more are in no grant that may change rows
+    return examined([block], views, 1000)  # more are in no grant that may change rows
 
 
 def _fixed(conjunct: Conjunct) -> str:

@@ -24,7 +24,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 import structlog
 
@@ -130,8 +130,8 @@ class Apart:
         self._end()
 
 
-def _read(file: BinaryIO | object, count: int) -> bytes:
-    data: bytes = file.read(count)  # type: ignore[attr-defined]  # IO[bytes]
+def _read(file: IO[bytes], count: int) -> bytes:
+    data = file.read(count)
     if len(data) != count:
         raise EOFError
     return data

@@ -27,6 +27,7 @@ from seenby.stores.apart import Apart, IntegratingLock
 from seenby.stores.auditors import Auditors, RecordKeys
 from seenby.stores.erasing import Leaving
 from seenby.stores.grouping import Done, GroupWriter, Queued
+from seenby.stores.integrate import Head
 from seenby.stores.journal import encode_record
 from seenby.stores.keystore import KeyStore
 from seenby.stores.layout import seal_mark
@@ -171,7 +172,7 @@ class Ledger:
             self.region, self._keystore, clock, keys, opened.state, opened.integrator.epoch, opened.epoch_key
         )
         self._sealer.integrated(opened.size)
-        advance = opened.integrator.advance
+        advance: Callable[[int], Head] = opened.integrator.advance
         if apart:  # from here on nobody writes tiles and state in this process
             self._apart = Apart(self.directory, self._integrating)
             advance = self._apart.advance

@@ -79,7 +79,7 @@ def test_reveal_mask_refuse() -> None:
     shown = (Treatment.REVEAL, False)
     assert treatments(found) == {"id": shown, "phone": shown, "email": shown}
     assert found.refused == (("region", None), ("card", DataClass.PAYMENT), ("added", None))
-    assert found.keys == (KeyColumn("seenby$1", "account", pins="id"),)
+    assert found.keys == (KeyColumn("seenby$1", "account", pins="id", lists=True),)
     assert treatments(view({"content": ("eu",)}))["phone"] == (Treatment.MASK, False)
 
 

@@ -128,7 +128,9 @@ def test_whatever_stands_in_a_text_there_is_a_plan(chunk: int) -> None:
     [
         (
             "SELECT id FROM devices d WHERE account_id = 5 AND model LIKE 'A%'",
-            """SELECT 'account'::text, d."seenby$1" FROM seenby_v.devices d WHERE d.account_id = 5""",
+            """SELECT 'account'::text, d."seenby$1" FROM seenby_v.devices d WHERE d.account_id = 5 UNION ALL """
+            """SELECT 'account'::text, "seenby$p"."seenby$1" FROM seenby_v.accounts "seenby$p" """
+            """WHERE "seenby$p".id = 5""",
         ),
         (
             "SELECT count(*) FROM accounts WHERE id IN (5, 6) AND home = $1",

@@ -36,7 +36,7 @@ VIEWS = [
             _column("coins", "integer"),
             _column("joined", "timestamp with time zone"),
         ],
-        KeyColumn("seenby$1", "account", "id"),
+        KeyColumn("seenby$1", "account", "id", lists=True),
         card=DataClass.PAYMENT,
         note=None,
     ),
