@@ -197,7 +197,7 @@ def test_a_pipeline_of_queries_ends_at_the_cap(served: Served) -> None:
 
 @pytest.fixture
 def analyst(served: Served) -> Iterator[Connection]:
-    served.region.gateway.grants._cohorts.pop("lena.koch", None)  # type: ignore[attr-defined]
+    served.region.gateway.grants._remembered._memories.pop("lena.koch", None)  # type: ignore[attr-defined]
     figures = served.grant("lena.koch", *((one, ("eu", "us")) for one in CLASSES), answers="statistics")
     with served.connect("lena.koch", figures) as connection:
         yield connection

@@ -13,6 +13,7 @@ import pytest
 from seenby.model.disclosure import EntryBound, QueryDisclosure, RefusedAttempt
 from seenby.stores.grouping import Done
 from seenby.stores.ledger import Item
+from seenby.stores.remembered import Remembered
 from tests.fixtures.gateway import CLASSES, Served
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("served")]
@@ -37,7 +38,7 @@ def recorded(served: Served) -> Iterator[list[Item]]:
 
 def grant(served: Served, name: str, answers: str = "statistics", **changes: Any) -> str:
     """Everything that is about people, of a principal who has asked nothing yet: each test has its own."""
-    served.region.gateway.grants._cohorts.pop(name, None)  # type: ignore[attr-defined]
+    served.region.gateway.grants._remembered._memories.pop(name, None)  # type: ignore[attr-defined]
     return served.grant(name, *((one, ("eu", "us")) for one in CLASSES), answers=answers, **changes)
 
 
@@ -258,6 +259,32 @@ def test_all_grants_of_one_principal_are_held_together_and_others_are_not(served
         rows(connection, without)
     with served.connect("wei.chen", other) as connection:
         assert rows(connection, without)
+
+
+def test_what_was_told_before_a_restart_is_compared_with_afterwards(served: Served) -> None:
+    """The memory that a new process reads is the one that this one wrote."""
+    [(one,)] = real(served, "SELECT min(id) FROM accounts")
+    mine = grant(served, "lena.koch")
+    with served.connect("lena.koch", mine) as connection:
+        rows(connection, "SELECT sum(length(handle)) FROM accounts")
+    book = served.region.gateway.grants
+    secret = (served.config.keys_dir / "gateway.secret").read_bytes()
+    book._remembered = Remembered(served.config.state / "statistics.log", secret, served.clock)  # type: ignore[attr-defined]
+    book._accesses.clear()  # type: ignore[attr-defined]
+    with (
+        served.connect("lena.koch", mine) as connection,
+        pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="differ by fewer than 10 people"),
+    ):
+        rows(connection, f"SELECT sum(length(handle)) FROM accounts WHERE id <> {one}")
+
+
+def test_a_figure_that_cannot_be_remembered_is_not_shown(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered = served.region.gateway.grants._remembered  # type: ignore[attr-defined]
+    with served.connect("lena.koch", grant(served, "lena.koch")) as connection, recorded(served) as items:
+        monkeypatch.setattr(remembered, "_path", served.config.state / "no" / "statistics.log")
+        with pytest.raises(psycopg.OperationalError, match="cannot be kept"):
+            rows(connection, "SELECT count(*) FROM accounts")
+    assert queries(items) == []
 
 
 def test_ten_refusals_of_this_kind_end_the_grant(served: Served) -> None:

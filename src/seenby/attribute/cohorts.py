@@ -17,7 +17,7 @@ second sum, of each key with its number of rows, is compared in the same way.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import NamedTuple
@@ -36,15 +36,56 @@ Sums = dict[int, tuple[int, int]]
 class Cohort:
     """The people of one kind behind one group under one key column.
 
-    ``tables``: those with people that were read. ``asked``: what chose the people; equal for two cohorts between which
-    only the data can have changed. None: nobody knows.
+    ``tables``: those with people that were read. ``asked``: a digest of what chose the people; equal for two cohorts
+    between which only the data can have changed. Empty: nobody knows. ``at``: Unix seconds when it was told.
     """
 
     kind: str
     tables: frozenset[str] = frozenset()
     people: int = 0
     sums: Sums = field(default_factory=dict)
-    asked: object = None
+    asked: bytes = b""
+    at: int = field(default=0, compare=False)
+
+
+_SUM = 16
+"""Bytes of a sum of 64-bit hashes: of 2^64 people at most."""
+
+
+def encode_cohort(cohort: Cohort) -> bytes:
+    """Bytes for ``decode_cohort``."""
+    parts = [_text(cohort.kind), bytes([len(cohort.tables)]), *map(_text, sorted(cohort.tables))]
+    parts += [cohort.people.to_bytes(8, "big"), bytes([len(cohort.asked)]), cohort.asked]
+    for bucket, sums in cohort.sums.items():
+        parts += [bytes([bucket]), *(one.to_bytes(_SUM, "big", signed=True) for one in sums)]
+    return b"".join(parts)
+
+
+def decode_cohort(data: bytes) -> Cohort:
+    """Of what ``encode_cohort`` made."""
+    at = 0
+
+    def take(count: int) -> bytes:
+        nonlocal at
+        at += count
+        return data[at - count : at]
+
+    def text() -> str:
+        return take(int.from_bytes(take(2), "big")).decode()
+
+    kind = text()
+    tables = frozenset(text() for _ in range(take(1)[0]))
+    cohort = Cohort(kind, tables, int.from_bytes(take(8), "big"), asked=take(take(1)[0]))
+    while at < len(data):
+        bucket = take(1)[0]
+        keys, rows = (int.from_bytes(take(_SUM), "big", signed=True) for _ in range(2))
+        cohort.sums[bucket] = (keys, rows)
+    return cohort
+
+
+def _text(text: str) -> bytes:
+    data = text.encode()
+    return len(data).to_bytes(2, "big") + data
 
 
 class Row(NamedTuple):
@@ -75,7 +116,7 @@ class Groups:
     """
 
     def __init__(self, levels: Sequence[Level], least: int) -> None:
-        self.asked: object = None
+        self.asked = b""
         self._levels = levels
         self._least = least
         self._groups: dict[tuple[int, int], dict[int, Cohort]] = {}
@@ -166,15 +207,25 @@ class Groups:
 
 
 class Memory:
-    """The cohorts of one principal's statistics. It is gone when the gateway stops."""
+    """The cohorts of one principal's statistics.
 
-    def __init__(self, most: int = MAX_SUMS) -> None:
+    Args:
+        most: sums that are kept.
+        keep: is given what is new before it counts as remembered, and may raise: then it is not.
+    """
+
+    def __init__(self, most: int = MAX_SUMS, keep: Callable[[list[Cohort]], None] | None = None) -> None:
         self._most = most
+        self._keep = keep
         self._kept: OrderedDict[int, Cohort] = OrderedDict()
         self._where: dict[tuple[str, int, int], set[int]] = {}
         self._few: dict[int, int] = {}  # cohorts in few buckets, and which these are, as bits
         self._size = 0
         self._next = 0
+
+    def cohorts(self) -> list[Cohort]:
+        """The oldest first."""
+        return list(self._kept.values())
 
     def close(self, new: Iterable[Cohort], least: int) -> bool:
         """Does one of ``new`` differ from an earlier one by fewer than ``least`` people, but not by nobody?
@@ -198,21 +249,30 @@ class Memory:
         return False
 
     def add(self, new: Iterable[Cohort]) -> None:
-        """Remembers them. One that is known already becomes the newest."""
+        """Remembers them. One that is known already becomes the newest. Raises what ``keep`` raises."""
+        fresh = []
         for cohort in new:
             size = len(cohort.sums)
             alike = (one for one, shared in self._candidates(cohort).items() if shared == size)
             same = next((one for one in alike if self._kept[one] == cohort), None)
-            if same is not None:
+            if same is None:
+                fresh.append(cohort)
+            else:
                 self._kept.move_to_end(same)
-                continue
-            number, self._next = self._next, self._next + 1
-            self._kept[number] = cohort
-            self._size += size
-            if size < MOST_LEAST:
-                self._few[number] = _bits(cohort)
-            for bucket, (keys, _) in cohort.sums.items():
-                self._where.setdefault((cohort.kind, bucket, keys), set()).add(number)
+        if fresh and self._keep is not None:
+            self._keep(fresh)
+        for cohort in fresh:
+            self.recall(cohort)
+
+    def recall(self, cohort: Cohort) -> None:
+        """Remembers one that was kept before."""
+        number, self._next = self._next, self._next + 1
+        self._kept[number] = cohort
+        self._size += len(cohort.sums)
+        if len(cohort.sums) < MOST_LEAST:
+            self._few[number] = _bits(cohort)
+        for bucket, (keys, _) in cohort.sums.items():
+            self._where.setdefault((cohort.kind, bucket, keys), set()).add(number)
         while self._size > self._most:
             self._forget(*self._kept.popitem(last=False))
 
@@ -239,7 +299,7 @@ def _bits(cohort: Cohort) -> int:
 
 
 def _only_data(one: Cohort, other: Cohort) -> bool:
-    return one.asked is not None and one.asked == other.asked
+    return one.asked != b"" and one.asked == other.asked
 
 
 def _apart(one: Cohort, other: Cohort) -> int:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import structlog
 
-from seenby.attribute.cohorts import Memory
 from seenby.errors import SeenbyError
 from seenby.gateway.active import ActiveGrant, lost_words
 from seenby.gateway.facts import grant_facts
@@ -19,6 +16,7 @@ from seenby.model.shape import Catalog
 from seenby.model.statistic import Answering
 from seenby.session.access import Access, Usage
 from seenby.stores.ledger import Ledger
+from seenby.stores.remembered import Remembered
 from seenby_verify.tlog.entries import EndReason
 
 log = structlog.get_logger()
@@ -31,7 +29,9 @@ class AccessBook:
         on_end: called when an access has ended, to cut its sessions at once.
     """
 
-    def __init__(self, service: GrantService, ledger: Ledger, catalog: Callable[[], Catalog]) -> None:
+    def __init__(
+        self, service: GrantService, ledger: Ledger, catalog: Callable[[], Catalog], remembered: Remembered
+    ) -> None:
         self.on_end: Callable[[], None] = lambda: None
         self._service = service
         self._ledger = ledger
@@ -39,10 +39,7 @@ class AccessBook:
         self._accesses: dict[str, tuple[Access, ActiveGrant]] = {}
         self._closed: SeenbyError | None = None
         self._ending: set[asyncio.Task[None]] = set()
-        # What sketches are made with, and the sketches: both are new with every start of the gateway.
-        self._seed = secrets.randbits(60)
-        self._cohorts: defaultdict[str, Memory] = defaultdict(Memory)
-        log.info("statistics", compared="with those asked since now: a restart forgets what was asked before")
+        self._remembered = remembered
 
     def principal(self, name: str) -> Principal | None:
         """As the directory says now."""
@@ -98,7 +95,7 @@ class AccessBook:
     def _access(self, active: ActiveGrant) -> Access:
         found = self._accesses.get(active.terms.id)
         thresholds = self._service.directory.current.statistics
-        answering = Answering(active.terms.answers, thresholds, self._seed)
+        answering = Answering(active.terms.answers, thresholds, self._remembered.seed)
         if found is not None and found[1] is active:
             if found[0].answering != answering:
                 found[0].answering = answering
@@ -112,7 +109,7 @@ class AccessBook:
             usage=Usage(used.rows, set(used.people), self._ledger.pseudonym),
             facts=grant_facts(active.terms, active.approvers),
             answering=answering,
-            cohorts=self._cohorts[active.terms.principal],
+            cohorts=self._remembered.memory(active.terms.principal),
             notice=lost_words(active.lost),
         )
         self._accesses[active.terms.id] = (access, active)

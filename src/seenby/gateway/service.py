@@ -47,6 +47,7 @@ from seenby.stores.ledger import Ledger
 from seenby.stores.migrating import MigrationFile
 from seenby.stores.policies import load_policies
 from seenby.stores.receipts import Receipts
+from seenby.stores.remembered import Remembered
 from seenby.stores.userdb import UserDatabase
 from seenby.stores.witnesses import Cosigner, load_policy, tile_proof
 
@@ -129,7 +130,8 @@ async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExit
         every_minutes=config.erasure.every_minutes,
         clock=clock,
     )
-    book = AccessBook(service, ledger, catalog)
+    remembered = Remembered(config.state / "statistics.log", secret, clock)
+    book = AccessBook(service, ledger, catalog, remembered)
     gateway = Gateway(
         config, ledger=ledger, grants=book, catalog=catalog, secret=secret, clock=clock, enforcer=enforcer
     )

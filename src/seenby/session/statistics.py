@@ -7,6 +7,7 @@ they differ may be just those whom the rows would not name.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from seenby.attribute.cohorts import Groups, Row
@@ -63,12 +64,13 @@ class CohortRows(Item):
             # Values as they were bound, with their formats and types: the same bytes can say something else.
             # Settings as of now: every SET before this query has been answered, and none behind it.
             settings = tuple(sorted(session.meaning.now.items()))
-            groups.asked = (cohort.sql, result.values, result.server.parameters, settings)
+            asked = repr((cohort.sql, result.values, result.server.parameters, settings))
+            groups.asked = sha256(asked.encode()).digest()
         cohorts = list(groups.cohorts())
         enough = groups.all_large if plan.instead else groups.complete
         close = enough and (groups.near or access.cohorts.close(cohorts, cohort.least))
         if enough and not close and not groups.too_many and not groups.heavy:
-            access.cohorts.add(cohorts)
+            access.cohorts.add(cohorts)  # if that cannot be kept, the session ends here
             result.cohort = groups.people
             result.upper.clear()
         elif close:

@@ -88,11 +88,11 @@ def test_of_another_kind_or_from_other_tables() -> None:
 
 def test_the_same_question_later_is_about_what_happened_since() -> None:
     then, now = cohort(range(50)), cohort(range(53))
-    then.asked = now.asked = ("SELECT ...", (), ())
+    then.asked = now.asked = b"SELECT ..."
     assert not close(then, now)
-    now.asked = ("SELECT ... WHERE ...", (), ())
+    now.asked = b"SELECT ... WHERE ..."
     assert close(then, now)
-    then.asked = now.asked = None
+    then.asked = now.asked = b""
     assert close(then, now)
 
 
