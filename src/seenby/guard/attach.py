@@ -92,42 +92,52 @@ END $$;
 
 
 def _public(database: str) -> str:
+    doors = "'CONNECT', 'TEMPORARY'"
+    databases = move("d.datname", "pg_database d", doors, "d.datacl", "'d', d.datdba", "DATABASE %I", "d.datallowconn")
+    schemas = move("n.nspname", "pg_namespace n", "'CREATE'", "n.nspacl", "'n', n.nspowner", "SCHEMA %I")
     return f"""
 -- Databases: nobody connects anywhere, or makes temporary tables, by being anybody.
-DO $$ DECLARE name text; BEGIN
-  FOR name IN SELECT datname FROM pg_database WHERE datallowconn LOOP
-    EXECUTE format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', name);
-    EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO {names.PLATFORM}', name);
-  END LOOP;
-END $$;
+{databases}
 GRANT CONNECT ON DATABASE {ident(database)} TO {names.GUARD}, {names.GRANTS};
 GRANT CREATE ON DATABASE {ident(database)} TO {names.OWNER};
-DO $$ DECLARE name text; BEGIN
-  FOR name IN SELECT nspname FROM pg_namespace WHERE has_schema_privilege('{names.GRANTS}', oid, 'CREATE') LOOP
-    EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', name);
-    EXECUTE format('GRANT CREATE ON SCHEMA %I TO {names.PLATFORM}', name);
-  END LOOP;
-END $$;
+{schemas}
 """
+
+
+def move(name: str, relation: str, privileges: str, acl: str, default: str, spelt: str, condition: str = "true") -> str:
+    """Takes privileges from PUBLIC and gives them to seenby_platform, one by one and as whoever granted them.
+
+    So seenby_platform holds exactly what was taken, which is what detaching gives back; it is recorded where the whole
+    cluster sees it, and a grant that somebody else than the object's owner made goes and comes back too.
+    """
+    return f"""DO $$ DECLARE one record; BEGIN
+  FOR one IN SELECT {name} AS name, a.privilege_type AS may, a.grantor::regrole AS grantor
+             FROM {relation}, aclexplode(coalesce({acl}, acldefault({default}))) a
+             WHERE a.grantee = 0 AND a.privilege_type IN ({privileges}) AND {condition} LOOP
+    EXECUTE format('SET LOCAL ROLE %s', one.grantor);
+    EXECUTE format('REVOKE %s ON {spelt} FROM PUBLIC', one.may, one.name);
+    EXECUTE format('GRANT %s ON {spelt} TO {names.PLATFORM}', one.may, one.name);
+    RESET ROLE;
+  END LOOP;
+END $$;"""
 
 
 def _functions() -> str:
     needs = literals(GUARD_NEEDS)
+    taken = move(
+        "p.oid::regprocedure",
+        "pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace",
+        "'EXECUTE'",
+        "p.proacl",
+        "'f', p.proowner",
+        "ROUTINE %s",
+        f"(p.prosecdef AND p.oid >= {FIRST_USER_OID} OR p.prokind <> 'p' AND {taken_from_public('p.proname')})"
+        " AND n.nspname <> 'seenby_catalog' AND p.prokind IN ('f', 'w', 'a', 'p')",
+    )
     return f"""
 -- Functions: code that runs with somebody else's rights, and what tells counts, sizes, locks and other sessions.
+{taken}
 DO $$ DECLARE f regprocedure; BEGIN
-  FOR f IN SELECT p.oid FROM pg_proc p
-           JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname <> 'seenby_catalog'
-           WHERE prokind <> 'p' AND (prosecdef AND p.oid >= {FIRST_USER_OID} OR {taken_from_public("proname")})
-             AND has_function_privilege('{names.GRANTS}', p.oid, 'EXECUTE') LOOP
-    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO {names.PLATFORM}', f);
-  END LOOP;
-  FOR f IN SELECT p.oid FROM pg_proc p WHERE prokind = 'p' AND prosecdef
-             AND has_function_privilege('{names.GRANTS}', p.oid, 'EXECUTE') LOOP
-    EXECUTE format('REVOKE EXECUTE ON PROCEDURE %s FROM PUBLIC', f);
-    EXECUTE format('GRANT EXECUTE ON PROCEDURE %s TO {names.PLATFORM}', f);
-  END LOOP;
   FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN ({needs}) LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO {names.GUARD}', f);
   END LOOP;
@@ -168,12 +178,22 @@ TO {names.OWNER};
 def _default_privileges(schemas: list[str]) -> str:
     return f"""
 -- Functions that the platform makes later: not for everybody.
-DO $$ DECLARE name text; BEGIN
-  FOR name IN SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class
-              WHERE relkind IN ('r', 'p')
-                AND relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ({literals(schemas)})) LOOP
-    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC', name);
-    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I GRANT EXECUTE ON FUNCTIONS TO {names.PLATFORM}', name);
+DO $$ DECLARE one record; BEGIN
+  FOR one IN SELECT r.oid::regrole AS who, '' AS place
+             FROM pg_roles r
+             LEFT JOIN pg_default_acl d ON d.defaclrole = r.oid AND d.defaclobjtype = 'f' AND d.defaclnamespace = 0,
+                  aclexplode(coalesce(d.defaclacl, acldefault('f', r.oid))) a
+             WHERE a.grantee = 0 AND r.oid IN
+               (SELECT c.relowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE c.relkind IN ('r', 'p') AND n.nspname IN ({literals(schemas)}))
+             UNION ALL
+             SELECT d.defaclrole::regrole, format(' IN SCHEMA %I', n.nspname)
+             FROM pg_default_acl d JOIN pg_namespace n ON n.oid = d.defaclnamespace, aclexplode(d.defaclacl) a
+             WHERE d.defaclobjtype = 'f' AND a.grantee = 0 LOOP
+    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %s%s REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC',
+                   one.who, one.place);
+    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %s%s GRANT EXECUTE ON FUNCTIONS TO {names.PLATFORM}',
+                   one.who, one.place);
   END LOOP;
 END $$;
 """

@@ -1,7 +1,8 @@
 """The SQL that undoes what attaching did: what was taken from PUBLIC goes back, and nothing of Seenby's stays.
 
-What attaching took went to seenby_platform; so what that role holds is what goes back. Roles belong to the whole
-cluster: where another of its databases is attached too, they stay, and with them the closed doors of the databases.
+What attaching took went to seenby_platform, privilege by privilege and in the name of whoever had granted it
+(attach.py); so what that role holds is exactly what goes back. Roles belong to the whole cluster: where another of its
+databases is attached too, they stay, and with them the closed doors of the databases.
 """
 
 from __future__ import annotations
@@ -9,10 +10,15 @@ from __future__ import annotations
 from seenby.guard import names
 from seenby.guard.quote import literals
 
+_EVERY = literals([names.GUARD, names.GRANTS, names.WRITER, names.OWNER, names.PLATFORM])
+_OURS = f"""(starts_with(rolname, '{names.GRANT_PREFIX}') OR starts_with(rolname, '{names.SHAPE_PREFIX}')
+                     OR rolname IN ({_EVERY}))"""
+_HERE = "(SELECT oid FROM pg_database WHERE datname = current_database())"
+
 
 def detach_sql() -> str:
     """One script, to be run in one transaction, as superuser in the platform's database; it may be run again."""
-    return "\n".join(part.strip() + "\n" for part in (_preconditions(), _schemas(), _back(), _roles()))
+    return "\n".join(part.strip() + "\n" for part in (_preconditions(), _schemas(), _back(), _here(), _roles()))
 
 
 def _preconditions() -> str:
@@ -44,51 +50,90 @@ def _back() -> str:
     platform = names.PLATFORM
     held = f"a.grantee = (SELECT oid FROM pg_roles WHERE rolname = '{platform}')"
     return f"""
--- What attaching took from PUBLIC.
+-- What attaching took from PUBLIC in this database.
+{_move("n.nspname", "pg_namespace n", "n.nspacl", "SCHEMA %I", held)}
+{_move("p.oid::regprocedure", "pg_proc p", "p.proacl", "ROUTINE %s", held)}
 DO $$ DECLARE one record; BEGIN
-  FOR one IN SELECT n.nspname FROM pg_namespace n, aclexplode(n.nspacl) a
-             WHERE a.privilege_type = 'CREATE' AND {held} LOOP
-    EXECUTE format('GRANT CREATE ON SCHEMA %I TO PUBLIC', one.nspname);
+  FOR one IN SELECT d.defaclrole::regrole AS who, coalesce(' IN SCHEMA ' || quote_ident(n.nspname), '') AS place
+             FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace, aclexplode(d.defaclacl) a
+             WHERE d.defaclobjtype = 'f' AND {held} LOOP
+    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %s%s REVOKE EXECUTE ON FUNCTIONS FROM {platform}',
+                   one.who, one.place);
+    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %s%s GRANT EXECUTE ON FUNCTIONS TO PUBLIC', one.who, one.place);
   END LOOP;
-  FOR one IN SELECT p.oid::regprocedure AS f FROM pg_proc p, aclexplode(p.proacl) a
-             WHERE a.privilege_type = 'EXECUTE' AND {held} LOOP
-    EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO PUBLIC', one.f);
+END $$;
+"""
+
+
+def _move(name: str, relation: str, acl: str, spelt: str, held: str) -> str:
+    """attach.move, the other way."""
+    return f"""DO $$ DECLARE one record; BEGIN
+  FOR one IN SELECT {name} AS name, a.privilege_type AS may, a.grantor::regrole AS grantor
+             FROM {relation}, aclexplode({acl}) a WHERE {held} LOOP
+    EXECUTE format('SET LOCAL ROLE %s', one.grantor);
+    EXECUTE format('REVOKE %s ON {spelt} FROM {names.PLATFORM}', one.may, one.name);
+    EXECUTE format('GRANT %s ON {spelt} TO PUBLIC', one.may, one.name);
+    RESET ROLE;
   END LOOP;
-  FOR one IN SELECT DISTINCT pg_get_userbyid(d.defaclrole) AS who FROM pg_default_acl d, aclexplode(d.defaclacl) a
-             WHERE d.defaclobjtype = 'f' AND d.defaclnamespace = 0 AND {held} LOOP
-    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I REVOKE EXECUTE ON FUNCTIONS FROM {platform}', one.who);
-    EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I GRANT EXECUTE ON FUNCTIONS TO PUBLIC', one.who);
+END $$;"""
+
+
+def _here() -> str:
+    """DROP OWNED takes away privileges on *all* databases, also on those that stay attached: these are given again."""
+    return f"""
+-- What the roles still hold in this database; what they hold on others stays.
+DO $$ DECLARE one record; keep text[]; again text; BEGIN
+  SELECT array_agg(format('SET LOCAL ROLE %s; GRANT %s ON DATABASE %I TO %s; RESET ROLE',
+                          a.grantor::regrole, a.privilege_type, d.datname, a.grantee::regrole)) INTO keep
+  FROM pg_database d, aclexplode(d.datacl) a JOIN pg_roles r ON r.oid = a.grantee
+  WHERE {_OURS} AND (d.datname <> current_database() OR r.rolname = '{names.PLATFORM}');
+  FOR one IN SELECT rolname FROM pg_roles WHERE {_OURS} LOOP
+    EXECUTE format('DROP OWNED BY %I', one.rolname);
+  END LOOP;
+  FOREACH again IN ARRAY coalesce(keep, '{{}}') LOOP
+    EXECUTE again;
+  END LOOP;
+  -- Shapes of this database alone have nothing left, and the grants that had them are nobody's.
+  FOR one IN SELECT g.rolname FROM pg_roles g
+             WHERE starts_with(g.rolname, '{names.GRANT_PREFIX}') AND NOT EXISTS
+               (SELECT FROM pg_auth_members m JOIN pg_roles s ON s.oid = m.roleid
+                JOIN pg_shdepend d ON d.refclassid = 'pg_authid'::regclass AND d.refobjid = s.oid
+                WHERE m.member = g.oid AND starts_with(s.rolname, '{names.SHAPE_PREFIX}'))
+             UNION ALL
+             SELECT s.rolname FROM pg_roles s
+             WHERE starts_with(s.rolname, '{names.SHAPE_PREFIX}') AND NOT EXISTS
+               (SELECT FROM pg_shdepend d WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = s.oid) LOOP
+    EXECUTE format('DROP ROLE %I', one.rolname);
   END LOOP;
 END $$;
 """
 
 
 def _roles() -> str:
-    platform = names.PLATFORM
-    every = literals([names.GUARD, names.GRANTS, names.WRITER, names.OWNER, platform])
-    ours = f"""(starts_with(rolname, '{names.GRANT_PREFIX}') OR starts_with(rolname, '{names.SHAPE_PREFIX}')
-                     OR rolname IN ({every}))"""
+    held = f"a.grantee = (SELECT oid FROM pg_roles WHERE rolname = '{names.PLATFORM}')"
     return f"""
--- The roles, unless another database of this cluster is attached too.
+-- The doors of the databases, and the roles, unless another database of this cluster is attached too.
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid AND d.refclassid = 'pg_authid'::regclass
+             WHERE {_OURS} AND d.dbid NOT IN (0, {_HERE})) THEN
+    RAISE NOTICE 'another database of this cluster is attached: the roles stay, and databases stay closed to PUBLIC';
+  END IF;
+END $$;
+{_move("d.datname", "pg_database d", "d.datacl", "DATABASE %I", f"{held} AND {_alone()}")}
 DO $$ DECLARE one record; BEGIN
-  FOR one IN SELECT rolname FROM pg_roles WHERE {ours} LOOP
+  FOR one IN SELECT rolname FROM pg_roles WHERE {_OURS} AND {_alone()} LOOP
     EXECUTE format('DROP OWNED BY %I', one.rolname);
   END LOOP;
-  IF EXISTS (SELECT FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid AND d.refclassid = 'pg_authid'::regclass
-             WHERE {ours} AND d.dbid NOT IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))) THEN
-    RAISE NOTICE 'another database of this cluster is attached: the roles stay, and databases stay closed to PUBLIC';
-    EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO {platform}', current_database());
-    RETURN;
-  END IF;
-  -- As initdb and CREATE DATABASE have it: in template databases PUBLIC may connect, and no more.
-  FOR one IN SELECT datname, datistemplate FROM pg_database WHERE datallowconn LOOP
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{platform}') THEN
-      EXECUTE format('GRANT %s ON DATABASE %I TO PUBLIC',
-                     CASE WHEN one.datistemplate THEN 'CONNECT' ELSE 'CONNECT, TEMPORARY' END, one.datname);
-    END IF;
-  END LOOP;
-  FOR one IN SELECT rolname FROM pg_roles WHERE {ours} LOOP
+  FOR one IN SELECT rolname FROM pg_roles WHERE {_OURS} AND {_alone()} LOOP
     EXECUTE format('DROP ROLE %I', one.rolname);
   END LOOP;
 END $$;
 """
+
+
+def _alone() -> str:
+    """No role of Seenby's is used in another database."""
+    ours = _OURS.replace("rolname", "o.rolname")
+    return f"""NOT EXISTS
+  (SELECT FROM pg_shdepend x JOIN pg_roles o ON o.oid = x.refobjid AND x.refclassid = 'pg_authid'::regclass
+   WHERE {ours} AND x.dbid NOT IN (0, {_HERE}))"""
