@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import Final, NamedTuple
 
 from seenby.stores.journal import JournalWriter
@@ -58,12 +58,21 @@ class GroupWriter:
         self._keystore = keystore
         self._told = written
         self._queue: SimpleQueue[Queued | None] = SimpleQueue()
+        self._may_write = Event()
+        self._may_write.set()
         self._thread = Thread(target=self._run, name=f"journal-{region}", daemon=True)
         self._thread.start()
 
     def put(self, item: Queued) -> None:
         """``loop`` must be set before the first."""
         self._queue.put(item)
+
+    def hold(self) -> None:
+        """Writes nothing more until ``go_on``: who waits for it, waits. Nobody is told anything."""
+        self._may_write.clear()
+
+    def go_on(self) -> None:
+        self._may_write.set()
 
     def drain(self) -> list[Queued]:
         """Ends the thread; answers what it did not write."""
@@ -76,6 +85,7 @@ class GroupWriter:
             if item is not None:
                 left.append(item)
         self._queue.put(None)
+        self.go_on()
         return left
 
     def join(self) -> None:
@@ -87,6 +97,7 @@ class GroupWriter:
         queue, stop = self._queue, False
         while not stop:
             item = queue.get()
+            self._may_write.wait()
             if item is None:
                 return
             batch, size = [item], len(item.payload)

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from seenby.errors import LedgerFailed, SeenbyError, UsageError
 from seenby.model.disclosure import PeopleEvent, QueryDisclosure, RefusedAttempt
@@ -38,6 +39,10 @@ from seenby.stores.state import State, Usage
 from seenby_verify.tlog.checkpoint import VerifierKey, valid_name
 from seenby_verify.tlog.entries import BreakGlass, EpochKey, GrantEvent, GrantRequested, KeyEvent, Regions, encode
 from seenby_verify.tlog.grantlog import GrantLog, signer
+
+MAX_BEHIND: Final = 1 << 20
+"""Entries that may be durable and not public. Then the journal waits: whoever asks for more, asks at the pace of what
+is made public, and no promise is broken by a backlog that grows."""
 
 Item = QueryDisclosure | RefusedAttempt | PeopleEvent | ReportDocument | GrantDocument | GrantEvent | KeyEvent | Regions
 
@@ -333,6 +338,8 @@ class Ledger:
             self._at_seal = None
             at_seal(self._durable)
         self._publishing.soon()
+        if self._publishing.working and self._durable - self._opened.checkpoint.size > MAX_BEHIND:
+            self._writer.hold()
 
     def _call(self, done: Done, error: BaseException | None) -> None:
         try:
@@ -353,6 +360,7 @@ class Ledger:
         self._publishing.fail(self._failure)
 
     def _published(self, size: int) -> None:
+        self._writer.go_on()
         self._sealer.integrated(size)
         self._recent = [one for one in self._recent if one.index >= size]
         if self._durable > size:

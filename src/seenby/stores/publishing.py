@@ -22,6 +22,9 @@ OnPublished = Callable[[Head, bytes], None]
 class Publishing:
     """All methods belong to the loop's thread.
 
+    Attributes:
+        working: everything before some seal is being made public; ``on_published`` or ``failed`` is called next.
+
     Args:
         advance: integrates the journal before that entry; blocks.
         region: names the thread.
@@ -45,6 +48,7 @@ class Publishing:
         self._seal = seal
         self._failed = failed
         self._over = False
+        self.working = False
         self._running: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
@@ -104,6 +108,7 @@ class Publishing:
     def _sealed(self, size: int) -> None:
         if self._over:
             return
+        self.working = True
         work = asyncio.get_running_loop().run_in_executor(self._executor, self._publish, size)
         work.add_done_callback(self._done)
 
@@ -113,6 +118,7 @@ class Publishing:
         return head, self._checkpoint.publish(head.size, head.root)
 
     def _done(self, work: asyncio.Future[tuple[Head, bytes]]) -> None:
+        self.working = False
         error = work.exception()
         if error is not None:
             self._failed(error)

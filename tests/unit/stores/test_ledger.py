@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import shutil
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pytest
 
 from seenby.errors import Internal, LedgerFailed, UsageError, VerificationError
 from seenby.model.disclosure import EntryBound, QueryDisclosure, RefusedAttempt, Shown
+from seenby.stores.integrate import Head
 from seenby.stores.journal import JournalReader
 from seenby.stores.ledger import Ledger
 from seenby.stores.records import public_reader
@@ -152,6 +154,37 @@ def test_published_within_a_second_and_verifiable(tmp_path: Path) -> None:
         assert len(entries(tmp_path)) == 1 + 300 * 3 + 1
 
     with_ledger(tmp_path, use, publish_after=0.25)
+
+
+def test_what_is_not_public_yet_does_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While much is being made public, the journal waits; then everybody is served."""
+    monkeypatch.setattr("seenby.stores.ledger.MAX_BEHIND", 40)
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    async def use(ledger: Ledger) -> None:
+        await ledger.append(disclosure("account:1"))
+        await ledger.published()
+        advance = ledger._publishing._advance
+
+        def slow(size: int) -> Head:
+            begun.set()
+            assert may_go_on.wait(10)
+            return advance(size)
+
+        ledger._publishing._advance = slow
+        public = open_checkpoint((tmp_path / "ledger/public/checkpoint").read_bytes(), ledger.verifier_key).size
+        await ledger.append(disclosure("account:1"))
+        await asyncio.to_thread(begun.wait, 10)
+        while ledger.size <= public + 40:
+            await ledger.append(disclosure("account:1"))
+        waiting = [asyncio.ensure_future(ledger.append(disclosure("account:1"))) for _ in range(60)]
+        done, _ = await asyncio.wait(waiting, timeout=0.2)
+        assert not done
+        may_go_on.set()
+        await asyncio.gather(*waiting)
+        await ledger.published()
+
+    with_ledger(tmp_path, use)
 
 
 def test_kinds_and_fields(tmp_path: Path) -> None:
