@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from seenby.attach.inspection import FoundTable, Inspection, RelationKind, listing
-from seenby.datamap import DataMap, MappedTable, OwnerPath, TableName, nearest
+from seenby.attach.views import Derived, Known, derive
+from seenby.datamap import DataMap, MappedTable, MappedView, OwnerPath, TableName, nearest
 from seenby.datamap.load import table_name
 
 
@@ -22,7 +23,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One. ``what``: drift, unclassified, unreachable, slow, around. ``fix``: what to do."""
+    """One. ``what``: drift, unclassified, unreachable, unproved, unmapped view, slow, around. ``fix``: what to do."""
 
     level: Level
     what: str
@@ -50,6 +51,7 @@ def check(
     """
     found = [
         *_drift(written, inspection),
+        *_views(datamap, written, inspection),
         *_unclassified(written),
         *_unreachable(written, inspection),
         *_slow(datamap, inspection),
@@ -97,6 +99,48 @@ def _drift(written: Mapping[str, Any], inspection: Inspection) -> Iterable[Findi
             "the map does not name this table: refused until somebody says whose its rows are",
             "run seenby attach DSN --out MAP again, or write it by hand",
         )
+
+
+def _views(datamap: DataMap, written: Mapping[str, Any], inspection: Inspection) -> Iterable[Finding]:
+    """Views in the map, held against their queries. Nobody is shown one, so one that is missing is a note."""
+    tables = {
+        name: Known(table.owners, {column: one.data_class for column, one in table.columns.items()})
+        for name, table in datamap.tables.items()
+    }
+    closed = {name: Known((), {}, refused=True) for name in inspection.base if name not in tables}
+    derived = {one.name: one for one in derive(inspection, tables | closed)}
+    names = {table_name(name): entry for name, entry in written.get("views", {}).items()}
+    for name, entry in sorted(names.items()):
+        place = f"views.{name}"
+        one = derived.get(name)
+        if one is None:
+            there = "is a table now" if name in inspection.tables else "is not in the database"
+            yield Finding(Level.PROBLEM, "drift", place, f"the view {there}", "remove it from the map")
+            continue
+        known = {*entry.get("columns", ()), *entry.get("unclassified", ())}
+        if "refused" not in entry and known != set(one.columns):
+            differing = listing(sorted(known ^ set(one.columns)))
+            fix = "run seenby attach DSN --out MAP again"
+            yield Finding(Level.PROBLEM, "drift", place, f"the map and the view differ in {differing}", fix)
+        yield from _whose(place, datamap.views.get(name), one)
+    for name in sorted(set(derived) - set(names)):
+        fix = "run seenby attach DSN --out MAP again"
+        yield Finding(Level.NOTE, "unmapped view", str(name), "the map does not say whose rows it shows", fix)
+
+
+def _whose(place: str, mapped: MappedView | None, one: Derived) -> Iterable[Finding]:
+    if mapped is None:
+        if not one.refused:
+            told = "its query tells whose its rows are, and the map refuses it"
+            yield Finding(Level.NOTE, "unreachable", place, told, "run seenby attach DSN --out MAP again")
+    elif one.refused:
+        told = f"its query does not tell whose its rows are: {one.refused}"
+        yield Finding(
+            Level.WARNING, "unproved", place, told, 'see whether its owners are right, or write refused = "why"'
+        )
+    elif {(o.kind, o.path) for o in mapped.owners} != {(o.kind, o.path) for o in one.owners}:
+        told = "by its query its rows belong to other people than the map says"
+        yield Finding(Level.PROBLEM, "drift", place, told, "run seenby attach DSN --out MAP again")
 
 
 def _called(table: FoundTable) -> str:

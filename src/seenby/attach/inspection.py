@@ -98,7 +98,8 @@ class FoundTable:
         rows: pg_class.reltuples, -1 where never analysed.
         unique: column sets that identify a row; ``indexed``: columns that lead an index.
         inherits: parents by (old) inheritance. Partitions are not listed at all: they are part of their table.
-        uses: of a view: the relations it reads.
+        uses: of a view: the relations it reads; ``definition``: its query, every name qualified; ``obstacles``: what
+            makes its rows something else than rows of tables (aggregates, subqueries...).
         readable: the inspecting role may SELECT.
     """
 
@@ -114,6 +115,8 @@ class FoundTable:
     partitions: int = 0
     inherits: tuple[TableName, ...] = ()
     uses: tuple[TableName, ...] = ()
+    definition: str = ""
+    obstacles: tuple[str, ...] = ()
     readable: bool = True
 
     @property

@@ -9,6 +9,7 @@ from seenby.attach.classify import Verdict
 from seenby.attach.inspection import FoundTable
 from seenby.attach.ownership import People
 from seenby.attach.references import Reference
+from seenby.attach.views import Derived, Known
 from seenby.datamap import OwnerPath, TableName
 from seenby.model.classes import DataClass
 
@@ -74,6 +75,12 @@ class ProposedTable:
         return not self.owners and not self.refused
 
     @property
+    def known(self) -> Known:
+        """For the views over it."""
+        classes = {name: verdict.data_class for name, verdict in self.columns.items()}
+        return Known(self.owners, classes, bool(self.refused))
+
+    @property
     def name(self) -> TableName:
         return self.found.name
 
@@ -89,6 +96,7 @@ class Proposal:
     database: str
     people: tuple[People, ...]
     tables: dict[TableName, ProposedTable] = field(hash=False)
+    views: tuple[Derived, ...]
     others: tuple[tuple[TableName, str], ...]
     questions: tuple[Question, ...]
     answers: tuple[Answer, ...]

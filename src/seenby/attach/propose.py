@@ -23,6 +23,7 @@ from seenby.attach.kinds import Kinds
 from seenby.attach.ownership import Owned, Ownership, too_many
 from seenby.attach.proposal import Answer, Proposal, ProposedTable
 from seenby.attach.references import ACCEPTED, Guesses, Polymorphic, Reference, foreign, polymorphic, settle
+from seenby.attach.views import derive
 from seenby.attach.words import base_words, common_prefix, looks_like_reference, names_people, stem, tokens, word_set
 from seenby.datamap import TableName
 from seenby.model.classes import DataClass
@@ -132,8 +133,9 @@ class _Proposer:
             self.answers,
         )
         return Proposal(
-            self.inspection.database, self.people, tables, self._others(), tuple(questions),
-            tuple(self.answers[one] for one in sorted(self.answers)),
+            self.inspection.database, self.people, tables,
+            tuple(derive(self.inspection, {name: table.known for name, table in tables.items()})),
+            self._others(), tuple(questions), tuple(self.answers[one] for one in sorted(self.answers)),
         )  # fmt: skip
 
     def _followed(self, accepted: Sequence[Reference]) -> list[Reference]:
@@ -341,11 +343,7 @@ class _Proposer:
         """What a map does not hold, each with a sentence."""
         found = []
         for name, table in self.inspection.tables.items():
-            if table.kind in {RelationKind.VIEW, RelationKind.MATERIALIZED}:
-                kind = "a view" if table.kind is RelationKind.VIEW else "a materialized view"
-                over = f" over {listing(table.uses)}" if table.uses else ""
-                found.append((name, f"{kind}{over}: not mapped; staff ask the tables themselves"))
-            elif table.kind is RelationKind.FOREIGN:
+            if table.kind is RelationKind.FOREIGN:
                 found.append((name, "a foreign table: its rows are in another database, map them there"))
         found += [(name, f"belongs to the extension {extension}") for name, extension in self.inspection.left_out]
         if self.inspection.large_objects:

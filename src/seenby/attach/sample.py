@@ -5,28 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from seenby.datamap import DataMap, MappedTable, OwnerPath, TableName
+from seenby.datamap import DataMap, OwnerPath, TableName
 from seenby.model.people import Person
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One path of one table. ``sql`` takes the person's key twice: it counts rows, and lists keys of the first."""
+    """One path of one table or view. ``sql`` takes the person's key twice: it counts rows, lists keys of the first."""
 
     table: TableName
+    view: bool
     path: tuple[str, ...]
     sql: str
 
 
 def ways(datamap: DataMap, person: Person) -> Iterable[Way]:
     """Every path on which rows belong to people of this kind, by table."""
-    for table in sorted(datamap.tables.values(), key=lambda one: one.name):
-        for owner in table.owners:
+    tables = [(table.name, table.key, table.owners, False) for table in datamap.tables.values()]
+    views: list[tuple[TableName, tuple[str, ...], tuple[OwnerPath, ...], bool]] = [
+        (view.name, (), view.owners, True) for view in datamap.views.values()
+    ]
+    for name, key, owners, is_view in sorted(tables + views, key=lambda one: one[0]):
+        for owner in owners:
             if owner.kind == person.kind:
-                yield Way(table.name, owner.path, _sql(table, owner))
+                yield Way(name, is_view, owner.path, _sql(name, key, owner))
 
 
-def _sql(table: MappedTable, owner: OwnerPath) -> str:
+def _sql(table: TableName, key: tuple[str, ...], owner: OwnerPath) -> str:
     joins, here = [], "t"
     for number, hop in enumerate(owner.hops, start=1):
         pairs = [
@@ -38,8 +43,8 @@ def _sql(table: MappedTable, owner: OwnerPath) -> str:
         joins.append(f" JOIN {_place(hop.table)} o{number} ON {' AND '.join(pairs)}")
         here = f"o{number}"
     # The parameter takes the column's type: an index on it is used.
-    rows = f"FROM {_place(table.name)} t{''.join(joins)} WHERE {here}.{_ident(owner.column)} = %s"
-    keys = f"concat_ws(', ', {', '.join(f't.{_ident(column)}::text' for column in table.key)})" if table.key else "NULL"
+    rows = f"FROM {_place(table)} t{''.join(joins)} WHERE {here}.{_ident(owner.column)} = %s"
+    keys = f"concat_ws(', ', {', '.join(f't.{_ident(column)}::text' for column in key)})" if key else "NULL"
     return f"SELECT (SELECT count(*) {rows}), ARRAY(SELECT {keys} {rows} ORDER BY 1 LIMIT 1000)"
 
 

@@ -76,7 +76,18 @@ def to_json(datamap: DataMap, written: Mapping[str, Any]) -> str:
                 }
                 for table in sorted(datamap.tables.values(), key=lambda one: one.name)
             },
-            "refused": dict(sorted(_refused(written).items())),
+            "views": {
+                str(view.name): {
+                    "owners": [
+                        {"kind": owner.kind, "path": list(owner.path), "nullable": owner.nullable}
+                        for owner in view.owners
+                    ],
+                    "stored": view.stored,
+                    "columns": {name: found.value for name, found in view.columns.items()},
+                }
+                for view in sorted(datamap.views.values(), key=lambda one: one.name)
+            },
+            "refused": dict(sorted((_refused(written, "tables") | _refused(written, "views")).items())),
         },
         indent=2,
         ensure_ascii=False,
@@ -116,9 +127,10 @@ def to_markdown(datamap: DataMap, written: Mapping[str, Any], *, region: str) ->
                 f"| {_cell(str(name))} | {_cell(', '.join(columns))} | {_cell(who)} |" for name, columns, who in places
             ]
             lines.append("")
+    lines += _views_told(datamap, _refused(written, "views"))
     nobody = [str(table.name) for table in sorted(datamap.tables.values(), key=lambda one: one.name) if table.nobody]
     lines += ["## About nobody", "", ", ".join(nobody) or "No table.", "", "## Not decided", ""]
-    refused = _refused(written)
+    refused = _refused(written, "tables")
     lines += [f"- {_cell(name)}: {_cell(why)}" for name, why in sorted(refused.items())] or ["Nothing: every table is."]
     unknown = {
         name: entry["unclassified"]
@@ -129,6 +141,20 @@ def to_markdown(datamap: DataMap, written: Mapping[str, Any], *, region: str) ->
         lines += ["", "Columns without a class, which nobody sees:", ""]
         lines += [f"- {_cell(name)}: {_cell(', '.join(columns))}" for name, columns in unknown.items()]
     return "\n".join(lines) + "\n"
+
+
+def _views_told(datamap: DataMap, refused: Mapping[str, str]) -> list[str]:
+    """A materialized view is a second copy of people's data: erasure and moves must reach it too."""
+    if not datamap.views and not refused:
+        return []
+    lines = ["## Views", "", "No grant shows them.", "", "| view | a copy | classes | of |", "|---|---|---|---|"]
+    for view in sorted(datamap.views.values(), key=lambda one: one.name):
+        classes = ", ".join(dict.fromkeys(found.value for found in view.columns.values())) or "not classified"
+        who = ", ".join(dict.fromkeys(owner.kind for owner in view.owners)) or "nobody"
+        told = (str(view.name), "yes, as of its last refresh" if view.stored else "no", classes, who)
+        lines.append(f"| {' | '.join(map(_cell, told))} |")
+    lines += [f"| {_cell(name)} | | | not known: {_cell(why)} |" for name, why in sorted(refused.items())]
+    return [*lines, ""]
 
 
 def _at_home(kind: PersonKind, region: str) -> str:
@@ -232,8 +258,8 @@ def _entry(written: Mapping[str, Any], name: TableName) -> Mapping[str, Any]:
     return next((entry for key, entry in written["tables"].items() if table_name(key) == name), {})
 
 
-def _refused(written: Mapping[str, Any]) -> dict[str, str]:
-    return {name: entry["refused"] for name, entry in written["tables"].items() if "refused" in entry}
+def _refused(written: Mapping[str, Any], what: str) -> dict[str, str]:
+    return {name: entry["refused"] for name, entry in written.get(what, {}).items() if "refused" in entry}
 
 
 def _cell(text: str) -> str:

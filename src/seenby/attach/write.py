@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from seenby.attach import asking
 from seenby.attach.classify import Verdict
 from seenby.attach.countries import EEA
-from seenby.attach.inspection import writable
+from seenby.attach.inspection import listing, writable
 from seenby.attach.ownership import People
 from seenby.attach.proposal import Proposal, ProposedTable
 from seenby.attach.references import SURE, Reference
+from seenby.attach.views import Derived
 from seenby.datamap import OwnerPath, TableName
 from seenby.model.classes import DataClass
 
@@ -47,7 +48,12 @@ def to_toml(proposal: Proposal) -> str:
         if tables:
             parts.append(f"# {title} ".ljust(WIDTH, "-") + "\n")
             parts += [_table(table) for table in sorted(tables, key=lambda one: one.name)]
+    views = [one for one in proposal.views if _writable(one.name)]
+    if views:
+        parts.append("# views, which no grant shows: whose rows theirs are ".ljust(WIDTH, "-") + "\n")
+        parts += [_view(one) for one in views]
     left = [f"{name}: {why}" for name, why in proposal.others]
+    left += [f"{one.name}: {one.refused}" for one in proposal.views if not _writable(one.name)]
     left += [f"{t.name}: {t.refused}" for t in proposal.tables.values() if not _writable(t.name)]
     if left:
         parts.append("# not in this map ".ljust(WIDTH, "-") + "\n" + "".join(_comment(one) for one in sorted(left)))
@@ -65,7 +71,9 @@ def blocks(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     lines = text.splitlines(keepends=True)
     starts = [
-        place for place, line in enumerate(lines) if re.match(r"\[(tables|people)\.", line) and ".columns]" not in line
+        place
+        for place, line in enumerate(lines)
+        if re.match(r"\[(tables|people|views)\.", line) and ".columns]" not in line
     ]
     begins = []
     for place in starts:
@@ -158,6 +166,22 @@ def _table(table: ProposedTable) -> str:
     known = {one: verdict for one, verdict in named.items() if verdict.data_class is not None}
     if known:
         text += f"[{name}.columns]\n" + "".join(_column(table, one, verdict) for one, verdict in known.items())
+    return text
+
+
+def _view(view: Derived) -> str:
+    name = f"views.{_key(str(view.name))}"
+    text = _comment(f"over {listing(view.reads)}") if view.reads else ""
+    text += f"[{name}]\n" + ("stored = true\n" if view.stored else "")
+    if view.refused:
+        return text + f"refused = {_text(view.refused[:490])}\n"
+    text += _owners(view.owners) if view.owners else "nobody = true\n"
+    unknown = [column for column, found in view.columns.items() if found is None]
+    text += _wrapped_list("unclassified", unknown) if unknown else ""
+    known = {column: found for column, found in view.columns.items() if found is not None}
+    if known:
+        text += f"[{name}.columns]\n"
+        text += "".join(f"{_key(column)} = {_text(found.value)}\n" for column, found in known.items())
     return text
 
 

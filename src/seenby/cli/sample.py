@@ -61,7 +61,8 @@ def sample(
         raise NotFound(f"there is no {who}", hint=f"the key stands in {kind.table}.{kind.key}")
     if json_:
         rows = [
-            {"table": str(way.table), "path": list(way.path), "rows": count, "keys": keys} for way, count, keys in found
+            {"table": str(way.table), "view": way.view, "path": list(way.path), "rows": count, "keys": keys}
+            for way, count, keys in found
         ]
         print(json.dumps({"person": str(who), "paths": rows}, indent=2))
         return 0
@@ -70,7 +71,9 @@ def sample(
     for way, count, _ in found:
         if count != 0:
             told = "too many to count in 5 s: is an index missing?" if count is None else f"{count:,}"
-            table.add_row(Text(str(way.table)), Text(told), Text(" / ".join(way.path)))
+            table.add_row(
+                Text(f"{way.table} (view)" if way.view else str(way.table)), Text(told), Text(" / ".join(way.path))
+            )
     console.print(table)
     empty = sorted({str(way.table) for way, _, _ in found} - {str(way.table) for way, count, _ in found if count != 0})
     if empty:

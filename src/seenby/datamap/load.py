@@ -19,6 +19,7 @@ from seenby.datamap.model import (
     Hop,
     MappedColumn,
     MappedTable,
+    MappedView,
     Mask,
     MaskKind,
     OwnerPath,
@@ -110,7 +111,8 @@ class _Reader:
                     f"people.{kind.name}: the rows of {kind.table} do not belong to these people",
                     f"add the owner {wanted} to tables.{kind.table}",
                 )
-        made = DataMap(self.source, kinds, tables, tuple(sorted(self.data.get("linking", ()))))
+        views = {view.name: view for view in self.views(kinds)}
+        made = DataMap(self.source, kinds, tables, tuple(sorted(self.data.get("linking", ()))), views)
         check_closed(made)
         check_writable(made)
         return made
@@ -118,10 +120,11 @@ class _Reader:
     def fail(self, message: str, hint: str) -> NoReturn:
         place = message.split(": ", maxsplit=1)[0]
         kind, _, rest = place.partition(".")
-        steps = [kind, self.names.get(table_name(rest), rest) if kind == "tables" else rest]
+        named = {"tables": self.names, "views": {table_name(one): one for one in self.data.get("views", ())}}
+        steps = [kind, named[kind].get(table_name(rest), rest) if kind in named else rest]
         if message.startswith(f"{place}: owners"):
             steps.append("owners")
-        where = _at(self.source, self.text, steps) if kind in {"tables", "people"} else self.source
+        where = _at(self.source, self.text, steps) if kind in {"tables", "people", "views"} else self.source
         raise ConfigError(f"{where}: {message}", hint=hint)
 
     def known_table(self, written: str, place: str) -> TableName:
@@ -169,16 +172,12 @@ class _Reader:
 
     def table(self, name: TableName, entry: Mapping[str, Any], kinds: Mapping[str, PersonKind]) -> MappedTable:
         place = f"tables.{name}"
-        owners = tuple(self.owner(name, owner, kinds) for owner in entry.get("owners", ()))
+        owners = self.owners(place, name, entry, kinds)
         for column in entry.get("unclassified", ()):
             if column in entry["columns"]:
                 self.fail(f"{place}: column {column} has a class and is unclassified", "keep one of them")
         if not entry["key"] and "staff_writable" in entry:
             self.fail(f"{place}: staff cannot change a table without a key", "name its key, or remove staff_writable")
-        paths = [(owner.kind, owner.path) for owner in owners]
-        for one in paths:
-            if paths.count(one) > 1:
-                self.fail(f"{place}: the owner {one[0]} by {list(one[1])} is listed twice", "keep one of them")
         return MappedTable(
             name=name,
             key=tuple(entry["key"]),
@@ -188,8 +187,35 @@ class _Reader:
             staff=_staff(entry["staff_writable"]) if "staff_writable" in entry else None,
         )
 
-    def owner(self, table: TableName, entry: Mapping[str, Any], kinds: Mapping[str, PersonKind]) -> OwnerPath:
-        place = f"tables.{table}: owners"
+    def views(self, kinds: Mapping[str, PersonKind]) -> Iterable[MappedView]:
+        seen = set(self.names)
+        for written, entry in self.data.get("views", {}).items():
+            name, place = table_name(written), f"views.{table_name(written)}"
+            if name in seen:
+                self.fail(f"{place}: it is listed already, as a table or a view", "keep one of them")
+            seen.add(name)
+            if "refused" in entry:
+                continue
+            columns = {column: DataClass(value) for column, value in entry.get("columns", {}).items()}
+            for column in entry.get("unclassified", ()):
+                if column in columns:
+                    self.fail(f"{place}: column {column} has a class and is unclassified", "keep one of them")
+            yield MappedView(name, self.owners(place, name, entry, kinds), columns, entry.get("stored", False))
+
+    def owners(
+        self, place: str, name: TableName, entry: Mapping[str, Any], kinds: Mapping[str, PersonKind]
+    ) -> tuple[OwnerPath, ...]:
+        """Of a table or a view. ``place``: ``tables.likes``."""
+        owners = tuple(self.owner(f"{place}: owners", name, owner, kinds) for owner in entry.get("owners", ()))
+        paths = [(owner.kind, owner.path) for owner in owners]
+        for one in paths:
+            if paths.count(one) > 1:
+                self.fail(f"{place}: the owner {one[0]} by {list(one[1])} is listed twice", "keep one of them")
+        return owners
+
+    def owner(
+        self, place: str, table: TableName, entry: Mapping[str, Any], kinds: Mapping[str, PersonKind]
+    ) -> OwnerPath:
         if entry["kind"] not in kinds:
             self.fail(f"{place}: there are no people of kind {entry['kind']}", nearest(entry["kind"], kinds))
         kind = kinds[entry["kind"]]

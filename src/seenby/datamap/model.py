@@ -207,6 +207,25 @@ class MappedTable:
 
 
 @dataclass(frozen=True, slots=True)
+class MappedView:
+    """A view or materialized view of the platform: whose its rows are. No grant shows it (docs/adr/0018).
+
+    Attributes:
+        owners: paths from the view's own columns; empty: about nobody.
+        stored: its rows are a copy.
+    """
+
+    name: TableName
+    owners: tuple[OwnerPath, ...]
+    columns: dict[str, DataClass] = field(hash=False)
+    stored: bool = False
+
+    @property
+    def nobody(self) -> bool:
+        return not self.owners
+
+
+@dataclass(frozen=True, slots=True)
 class DataMap:
     """The whole map. What is not in it is refused.
 
@@ -219,3 +238,4 @@ class DataMap:
     kinds: dict[str, PersonKind] = field(hash=False)
     tables: dict[TableName, MappedTable] = field(hash=False)
     linking: tuple[str, ...] = ()
+    views: dict[TableName, MappedView] = field(default_factory=dict, hash=False)

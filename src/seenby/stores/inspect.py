@@ -126,6 +126,7 @@ class Inspector:
             foreign = self._rows(queries.FOREIGN_KEYS)
             known = self._rows(queries.STATISTICS) if statistics else []
             views = self._rows(queries.VIEWS)
+            definitions = {oid: (text, tuple(flags)) for oid, text, flags in self._rows(queries.DEFINITIONS)}
             leaves = self._rows(queries.LEAVES) if statistics else []
             large = bool(self._rows("SELECT EXISTS (SELECT FROM pg_largeobject_metadata)")[0][0])
         names = {oid: TableName(schema, name) for schema, name, oid, *_ in relations}
@@ -172,6 +173,8 @@ class Inspector:
                 partitions=children if kind == "p" else 0,
                 inherits=tuple(names[parent] for parent in parents if parent in names),
                 uses=tuple(names[used] for view, used in views if view == oid and used in names),
+                definition=definitions.get(oid, ("", ()))[0],
+                obstacles=definitions.get(oid, ("", ()))[1],
                 readable=readable,
             )
         info = self._connection.info

@@ -73,6 +73,17 @@ JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d
 WHERE c.relkind IN ('v', 'm') AND {PLATFORM}
 ORDER BY 1, 2"""
 
+DEFINITIONS = f"""
+SELECT c.oid::int8, pg_get_viewdef(c.oid),
+       ARRAY(SELECT o.told FROM (VALUES ('hasAggs', 'aggregates'), ('hasWindowFuncs', 'window functions'),
+                                        ('hasTargetSRFs', 'functions that give rows'), ('hasSubLinks', 'subqueries')
+                                ) o (flag, told) WHERE r.ev_action::text LIKE '%:' || o.flag || ' true%')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_rewrite r ON r.ev_class = c.oid AND r.rulename = '_RETURN'
+WHERE c.relkind IN ('v', 'm') AND {PLATFORM}
+ORDER BY 1"""
+"""A view's query, and what the server's own tree says is in it (PostgreSQL source, nodes/parsenodes.h: Query)."""
+
 LEAVES = f"""
 SELECT c.oid::int8, n2.nspname, l.relname
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -135,7 +135,7 @@ def test_everything_of_theirs_and_nothing_of_others(
         capsys.readouterr()
         sample(f"{kind}:{who}", made.dsn, map_=made.map, json_=True)
         told = json.loads(capsys.readouterr().out)
-        found = {(way["table"], key) for way in told["paths"] for key in way["keys"]}
+        found = {(way["table"], key) for way in told["paths"] for key in way["keys"] if not way["view"]}
         theirs = made.theirs(who)
         assert found - theirs == set(), "of others"
         assert theirs - found == set(), "missing"
@@ -184,6 +184,19 @@ def test_the_marketplace_in_detail(small: Callable[[str], Small]) -> None:
     ]
     assert ("order_id, placed_on -> orders.id, placed_on", "customer_id") in paths["order_items"]
     assert made.tables[TableName("public", "currencies")].nobody
+
+
+def test_the_marketplace_has_a_view(small: Callable[[str], Small], capsys: pytest.CaptureFixture[str]) -> None:
+    """Of each customer the sample counts the rows that a view shows of them, and the record names it."""
+    made = small("bazaar")
+    with psycopg.connect(made.dsn) as connection:
+        who, count = connection.execute(
+            "SELECT customer_id::text, count(*) FROM open_orders GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1"
+        ).fetchall()[0]
+    capsys.readouterr()
+    sample(f"customer:{who}", made.dsn, map_=made.map, json_=True)
+    told = json.loads(capsys.readouterr().out)["paths"]
+    assert [way["rows"] for way in told if way["view"] and way["table"] == "open_orders"] == [count]
 
 
 def test_an_answer_makes_the_mentioned_owners(

@@ -30,6 +30,12 @@ columns = { id = "identity", country = "location", born = "identity" }
 key = ["email"]
 owners = [{ kind = "lead", path = "email" }]
 columns = { email = "contact" }
+[views.newest]
+stored = true
+owners = [{ kind = "customer", path = "id" }, { kind = "lead", path = "mail", nullable = true }]
+columns = { id = "identity", mail = "contact" }
+[views."stats.totals"]
+refused = "its query has aggregates"
 """
 DATAMAP, WRITTEN = parse(MAP, source="map.toml", region="eu"), tomllib.loads(MAP)
 
@@ -46,6 +52,15 @@ def test_the_record_says_where_people_are_at_home_and_whether_there_are_children
 def test_people_whose_country_is_not_listed_are_in_no_grant() -> None:
     closed = parse(MAP.replace('region = "us"', ""), source="map.toml", region="eu")
     assert "uk: GB; others: in no grant" in to_markdown(closed, WRITTEN, region="eu")
+
+
+def test_views_are_in_the_record_and_copies_are_said() -> None:
+    record = to_markdown(DATAMAP, WRITTEN, region="eu").splitlines()
+    assert "| newest | yes, as of its last refresh | identity, contact | customer, lead |" in record
+    assert "| stats.totals | | | not known: its query has aggregates |" in record
+    made = json.loads(to_json(DATAMAP, WRITTEN))
+    assert made["views"]["newest"]["stored"]
+    assert made["refused"] == {"stats.totals": "its query has aggregates"}
 
 
 def test_all_of_it_for_programs() -> None:

@@ -191,6 +191,42 @@ def test_what_is_refused_is_not_in_the_map() -> None:
     assert load(EXAMPLE + '\n[tables.letters]\nrefused = "whose?"\n').tables.keys() == load().tables.keys()
 
 
+VIEW = """
+[views."shop.newest"]
+owners = [{ kind = "account", path = ["who -> accounts.id", "id"] }]
+columns = { who = "identity" }
+"""
+
+
+def test_views() -> None:
+    """They are no tables: no grant shows one."""
+    made = load(EXAMPLE + VIEW + '[views.totals]\nrefused = "its query has aggregates"\n')
+    (view,) = made.views.values()
+    assert (view.name, view.stored, view.columns) == (("shop", "newest"), False, {"who": DataClass.IDENTITY})
+    assert view.owners == (OwnerPath("account", (Hop("who", TableName("public", "accounts"), "id"),), "id"),)
+    assert view.name not in made.tables
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (VIEW.replace("shop.newest", "accounts"), "views.accounts: it is listed already"),
+        (VIEW + VIEW.replace("shop.newest", "public.devices"), "views.devices: it is listed already"),
+        (VIEW.replace("columns =", 'nobody = true\ncolumns ='), "views.shop.newest"),
+        (VIEW.replace("columns =", 'unclassified = ["who"]\ncolumns ='), "column who has a class and is uncl"),
+        (VIEW.replace("accounts.id", "acounts.id"), "views.shop.newest: owners: the map has no table acounts"),
+        (VIEW.replace('"account"', '"acount"'), "views.shop.newest: owners: there are no people of kind acount"),
+        (VIEW.replace("columns =", "stored = false\ncolumns ="), "views.shop.newest.stored"),
+        ('[views.x]\nkey = ["id"]\nnobody = true\n', "views.x"),
+    ],
+)  # fmt: skip
+def test_views_with_mistakes(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(EXAMPLE + text)
+    assert message in refused.value.message
+    assert refused.value.message.startswith("map.toml:"), "with line and column"
+
+
 def test_answers_are_for_attach_only() -> None:
     answer = '\n[[answers]]\nsubject = "tables.x"\nanswer = "nobody"\nby = "ana"\nat = "2026-11-29T08:00:00Z"\n'
     assert load(EXAMPLE + answer) == load()
