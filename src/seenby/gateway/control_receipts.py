@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from seenby.errors import UsageError
 from seenby.gateway.control_api import Api
-from seenby.stores.receipts import Given, Receipts
+from seenby.stores.receipts import Given, Page, Receipts
 from seenby_verify.tlog.entries import key_id
 from seenby_verify.tlog.strict import decode_decimal
 
@@ -22,15 +22,16 @@ def receipt_routes(receipts: Receipts) -> Callable[[Api], list[Route]]:
     def routes(api: Api) -> list[Route]:
         async def own(request: Request) -> Response:
             reader = api.reader(request)
-            page = await receipts.page(reader.name, _since(request), key_id(reader.public_key))
-            return JSONResponse({"entries": [_entry(one) for one in page.given], "next": page.next})
+            page = await receipts.page(reader.name, since_of(request), key_id(reader.public_key))
+            return JSONResponse(page_json(page))
 
         return [Route("/receipts", own)]
 
     return routes
 
 
-def _since(request: Request) -> int:
+def since_of(request: Request) -> int:
+    """The first entry wanted. Raises UsageError."""
     sent = request.query_params.multi_items()
     if not sent:
         return 0
@@ -38,6 +39,11 @@ def _since(request: Request) -> int:
     if len(sent) != 1 or sent[0][0] != "since" or since is None:
         raise UsageError("this path takes one number, the first entry wanted", hint="as in /receipts?since=73894")
     return since
+
+
+def page_json(page: Page) -> dict[str, Any]:
+    """As docs/formats/receipts.md has it, "Fetching"."""
+    return {"entries": [_entry(one) for one in page.given], "next": page.next}
 
 
 def _entry(one: Given) -> dict[str, Any]:

@@ -6,6 +6,7 @@
     /tile/0/x001/234            tiles and bundles, for ever the same
     /                           what this is, and the log's key
     /verify.html                the page that checks a person's bundle in the browser
+    /mine                       what is about one person, for who holds their key (seenby.gateway.person_web)
 
 The list of paths is closed: there are no directories, and nothing that anybody could climb out of. Who reads what is
 not written down: to look at a log must not leave a trace that says for whom.
@@ -20,7 +21,7 @@ import hashlib
 import html
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -60,9 +61,15 @@ _STYLE: Final = (
 log = structlog.get_logger("seenby.public")
 
 
-def public_app(public: Path, key: VerifierKey) -> Starlette:
-    """Serves the directory ``public`` of the log with this key; the files may change while it runs."""
-    files = _Files(public, key)
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+def public_app(public: Path, key: VerifierKey, mine: Answer | None = None) -> Starlette:
+    """Serves the directory ``public`` of the log with this key; the files may change while it runs.
+
+    ``mine`` answers people who ask about themselves; None: nobody does here.
+    """
+    files = _Files(public, key, mine)
     return Starlette(
         routes=[Route("/{path:path}", files.answer)],
         exception_handlers={HTTPException: _refused, OSError: _unreadable},
@@ -70,8 +77,9 @@ def public_app(public: Path, key: VerifierKey) -> Starlette:
 
 
 class _Files:
-    def __init__(self, public: Path, key: VerifierKey) -> None:
+    def __init__(self, public: Path, key: VerifierKey, mine: Answer | None) -> None:
         self._public = public
+        self._mine = mine
         self._index = _index(key)
         self._page = (resources.files("seenby_verify") / "page" / "verify.html").read_bytes()
 
@@ -85,6 +93,8 @@ class _Files:
             case "/verify.html":
                 # Scripts and connections are limited by the page itself, with the hashes of what is in it.
                 return _answer(request, self._page, HTML, CHECKED, policy="frame-ancestors 'none'")
+            case "/mine" if self._mine is not None:
+                return await self._mine(request)
         # Only what a log names so: the path that is opened is made from the tile, not from the request.
         tile = Tile.parse(path.removeprefix("/"))
         if tile is None:

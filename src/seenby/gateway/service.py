@@ -31,6 +31,7 @@ from seenby.gateway.enrolment import Enrolment
 from seenby.gateway.erasure import ErasureService
 from seenby.gateway.grants import GrantService
 from seenby.gateway.migration import Migration
+from seenby.gateway.person_web import PersonDesk
 from seenby.gateway.public_web import listen_public, public_app, serve_public
 from seenby.gateway.region_list import RegionsFile
 from seenby.gateway.reporting import DailyReports, grant_facts
@@ -161,22 +162,26 @@ async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExit
         _run_beside(stack, failed, regions.run())
     _run_beside(stack, failed, _watch_catalog(catalog, service, book, refresh))
     _run_beside(stack, failed, _renew_keys(config, keystore))
-    _publish(config, ledger, stack, failed)
     witnessed = load_policy(Path(config.witnesses.policy)) if config.witnesses.policy else None
     receipts = Receipts(ledger, keystore.checkpoint_key(), witnessed)
     stack.callback(receipts.close)
+    desk = PersonDesk(config.region, receipts, keystore, clock)
+    _publish(config, ledger, desk, stack, failed)
     more = people_routes(enrolment, erasures), receipt_routes(receipts), migration_routes(migration)
     _run_beside(stack, failed, serve_control(control_app(service, clock, *more), config.control_socket))
     return Region(config, ledger, keystore, database, enforcer, service, erasures, gateway, failed)
 
 
-def _publish(config: Config, ledger: Ledger, stack: AsyncExitStack, failed: asyncio.Future[None]) -> None:
+def _publish(
+    config: Config, ledger: Ledger, desk: PersonDesk, stack: AsyncExitStack, failed: asyncio.Future[None]
+) -> None:
     """The public log over HTTP, and witnesses for its checkpoints, where they are configured."""
     public = config.ledger_dir / "public"
     if config.publish.host:
         listener = listen_public(config.publish)
         stack.callback(listener.close)
-        _run_beside(stack, failed, serve_public(public_app(public, ledger.verifier_key), listener, config.publish))
+        app = public_app(public, ledger.verifier_key, desk.answer)
+        _run_beside(stack, failed, serve_public(app, listener, config.publish))
     if config.witnesses.policy:
         cosigner = Cosigner(load_policy(Path(config.witnesses.policy)), ledger.verifier_key, tile_proof(public))
         stack.push_async_callback(cosigner.close)

@@ -1,6 +1,7 @@
-"""What staff take away of what they did: promises at once, then receipts (docs/formats/receipts.md).
+"""What people and staff take away: promises at once, then receipts (docs/formats/receipts.md).
 
-Their queries are theirs by their name, what they signed about grants by their key: the log knows signers by that alone.
+Staff's queries are theirs by their name, what they signed about grants by their key: the log knows signers by that
+alone. What is about a person is theirs by their key's labels, and by its pseudonym as long as it is not public.
 
 An entry that is durable and not in a checkpoint that everybody accepts yet gets the log's promise; one that is gets a
 tlog-proof. Both follow from what the ledger holds, so nothing is stored for it: after a restart the same promise is
@@ -10,20 +11,28 @@ signed again, with the time at which the entry was written.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from seenby.errors import VerificationError
 from seenby.stores.bundles import receipt
+from seenby.stores.journal import JournalReader
+from seenby.stores.keystore import PersonKey
+from seenby.stores.layout import PERSON_PRIVATE
 from seenby.stores.ledger import Ledger, Recent, holder
+from seenby.stores.person import counted, enrolments
 from seenby.stores.state import State, receipts_prefix
 from seenby.stores.view import LogView
+from seenby_verify.tlog.entries import PersonNamed
 from seenby_verify.tlog.grantlog import signer
 from seenby_verify.tlog.policy import Policy
 from seenby_verify.tlog.promise import Promise
+from seenby_verify.tlog.records import pseudonym
 from seenby_verify.tlog.tree import leaf_hash
 
 DELAY: Final = 60
@@ -94,10 +103,32 @@ class Receipts:
         with LogView.at_checkpoint(ledger.directory, ledger.state, ledger.verifier_key, wait=WAIT_SECONDS) as view:
             size = view.checkpoint.size
             asked = _listed(ledger.state, principal, since, size, self._page + 1)
-            public = sorted([*asked, *(one for one in signed if one < size)])
-            accepted = self._accepts(view.note)
-            given = [self._public(view, index, accepted) for index in public[: self._page]]
-        ahead = [one for one in recent if one.index >= size]
+            return self._given(view, sorted([*asked, *(one for one in signed if one < size)]), recent)
+
+    async def of_person(self, keys: Sequence[PersonKey], since: int) -> Page:
+        """What the log holds about the person with these keys, all they have, from entry ``since`` on.
+
+        Raises VerificationError (what lies here is not what was logged), Unavailable, LedgerFailed.
+        """
+        # Before the checkpoint is looked at, as above. Up to there the journal's groups are whole.
+        work = asyncio.get_running_loop().run_in_executor(self._thread, self._about, keys, since, self._ledger.size)
+        return await work
+
+    def _about(self, keys: Sequence[PersonKey], since: int, durable: int) -> Page:
+        """On the thread."""
+        ledger = self._ledger
+        with LogView.at_checkpoint(ledger.directory, ledger.state, ledger.verifier_key, wait=WAIT_SECONDS) as view:
+            mine = enrolments(view, keys)
+            items = counted(view, ledger.region, mine) if mine else ()
+            public = sorted(index for _, _, counts in items for one in counts for index in one.indexes)
+            ahead = _unpublished(ledger.directory, view, durable, {pseudonym(key.key) for key in keys})
+            return self._given(view, [one for one in public if one >= since], [o for o in ahead if o.index >= since])
+
+    def _given(self, view: LogView, public: list[int], recent: list[Recent]) -> Page:
+        """``public``: indexes under the view's checkpoint; ``recent``: what is durable, public or not."""
+        accepted = self._accepts(view.note)
+        given = [self._public(view, index, accepted) for index in public[: self._page]]
+        ahead = [one for one in recent if one.index >= view.checkpoint.size]
         room = self._page - len(given)
         given += [self._promise(one.index, one.entry, one.time) for one in ahead[:room]]
         rest = [*public[self._page :], *(one.index for one in ahead[room:])]
@@ -123,6 +154,18 @@ class Receipts:
         except VerificationError:
             return False
         return True
+
+
+def _unpublished(ledger: Path, view: LogView, durable: int, pseudonyms: set[bytes]) -> list[Recent]:
+    """Entries about somebody that the view's checkpoint does not cover, of the first ``durable`` ones."""
+    found: list[Recent] = []
+    if view.place.index >= durable:
+        return found
+    for group in JournalReader(ledger / "private" / "journal", view.place).groups(durable):
+        for index, (entry, private) in enumerate(group.pairs, group.place.index):
+            if entry[1] == PersonNamed.KIND and private[:PERSON_PRIVATE] in pseudonyms:
+                found.append(Recent(index, entry, "", group.time))
+    return found
 
 
 def _listed(state: State, principal: str, since: int, size: int, limit: int) -> list[int]:

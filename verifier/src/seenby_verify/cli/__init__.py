@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "evidence": ("seenby_verify.cli.evidence:evidence", "Check evidence that a log broke its word."),
     "grant": ("seenby_verify.cli.grant:grant", "What became of one grant, and whose keys signed."),
     "log": ("seenby_verify.cli.log:log", "Check a whole public log."),
+    "mine": ("seenby_verify.cli.mine:mine", "Keep receipts of the entries about you, or the log's promises of them."),
     "monitor": ("seenby_verify.cli.monitor:monitor", "Follow a log, remember it, and shout when it cannot be true."),
     "page": ("seenby_verify.cli.page:page", "The page that checks a bundle in a browser."),
     "promise": ("seenby_verify.cli.promise:promise", "Was a promise kept? If not, make evidence of it."),

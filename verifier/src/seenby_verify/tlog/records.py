@@ -78,6 +78,15 @@ def pseudonym(person_key: bytes) -> bytes:
     return hmac.digest(person_key, b"seenby/pseudonym/v1", "sha256")[:16]
 
 
+def person_mac(person_key: bytes, person: str, region: str, target: str, at: int) -> bytes:
+    """What proves that somebody holds a person's key (docs/formats/receipts.md, "Fetching, for a person").
+
+    ``target``: path and query; ``at``: Unix seconds.
+    """
+    message = f"seenby/person-read/v1\n{person}\n{region}\n{target}\n{at}\n"
+    return hmac.digest(person_key, message.encode(), "sha256")
+
+
 class PersonCrypto:
     """What one person's key is used for, with everything computed once that does not change from entry to entry."""
 

@@ -1,0 +1,217 @@
+"""`GET /mine`: people fetch promises and receipts of what is about them, with their key; nobody else does."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from seenby.gateway import person_web
+from seenby.model.disclosure import PeopleEvent
+from seenby_verify.errors import VerificationError
+from seenby_verify.kept import Folder, fetch
+from seenby_verify.labels import Labels
+from seenby_verify.tlog.entries import Erasure, PersonNamed
+from seenby_verify.tlog.policy import Policy
+from seenby_verify.tlog.promise import Promise
+from seenby_verify.tlog.proof import ReceiptCheck
+from seenby_verify.tlog.records import label, person_mac
+from tests.fixtures.ledgers import disclosure, every_entry
+from tests.fixtures.person_desk import Desk, open_desk
+from tests.fixtures.written_logs import seenby_verify
+
+ADA, BEN = "account:1", "account:2"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path) as made:
+        yield made
+
+
+def key_of(desk: Desk, person: str) -> bytes:
+    async def look() -> bytes:
+        return desk.keystore.known_keys(person)[-1].key
+
+    return desk.do(look())
+
+
+def header(person: str, key: bytes, path: str = "/mine", *, at: int = 0, region: str = "eu") -> dict[str, str]:
+    at = at or int(time.time())
+    name = base64.b64encode(person.encode()).decode()
+    return {person_web.HEADER: f"{name} {at} {person_mac(key, person, region, path, at).hex()}"}
+
+
+def asked(desk: Desk, person: str, path: str = "/mine", key: bytes = b"") -> dict[str, Any]:
+    answer = httpx2.get(desk.url + path, headers=header(person, key or key_of(desk, person), path))
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_enrolment_and_each_access_first_as_a_promise_then_as_a_receipt(desk: Desk) -> None:
+    desk.do(desk.ledger.append(disclosure(ADA, BEN)))
+    desk.do(desk.ledger.append(disclosure(ADA)))
+    trust = Policy.trusting(desk.ledger.verifier_key)
+    promised = [Promise.open(one["promise"].encode(), trust) for one in asked(desk, ADA)["entries"]]
+    logged = every_entry(desk.folder)
+    key = key_of(desk, ADA)
+    expected = [n for n, one in enumerate(logged) if isinstance(one, PersonNamed) and _labelled(one, key)]
+    assert [one.index for one in promised] == expected
+    assert len(expected) == 3
+    assert len(asked(desk, BEN)["entries"]) == 2
+    desk.publish()
+    desk.do(desk.ledger.append(disclosure(ADA)))
+    entries = asked(desk, ADA)["entries"]
+    assert [sorted(one) for one in entries] == [["index", "receipt"]] * 3 + [["index", "promise"]]
+    for one, promise in zip(entries, promised, strict=False):
+        check = ReceiptCheck(one["receipt"].encode(), trust)
+        assert len(list(check.steps())) == 4
+        assert (one["index"], check.entry) == (promise.index, logged[promise.index])
+    since = expected[-1]
+    assert asked(desk, ADA, f"/mine?since={since}")["entries"] == entries[2:]
+
+
+def _labelled(entry: PersonNamed, key: bytes) -> bool:
+    return entry.label in {label(key, "eu", entry.epoch, n) for n in range(8)}
+
+
+def test_who_has_not_the_key_is_told_the_same_whatever_is_wrong(desk: Desk) -> None:
+    desk.do(desk.ledger.append(disclosure(ADA, BEN)))
+    ada, now = key_of(desk, ADA), int(time.time())
+    good = header(ADA, ada)
+    assert httpx2.get(desk.url + "/mine", headers=good).status_code == 200
+    name, at, mac = good[person_web.HEADER].split(" ")
+    told = set()
+    for sent in (
+        {},
+        header(BEN, ada),
+        header("account:999", ada),
+        header("account:999", bytes(32)),  # a name without a key has no key of zeros
+        header(ADA, ada, at=now - 100),
+        header(ADA, ada, at=now + 100),
+        header(ADA, ada, "/mine?since=1"),
+        header(ADA, ada, region="us"),
+        {person_web.HEADER: f"{name} {at} {mac[:-2]}"},
+        {person_web.HEADER: f"{name} {at} {mac} x"},
+        {person_web.HEADER: f"{name} 0{at} {mac}"},
+        {person_web.HEADER: f"%% {at} {mac}"},
+        {person_web.HEADER: f"{base64.b64encode(b'account:1' + bytes([10])).decode()} {at} {mac}"},
+    ):
+        answer = httpx2.get(desk.url + "/mine", headers=sent)
+        told.add((answer.status_code, answer.text))
+    assert len(told) == 1
+    assert next(iter(told))[0] == 401
+
+
+def test_a_query_that_is_none_is_refused_in_words(desk: Desk) -> None:
+    desk.do(desk.ledger.append(disclosure(ADA)))
+    path = "/mine?since=-1"
+    answer = httpx2.get(desk.url + path, headers=header(ADA, key_of(desk, ADA), path))
+    assert (answer.status_code, answer.json()["hint"]) == (400, "as in /receipts?since=73894")
+    assert httpx2.post(desk.url + "/mine").status_code == 405
+
+
+def test_too_many_at_once_are_sent_away(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(person_web, "RATE", 0)
+    desk.do(desk.ledger.append(disclosure(ADA)))
+    assert httpx2.get(desk.url + "/mine", headers=header(ADA, key_of(desk, ADA))).status_code == 503
+
+
+# The command that a person runs
+
+
+def mine(desk: Desk, bundle: Path, *more: object, place: object = "", wait: int = 0) -> tuple[int, str]:
+    options = ["--out", desk.folder / "out", "--key", desk.ledger.verifier_key, "--wait", wait, *more]
+    said = seenby_verify("mine", bundle, place or desk.url, *options)
+    return said.returncode, " ".join((said.stdout + said.stderr).split())
+
+
+def files(desk: Desk) -> list[str]:
+    return sorted(path.name for path in (desk.folder / "out").iterdir())
+
+
+def test_the_command_keeps_promises_until_the_receipts_are_there(desk: Desk) -> None:
+    desk.do(desk.ledger.append(disclosure(ADA, BEN)))
+    desk.publish()
+    bundle = desk.bundle(ADA)
+    status, said = mine(desk, bundle)
+    assert (status, "2 receipts saved" in said) == (0, True)
+    before = files(desk)
+    desk.do(desk.ledger.append(disclosure(ADA)))
+    status, said = mine(desk, bundle)
+    assert (status, "1 promise in" in said) == (0, True)
+    (new,) = set(files(desk)) - set(before)
+    desk.publish()
+    status, said = mine(desk, bundle)
+    assert (status, "1 of them promised before" in said) == (0, True)
+    assert files(desk) == sorted([*before, new.replace(".promise", ".tlog-proof")])
+    judged = seenby_verify("receipt", desk.folder / "out" / files(desk)[-1], "--key", desk.ledger.verifier_key)
+    assert (judged.returncode, "is a person" in " ".join(judged.stdout.split())) == (0, True)
+
+
+def test_after_an_erasure_nobody_is_asked_and_the_log_itself_says_it(desk: Desk) -> None:
+    desk.do(desk.ledger.append(disclosure(ADA, BEN)))
+    desk.do(desk.ledger.append(disclosure(ADA)))
+    desk.publish()
+    bundle = desk.bundle(ADA)
+    desk.do(desk.ledger.append(PeopleEvent((ADA,), True)))
+    desk.publish()
+    status, said = mine(desk, bundle)
+    assert (status, "nobody whose key is known here" in said, "--scan" in said) == (66, True, True)
+    for place in (desk.url, desk.public):
+        status, said = mine(desk, bundle, "--scan", place=place)
+        assert status == 0, said
+    indexes = sorted(int(name.removesuffix(".tlog-proof")) for name in files(desk))
+    assert len(indexes) == 4
+    assert isinstance(every_entry(desk.folder)[indexes[-1] - 1], Erasure)
+
+
+def test_a_copy_in_which_an_entry_was_changed_gives_nothing(desk: Desk) -> None:
+    desk.do(desk.ledger.append(disclosure(ADA)))
+    desk.publish()
+    bundle = desk.bundle(ADA)
+    (path,) = [one for one in (desk.public / "tile" / "entries").rglob("*") if one.is_file()][-1:]
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    status, said = mine(desk, bundle, "--scan", place=desk.public)
+    assert (status, "not those that the log signed" in said, files(desk)) == (1, True, [])
+
+
+def test_what_is_about_somebody_else_is_not_taken(desk: Desk) -> None:
+    """From a gateway that answers ada with what is about ben."""
+    desk.do(desk.ledger.append(disclosure(ADA, BEN)))
+    desk.publish()
+    labels = Labels([(1, key_of(desk, ADA))], "eu")
+    folder = Folder(desk.folder / "out", Policy.trusting(desk.ledger.verifier_key), labels.check)
+    fetch(lambda path: asked(desk, ADA, path), "/mine", folder)
+    mine_alone = files(desk)
+    with pytest.raises(VerificationError, match="about somebody else"):
+        fetch(lambda _: {**asked(desk, BEN), "next": None}, "/mine", folder)
+    assert files(desk) == mine_alone
+    assert len(mine_alone) == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [("nowhere", "is no URL"), ("http://log.example/", "would tell everybody on the way"), ("ftp://x/", "is no URL")],
+)
+def test_places_that_cannot_be_asked(desk: Desk, place: str, words: str) -> None:
+    desk.do(desk.ledger.append(disclosure(ADA)))
+    desk.publish()
+    status, said = mine(desk, desk.bundle(ADA), place=place)
+    assert (status, words in said) == (64, True)
+
+
+def test_a_region_that_the_bundle_has_not(desk: Desk) -> None:
+    desk.do(desk.ledger.append(disclosure(ADA)))
+    desk.publish()
+    status, said = mine(desk, desk.bundle(ADA), "--region", "us")
+    assert (status, "not about region us" in said) == (64, True)
