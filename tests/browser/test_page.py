@@ -13,6 +13,9 @@ from selenium.webdriver.common.keys import Keys
 from tests.fixtures.browser import PAGE, Browser, serve
 from tests.fixtures.bundles import World
 from tests.fixtures.bundles_log import NOW
+from tests.fixtures.histories import Home
+from tests.unit.stores.test_old_bundles import erased, lookups
+from tests.unit.stores.test_old_bundles import given as kept
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -88,6 +91,19 @@ def good_bundle(opened: Browser, given: Path) -> None:
     )
     assert opened.requests() == [opened.driver.current_url]
     assert opened.complaints() == []
+
+
+def test_the_bundle_of_somebody_whose_key_was_erased_since_still_passes(opened: Browser, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.directory.mkdir()
+    home.live(lookups)
+    bundle, _ = kept(home, "account:1")
+    home.live(erased)
+    (tmp_path / "ada.bundle.json").write_bytes(bundle)
+    (tmp_path / "policy").write_text(f"log {home.key}\nquorum none\n", "utf-8")
+    verdict = check(opened, tmp_path)
+    assert "Your list is genuine and complete." in verdict
+    assert opened.steps() == ["good"] * 8
 
 
 def test_the_list_is_by_month_and_says_what_was_shown_to_whom(opened: Browser, given: Path) -> None:
