@@ -7,12 +7,10 @@ the time. Errors are ``{"error", "hint", "detail", "sqlstate"}`` with the HTTP s
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from seenby.errors import AuthFailed, ConfigError, NotFound, SeenbyError, UsageE
 from seenby.gateway.active import lost_words
 from seenby.gateway.grant_truth import Grant
 from seenby.gateway.grants import GrantService
+from seenby.gateway.listening import serve_http
 from seenby.grants.lifecycle import ENDED, EVENTS, Logged, Standing, missing_approvals
 from seenby.grants.review import missing_reviews, review_due
 from seenby.grants.signing import READ_SECONDS, Verb, read_message, verify_read, write_message
@@ -77,22 +76,10 @@ async def serve_control(app: Starlette, path: Path) -> None:
     """
     listener = _listen(path)
     config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1)
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        await asyncio.shield(serving)
+        await serve_http(config, listener)
     finally:
-        server.should_exit = True
-        await serving
         path.unlink(missing_ok=True)
-
-
-class _Server(uvicorn.Server):
-    """Signals are the gateway's business."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def _listen(path: Path) -> socket.socket:

@@ -14,14 +14,12 @@ not written down: to look at a log must not leave a trace that says for whom.
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import contextlib
 import hashlib
 import html
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -36,6 +34,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from seenby.errors import ConfigError
+from seenby.gateway.listening import serve_http
 from seenby.stores.config import Publish
 from seenby_verify.tlog.tiles import Tile
 from seenby_verify.tlog.vkey import VerifierKey
@@ -214,19 +213,4 @@ async def serve_public(app: Starlette, listener: socket.socket, publish: Publish
             f"cannot use {publish.tls_cert} and {publish.tls_key}: {error}",
             hint="check [publish] tls_cert and tls_key in seenby.toml",
         ) from None
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        await asyncio.shield(serving)
-    finally:
-        server.should_exit = True
-        await serving
-        listener.close()
-
-
-class _Server(uvicorn.Server):
-    """Signals are the gateway's business."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    await serve_http(config, listener)

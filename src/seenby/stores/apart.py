@@ -15,14 +15,11 @@ next writer waits until nobody integrates any more.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import signal
 import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import IO, Final
 
@@ -30,6 +27,7 @@ import structlog
 
 from seenby.errors import LedgerFailed, SeenbyError
 from seenby.stores.integrate import Head, Integrator
+from seenby.stores.locks import FileLock
 from seenby.stores.publish import Tiles
 from seenby.stores.state import State
 
@@ -38,39 +36,14 @@ HEAD: Final = struct.Struct(">Q32s")
 LENGTH: Final = struct.Struct(">I")
 DONE: Final = b"\x00"
 FAILED: Final = b"\x01"
-WAIT: Final = 30.0
-"""Seconds that a new writer waits for the child of one that was killed: it ends with the request it works on."""
 
 log = structlog.get_logger("seenby.ledger")
-
-
-class IntegratingLock:
-    """Who holds it may write tiles and state. Raises LedgerFailed if somebody else does for longer than ``wait``."""
-
-    def __init__(self, private: Path, wait: float = WAIT) -> None:
-        self.file = os.open(private / "integrating.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        ends = time.monotonic() + wait
-        while True:
-            try:
-                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > ends:
-                    os.close(self.file)
-                    raise LedgerFailed(
-                        f"a process that an earlier gateway left still writes in {private}",
-                        hint="look for seenby.stores.apart among the processes and end it",
-                    ) from None
-                time.sleep(0.02)
-
-    def close(self) -> None:
-        os.close(self.file)
 
 
 class Apart:
     """Starts the child at once. ``advance`` blocks: call it on a thread that has nothing else to do."""
 
-    def __init__(self, directory: Path, lock: IntegratingLock) -> None:
+    def __init__(self, directory: Path, lock: FileLock) -> None:
         """``directory``: the ledger's, whose state nobody in this process writes any more."""
         self._directory = directory
         self._lock = lock

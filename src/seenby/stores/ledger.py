@@ -14,17 +14,16 @@ Formats: docs/formats/ledger.md.
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from seenby.errors import LedgerFailed, SeenbyError, UsageError
 from seenby.model.disclosure import PeopleEvent, QueryDisclosure, RefusedAttempt
-from seenby.stores.apart import Apart, IntegratingLock
+from seenby.stores.apart import Apart
 from seenby.stores.auditors import Auditors, RecordKeys
 from seenby.stores.erasing import Leaving
 from seenby.stores.grouping import Done, GroupWriter, Queued
@@ -32,32 +31,20 @@ from seenby.stores.integrate import Head
 from seenby.stores.journal import encode_record
 from seenby.stores.keystore import KeyStore
 from seenby.stores.layout import seal_mark
+from seenby.stores.locks import integrating_lock, writer_lock
 from seenby.stores.opening import LoggedEvent, Opened, open_files
 from seenby.stores.publishing import OnPublished, Publishing
+from seenby.stores.reading import LedgerReading, Recent
 from seenby.stores.sealing import GrantDocument, ReportDocument, Sealed, Sealer
-from seenby.stores.state import State, Usage
-from seenby_verify.tlog.checkpoint import VerifierKey, valid_name
+from seenby_verify.tlog.checkpoint import valid_name
 from seenby_verify.tlog.entries import BreakGlass, EpochKey, GrantEvent, GrantRequested, KeyEvent, Regions, encode
-from seenby_verify.tlog.grantlog import GrantLog, signer
+from seenby_verify.tlog.grantlog import signer
 
 MAX_BEHIND: Final = 1 << 20
 """Entries that may be durable and not public. Then the journal waits: whoever asks for more, asks at the pace of what
 is made public, and no promise is broken by a backlog that grows."""
 
 Item = QueryDisclosure | RefusedAttempt | PeopleEvent | ReportDocument | GrantDocument | GrantEvent | KeyEvent | Regions
-
-
-@dataclass(frozen=True, slots=True)
-class Recent:
-    """An entry that is durable and not public yet: whose it is, and when it was written (Unix milliseconds).
-
-    ``principal``: a name; of what somebody signed about a grant, ``holder`` of their key.
-    """
-
-    index: int
-    entry: bytes
-    principal: str
-    time: int
 
 
 def holder(key_id: bytes) -> str:
@@ -69,7 +56,7 @@ def _nobody(_: BaseException | None) -> None:
     """Nobody waits for an entry of the ledger's own."""
 
 
-class Ledger:
+class Ledger(LedgerReading):
     """See the module. Make it with ``Ledger.open``; end it with ``close``. One per directory: a lock sees to it."""
 
     def __init__(
@@ -94,18 +81,16 @@ class Ledger:
         self._at_seal: Callable[[int], None] | None = None
         self._recent: list[Recent] = []
         self._leaving = Leaving()
-        self._lock = self._take_lock()
         self._apart: Apart | None = None
-        try:
-            self._integrating = IntegratingLock(directory / "private")
-            try:
-                self._start(clock, RecordKeys(directory, region, auditors), publish_after, segment_bytes, apart)
-            except BaseException:
-                self._integrating.close()
-                raise
-        except BaseException:
-            os.close(self._lock)
-            raise
+        private = directory / "private"
+        private.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (private / "journal").mkdir(mode=0o700, exist_ok=True)
+        (directory / "public").mkdir(exist_ok=True)
+        with ExitStack() as locks:
+            self._lock = locks.enter_context(closing(writer_lock(private)))
+            self._integrating = locks.enter_context(closing(integrating_lock(private)))
+            self._start(clock, RecordKeys(directory, region, auditors), publish_after, segment_bytes, apart)
+            locks.pop_all()
         self._writer = GroupWriter(self._opened.journal, keystore, region, self._written)
 
     @classmethod
@@ -148,22 +133,6 @@ class Ledger:
             ) from None
 
     # --- opening
-
-    def _take_lock(self) -> int:
-        private = self.directory / "private"
-        private.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (private / "journal").mkdir(mode=0o700, exist_ok=True)
-        (self.directory / "public").mkdir(exist_ok=True)
-        lock = os.open(private / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            raise LedgerFailed(
-                f"another process writes the ledger in {self.directory}",
-                hint="a ledger has one writer; stop the other gateway first",
-            ) from None
-        return lock
 
     def _start(
         self, clock: Callable[[], float], keys: RecordKeys, publish_after: float, segment_bytes: int, apart: bool
@@ -383,63 +352,6 @@ class Ledger:
         """``told(head, note)`` is called on the loop's thread after each new checkpoint."""
         self._publishing.on_published.append(told)
 
-    # --- reading
-
-    @property
-    def size(self) -> int:
-        """How many entries are durable."""
-        return self._durable
-
-    @property
-    def note(self) -> bytes:
-        """The published checkpoint, as it stands there."""
-        return self._opened.checkpoint.note
-
-    @property
-    def state(self) -> State:
-        """What is known of everything that is published. Read only."""
-        return self._opened.state
-
-    @property
-    def failure(self) -> LedgerFailed | None:
-        """Why nothing is accepted any more, if so."""
-        return self._failure
-
-    @property
-    def verifier_key(self) -> VerifierKey:
-        """What strangers need to verify this log."""
-        return self._keystore.verifier_key(self.origin)
-
-    @property
-    def grants(self) -> GrantLog:
-        """What the log's grant entries amount to (submitted ones included). Read only."""
-        return self._grants
-
-    @property
-    def regions(self) -> bytes:
-        """The newest signed list of regions in the log; empty if there is none."""
-        return self._opened.regions
-
-    def grant_events(self) -> Iterator[LoggedEvent]:
-        """Every durable grant and key entry, in the log's order."""
-        yield from tuple(self._events)
-
-    def recent(self, principal: str) -> list[Recent]:
-        """What this principal's sessions made durable that is not public yet."""
-        return [one for one in self._recent if one.principal == principal]
-
-    def usage(self, grant: bytes) -> Usage:
-        """What a grant (16 bytes) has shown so far, submitted disclosures included. Read only."""
-        return self._sealer.used(grant)
-
-    def enrolled(self, person: str) -> bool:
-        """Whether their enrolment is submitted. Their key is made if they have none."""
-        return self._sealer.enrolled(person)
-
-    def pseudonym(self, person: str) -> bytes:
-        """How ``Usage.people`` names ``account:42``."""
-        return self._sealer.pseudonym(person)
-
     # --- ending
 
     async def close(self) -> None:
@@ -459,4 +371,4 @@ class Ledger:
                 self._apart.close()
             self._opened.close()
             self._integrating.close()
-            os.close(self._lock)
+            self._lock.close()

@@ -24,8 +24,9 @@ from seenby.stores.bundles import receipt
 from seenby.stores.journal import JournalReader
 from seenby.stores.keystore import PersonKey
 from seenby.stores.layout import PERSON_PRIVATE
-from seenby.stores.ledger import Ledger, Recent, holder
+from seenby.stores.ledger import Ledger, holder
 from seenby.stores.person import counted, enrolments
+from seenby.stores.reading import Recent
 from seenby.stores.state import State, receipts_prefix
 from seenby.stores.view import LogView
 from seenby_verify.tlog.entries import PersonNamed

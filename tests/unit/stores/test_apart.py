@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from seenby.errors import LedgerFailed
-from seenby.stores.apart import Apart, IntegratingLock
+from seenby.stores.apart import Apart
 from seenby.stores.integrate import Integrator
 from seenby.stores.ledger import Ledger
+from seenby.stores.locks import integrating_lock
 from seenby.stores.publish import Tiles
 from seenby.stores.records import public_reader
 from seenby.stores.state import State
@@ -116,9 +117,9 @@ def test_the_child_ends_with_its_parent_and_a_gateway_s_signals_do_not_end_it(tm
 def test_a_new_writer_waits_until_nobody_integrates(tmp_path: Path) -> None:
     with_ledger(tmp_path, some, apart=True)
     private = tmp_path / "ledger" / "private"
-    left = IntegratingLock(private)
+    left = integrating_lock(private)
     with pytest.raises(LedgerFailed, match="an earlier gateway left"):
-        IntegratingLock(private, wait=0.05)
+        integrating_lock(private, wait=0.05)
 
     async def use() -> None:
         opening = asyncio.create_task(asyncio.to_thread(open_ledger, tmp_path))

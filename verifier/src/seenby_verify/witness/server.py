@@ -97,6 +97,9 @@ class _Timed(io.RawIOBase):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # An answer is one packet: head and body in two would have the second wait for the other side's delayed ACK.
+    wbufsize = -1
+    disable_nagle_algorithm = True
     server_version = "seenby-witness"
     sys_version = ""
     server: WitnessServer
