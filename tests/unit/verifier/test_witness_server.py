@@ -68,6 +68,14 @@ def ask(server: WitnessServer, method: str, path: str, body: bytes | None = None
         connection.close()
 
 
+def test_an_answer_is_one_packet(home: Path) -> None:
+    """In two, the body would wait 40 ms for the ACK of the head (Nagle's algorithm, RFC 896, and delayed ACKs)."""
+    with served(home) as server, socket.create_connection(place(server), timeout=5) as connection:
+        for _ in range(3):
+            connection.sendall(b"GET /nothing HTTP/1.1\r\nHost: w\r\n\r\n")
+            assert connection.recv(65_536).endswith(b"there is nothing here\n")
+
+
 def test_a_log_is_cosigned_step_by_step_on_one_connection(home: Path) -> None:
     with served(home) as server:
         connection = http.client.HTTPConnection(*place(server), timeout=5)
