@@ -1,29 +1,15 @@
-"""The map for people: a picture of who owns what, a record of processing (GDPR, Article 30), and JSON."""
+"""The map for people: a record of processing (GDPR, Article 30), and JSON. The picture is in ``picture.py``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
-from seenby.datamap import DataMap, MappedTable, PersonKind, TableName
+from seenby.datamap import DataMap, PersonKind, TableName
 from seenby.datamap.load import table_name
 from seenby.model.classes import DataClass
 
-COLOURS: dict[DataClass, str] = {
-    DataClass.PUBLIC: "#d9d9d9",
-    DataClass.CONTENT: "#bcd9ea",
-    DataClass.CONTACT: "#fdd49e",
-    DataClass.IDENTITY: "#fbb4ae",
-    DataClass.LOCATION: "#ccebc5",
-    DataClass.DEVICE: "#decbe4",
-    DataClass.BEHAVIOUR: "#ffffcc",
-    DataClass.COMMUNICATION: "#e5d8bd",
-    DataClass.PAYMENT: "#b3e2cd",
-    DataClass.BIOMETRIC: "#f4a6c8",
-    DataClass.CREDENTIAL: "#f08080",
-}
 MEANINGS: dict[DataClass, str] = {
     DataClass.PUBLIC: "data that is about nobody, or that people published",
     DataClass.CONTENT: "what people make: posts, pictures, comments",
@@ -37,7 +23,6 @@ MEANINGS: dict[DataClass, str] = {
     DataClass.BIOMETRIC: "measures of their bodies (special category, Article 9)",
     DataClass.CREDENTIAL: "what they sign in with",
 }
-_BOX_W, _BOX_H, _GAP_X, _GAP_Y, _MARGIN = 220, 30, 90, 12, 24
 
 
 def to_json(datamap: DataMap, written: Mapping[str, Any]) -> str:
@@ -173,78 +158,6 @@ def _minors(kind: PersonKind) -> str:
     return f"perhaps: by {' and '.join(columns)}" if columns else "the map does not say"
 
 
-def to_svg(datamap: DataMap) -> str:
-    """Tables in columns by their distance from the people; a line for each step of a path. No scripts, no fonts."""
-    layers = _layers(datamap)
-    places: dict[TableName, tuple[int, int]] = {}
-    height = 0
-    for number, layer in enumerate(layers):
-        for row, name in enumerate(layer):
-            places[name] = (_MARGIN + number * (_BOX_W + _GAP_X), _MARGIN + 30 + row * (_BOX_H + _GAP_Y))
-        height = max(height, len(layer))
-    width = 2 * _MARGIN + len(layers) * (_BOX_W + _GAP_X) - _GAP_X
-    tall = 2 * _MARGIN + 30 + height * (_BOX_H + _GAP_Y)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{tall}" viewBox="0 0 {width} {tall}"'
-        ' font-family="sans-serif" font-size="12">',
-        f"<title>{escape(f'Whose data is where: {datamap.source}')}</title>",
-        f'<rect width="{width}" height="{tall}" fill="white"/>',
-    ]
-    titles = ["people", *(f"{number} step{'s' if number > 1 else ''} away" for number in range(1, len(layers)))]
-    for number, title in enumerate(titles):
-        x = _MARGIN + number * (_BOX_W + _GAP_X)
-        parts.append(f'<text x="{x}" y="{_MARGIN + 10}" font-weight="bold">{title}</text>')
-    for source, target, label, dashed in sorted(_edges(datamap)):
-        if source in places and target in places and source != target:
-            (x1, y1), (x2, y2) = places[source], places[target]
-            start, end = (x1, y1 + _BOX_H // 2), (x2 + _BOX_W, y2 + _BOX_H // 2)
-            dash = ' stroke-dasharray="4 3"' if dashed else ""
-            parts.append(
-                f'<path d="M{start[0]} {start[1]} C{start[0] - 40} {start[1]} {end[0] + 40} {end[1]} {end[0]} {end[1]}"'
-                f' fill="none" stroke="#777"{dash}><title>{escape(label)}</title></path>'
-            )
-    for name, (x, y) in places.items():
-        table = datamap.tables[name]
-        classes = list(dict.fromkeys(column.data_class for column in table.columns.values()))
-        colour = COLOURS[_main(table)]
-        told = f"{name}: {', '.join(one.value for one in classes)}"
-        bold = ' font-weight="bold"' if any(kind.table == name for kind in datamap.kinds.values()) else ""
-        parts.append(
-            f'<g><title>{escape(told)}</title><rect x={quoteattr(str(x))} y={quoteattr(str(y))} width="{_BOX_W}"'
-            f' height="{_BOX_H}" rx="4" fill="{colour}" stroke="#555"/>'
-            f'<text x="{x + 8}" y="{y + 20}"{bold}>{escape(_short(str(name)))}</text></g>'
-        )
-    return "\n".join([*parts, "</svg>", ""])
-
-
-def _layers(datamap: DataMap) -> list[list[TableName]]:
-    kinds = {kind.table for kind in datamap.kinds.values() if kind.account}
-    layers: dict[int, list[TableName]] = {0: sorted(kinds)}
-    for table in sorted(datamap.tables.values(), key=lambda one: (_main(one), one.name)):
-        if table.owners and table.name not in kinds:
-            depth = min(len(owner.hops) for owner in table.owners) + 1
-            layers.setdefault(depth, []).append(table.name)
-    nobody = sorted(table.name for table in datamap.tables.values() if table.nobody)
-    found = [layers.get(number, []) for number in range(max(layers) + 1)]
-    return [*found, nobody] if nobody and len(found) < 2 else [found[0] + nobody, *found[1:]] if nobody else found
-
-
-def _edges(datamap: DataMap) -> Iterable[tuple[TableName, TableName, str, bool]]:
-    found = set()
-    for table in datamap.tables.values():
-        for owner in table.owners:
-            target = owner.hops[0].table if owner.hops else datamap.kinds[owner.kind].table
-            label = f"{table.name}: {' / '.join(owner.path)} = {owner.kind}"
-            found.add((table.name, target, label, owner.nullable))
-    return found
-
-
-def _main(table: MappedTable) -> DataClass:
-    """The class of most of a table's columns."""
-    classes = [column.data_class for column in table.columns.values()]
-    return max(dict.fromkeys(classes), key=classes.count)
-
-
 def _places(datamap: DataMap, data_class: DataClass) -> list[tuple[TableName, list[str], str]]:
     found = []
     for table in sorted(datamap.tables.values(), key=lambda one: one.name):
@@ -264,7 +177,3 @@ def _refused(written: Mapping[str, Any], what: str) -> dict[str, str]:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 30 else f"{name[:29]}…"

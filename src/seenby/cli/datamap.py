@@ -87,18 +87,19 @@ def show(
     map_
         The data map.
     format_
-        svg: tables by their distance from the people, coloured by data class. md: what of a record of processing
-        activities (GDPR, Article 30) follows from the map. json: for programs.
+        svg: a panel for each kind of data, a card for each table, lines to where its people are found. md: what of a
+        record of processing activities (GDPR, Article 30) follows from the map. json: for programs.
     region
         The region whose database this is.
     out
         A file. Default: standard output.
     """
     from seenby.attach import show as shown
+    from seenby.attach.picture import to_svg
 
     datamap, written = read(map_, region)
     if format_ == "svg":
-        text = shown.to_svg(datamap)
+        text = to_svg(datamap, written)
     elif format_ == "json":
         text = shown.to_json(datamap, written) + "\n"
     else:
