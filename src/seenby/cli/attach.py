@@ -37,6 +37,8 @@ def attach(
     platform's database, in one transaction:
     `seenby attach --config seenby.toml | psql --single-transaction -v ON_ERROR_STOP=1 PLATFORM`.
     It may be run again, and must be after the data map names new tables. The control database has to exist before.
+    On a managed service, where nobody is superuser, write `managed = true` under [database]: the script is then one for
+    the owner of the database, and what the service lets nobody close is listed.
 
     Parameters
     ----------
@@ -71,12 +73,21 @@ def attach(
 def _print_sql(config: Path) -> None:
     from seenby.gateway.service import read_datamap
     from seenby.guard import attach_sql, verifier
+    from seenby.guard.managed import REMAINS_OPEN
     from seenby.stores.config import load_config
 
     settings = load_config(config)
     guard = verifier(settings.database.password(), secrets.token_bytes(16))
-    script = attach_sql(read_datamap(settings), database=settings.database.dbname, guard_verifier=guard)
+    managed = settings.database.managed
+    script = attach_sql(
+        read_datamap(settings), database=settings.database.dbname, guard_verifier=guard, managed=managed
+    )
     sys.stdout.write(script)
+    if managed:
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console.print("[bold]This service lets nobody close the following.[/] Whoever has a grant's own password:")
+        for one in REMAINS_OPEN:
+            console.print(f"- {one.what}: {one.tells}.\n  Instead: {one.instead}.", markup=False)
 
 
 def _propose(dsn: str, out: Path | None, review: bool, by: str) -> None:

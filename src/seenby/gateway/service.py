@@ -36,6 +36,7 @@ from seenby.gateway.public_web import listen_public, public_app, serve_public
 from seenby.gateway.region_list import RegionsFile
 from seenby.gateway.reporting import DailyReports, grant_facts
 from seenby.gateway.server import Gateway
+from seenby.guard.managed import REMAINS_OPEN
 from seenby.model.shape import Catalog
 from seenby.stores.auditors import auditors_of
 from seenby.stores.config import Config
@@ -101,7 +102,14 @@ async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExit
     stack.push_async_callback(ledger.close)
     (config.state / "log.vkey").write_text(f"{ledger.verifier_key}\n")
     datamap = read_datamap(config)
-    database = UserDatabase(config.database.dsn(), datamap, connections_per_grant=config.limits.connections_per_grant)
+    database = UserDatabase(
+        config.database.dsn(),
+        datamap,
+        connections_per_grant=config.limits.connections_per_grant,
+        managed=config.database.managed,
+    )
+    if config.database.managed:
+        log.warning("managed", open_to_a_grants_own_password=[one.what for one in REMAINS_OPEN])
     stack.push_async_callback(database.close)
     migrating = MigrationFile(config.state / "migration.json")
     open_migration = migrating.read()

@@ -1,4 +1,5 @@
-"""The SQL that a DBA runs once, as superuser in the platform's database, before Seenby stands in front of it.
+"""The SQL that a DBA runs once in the platform's database, before Seenby stands in front of it: as superuser, or as the
+owner of the database where a managed service has none for its users (managed.py).
 
 It can be run again, and must be after the data map names new tables. Nothing that the platform's own roles could do is
 lost: what is taken from PUBLIC goes to the group seenby_platform, of which every existing role becomes a member. Roles
@@ -8,6 +9,7 @@ that are made later need ``GRANT seenby_platform TO ...``.
 from __future__ import annotations
 
 from seenby.datamap import DataMap
+from seenby.guard import managed as for_managed
 from seenby.guard import names
 from seenby.guard.catalog import catalog_sql
 from seenby.guard.functions import GUARD_NEEDS, taken_from_public
@@ -18,24 +20,30 @@ FIRST_USER_OID = 16384
 """Objects below were made by initdb (PostgreSQL source, access/transam.h: FirstNormalObjectId)."""
 
 
-def attach_sql(datamap: DataMap, *, database: str, guard_verifier: str) -> str:
+def attach_sql(datamap: DataMap, *, database: str, guard_verifier: str, managed: bool = False) -> str:
     """One script, to be run in one transaction; its statements depend on each other's order.
 
     Args:
         database: the platform's database.
         guard_verifier: SCRAM verifier of seenby_guard's password.
+        managed: for the owner of a database whose service makes nobody superuser (managed.py says what stays open).
     """
     tables = sorted(datamap.tables)
+    as_owner = f"SET LOCAL ROLE {names.OWNER};\n" if managed else ""
+    back = "RESET ROLE;\n" if managed else ""
     parts = [
         _preconditions(),
-        _roles(guard_verifier),
+        for_managed.preconditions(datamap) if managed else _superuser(),
+        for_managed.roles(guard_verifier) if managed else _roles(guard_verifier),
+        _memberships(),
         _public(database),
         _functions(),
-        _own_schema(),
+        as_owner + _own_schema().strip() + "\n" + back,
         *(_readable(schema, [name for name in tables if name.schema == schema]) for schema in _schemas(datamap)),
         writable_sql(datamap),
         _default_privileges(_schemas(datamap)),
-        catalog_sql(),
+        as_owner + catalog_sql() + back,
+        for_managed.at_the_end() if managed else "",
     ]
     return "\n".join(part.strip() + "\n" for part in parts if part)
 
@@ -46,6 +54,7 @@ def _schemas(datamap: DataMap) -> list[str]:
 
 def _preconditions() -> str:
     return """
+SET LOCAL client_min_messages = warning;
 -- What cannot be arranged from here.
 DO $$ BEGIN
   IF current_setting('server_version_num')::int < 160000 THEN
@@ -54,6 +63,17 @@ DO $$ BEGIN
   IF current_setting('max_prepared_transactions') <> '0' THEN
     RAISE EXCEPTION 'max_prepared_transactions must be 0: a prepared transaction outlives its grant'
       USING HINT = 'set it in postgresql.conf and restart';
+  END IF;
+END $$;
+"""
+
+
+def _superuser() -> str:
+    return """
+DO $$ BEGIN
+  IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+    RAISE EXCEPTION 'role % is not superuser', current_user
+      USING HINT = 'where nobody is, write managed = true under [database] in seenby.toml, and print this again';
   END IF;
 END $$;
 """
@@ -76,11 +96,18 @@ ALTER ROLE {owner} NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB BYPASSRLS;
 ALTER ROLE {writer} NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOBYPASSRLS;
 ALTER ROLE {guard} LOGIN CREATEROLE NOSUPERUSER NOCREATEDB PASSWORD {literal(guard_verifier)};
 ALTER ROLE {grants} NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB;
+GRANT pg_signal_backend TO {guard};
+"""
+
+
+def _memberships() -> str:
+    owner, guard, grants, writer = names.OWNER, names.GUARD, names.GRANTS, names.WRITER
+    return f"""
+-- What they may be; and the platform's own roles, who lose nothing.
 GRANT {owner} TO {guard} WITH INHERIT FALSE, SET TRUE;
 GRANT {owner} TO {writer} WITH INHERIT TRUE, SET FALSE;
 GRANT {writer} TO {guard} WITH INHERIT FALSE, SET TRUE;
 GRANT {grants} TO {guard} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;
-GRANT pg_signal_backend TO {guard};
 DO $$ DECLARE name text; BEGIN
   FOR name IN SELECT rolname FROM pg_roles
               WHERE (rolname = 'pg_monitor' OR NOT starts_with(rolname, 'pg_'))
@@ -108,12 +135,14 @@ def move(name: str, relation: str, privileges: str, acl: str, default: str, spel
     """Takes privileges from PUBLIC and gives them to seenby_platform, one by one and as whoever granted them.
 
     So seenby_platform holds exactly what was taken, which is what detaching gives back; it is recorded where the whole
-    cluster sees it, and a grant that somebody else than the object's owner made goes and comes back too.
+    cluster sees it, and a grant that somebody else than the object's owner made goes and comes back too. What whoever
+    runs this cannot take stays: the privilege scan finds it.
     """
     return f"""DO $$ DECLARE one record; BEGIN
   FOR one IN SELECT {name} AS name, a.privilege_type AS may, a.grantor::regrole AS grantor
              FROM {relation}, aclexplode(coalesce({acl}, acldefault({default}))) a
-             WHERE a.grantee = 0 AND a.privilege_type IN ({privileges}) AND {condition} LOOP
+             WHERE a.grantee = 0 AND a.privilege_type IN ({privileges}) AND {condition}
+               AND pg_has_role(a.grantor, 'SET') LOOP
     EXECUTE format('SET LOCAL ROLE %s', one.grantor);
     EXECUTE format('REVOKE %s ON {spelt} FROM PUBLIC', one.may, one.name);
     EXECUTE format('GRANT %s ON {spelt} TO {names.PLATFORM}', one.may, one.name);
@@ -138,7 +167,8 @@ def _functions() -> str:
 -- Functions: code that runs with somebody else's rights, and what tells counts, sizes, locks and other sessions.
 {taken}
 DO $$ DECLARE f regprocedure; BEGIN
-  FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN ({needs}) LOOP
+  FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN ({needs})
+             AND NOT has_function_privilege('{names.GUARD}', oid, 'EXECUTE') LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO {names.GUARD}', f);
   END LOOP;
 END $$;
@@ -167,7 +197,13 @@ def _readable(schema: str, tables: list[tuple[str, str]]) -> str:
     listed = ",\n  ".join(qualified(*name) for name in tables)
     return f"""
 -- The mapped tables of schema {ident(schema)}, and no others.
-REVOKE ALL ON ALL TABLES IN SCHEMA {ident(schema)} FROM {names.OWNER};
+DO $$ DECLARE name regclass; BEGIN
+  FOR name IN SELECT DISTINCT c.oid::regclass FROM pg_class c, aclexplode(c.relacl) a
+              WHERE c.relnamespace = {literal(ident(schema))}::regnamespace
+                AND a.grantee = '{names.OWNER}'::regrole LOOP
+    EXECUTE format('REVOKE ALL ON %s FROM {names.OWNER}', name);
+  END LOOP;
+END $$;
 GRANT USAGE ON SCHEMA {ident(schema)} TO {names.OWNER};
 GRANT SELECT ON
   {listed}
@@ -183,13 +219,13 @@ DO $$ DECLARE one record; BEGIN
              FROM pg_roles r
              LEFT JOIN pg_default_acl d ON d.defaclrole = r.oid AND d.defaclobjtype = 'f' AND d.defaclnamespace = 0,
                   aclexplode(coalesce(d.defaclacl, acldefault('f', r.oid))) a
-             WHERE a.grantee = 0 AND r.oid IN
+             WHERE a.grantee = 0 AND pg_has_role(r.oid, 'USAGE') AND r.oid IN
                (SELECT c.relowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                 WHERE c.relkind IN ('r', 'p') AND n.nspname IN ({literals(schemas)}))
              UNION ALL
              SELECT d.defaclrole::regrole, format(' IN SCHEMA %I', n.nspname)
              FROM pg_default_acl d JOIN pg_namespace n ON n.oid = d.defaclnamespace, aclexplode(d.defaclacl) a
-             WHERE d.defaclobjtype = 'f' AND a.grantee = 0 LOOP
+             WHERE d.defaclobjtype = 'f' AND a.grantee = 0 AND pg_has_role(d.defaclrole, 'USAGE') LOOP
     EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %s%s REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC',
                    one.who, one.place);
     EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %s%s GRANT EXECUTE ON FUNCTIONS TO {names.PLATFORM}',

@@ -17,12 +17,15 @@ _HERE = "(SELECT oid FROM pg_database WHERE datname = current_database())"
 
 
 def detach_sql() -> str:
-    """One script, to be run in one transaction, as superuser in the platform's database; it may be run again."""
-    return "\n".join(part.strip() + "\n" for part in (_preconditions(), _schemas(), _back(), _here(), _roles()))
+    """One script, to be run in one transaction in the platform's database by whoever attached it, also again."""
+    return "\n".join(
+        part.strip() + "\n" for part in (_preconditions(), _reach(), _schemas(), _back(), _here(), _roles())
+    )
 
 
 def _preconditions() -> str:
     return """
+SET LOCAL client_min_messages = warning;
 -- Nobody may be in the middle of something.
 DO $$ DECLARE busy text; BEGIN
   SELECT string_agg(DISTINCT usename, ', ') INTO busy FROM pg_stat_activity
@@ -30,6 +33,23 @@ DO $$ DECLARE busy text; BEGIN
   IF busy IS NOT NULL THEN
     RAISE EXCEPTION 'Seenby is still connected: %', busy USING HINT = 'stop seenby serve first';
   END IF;
+END $$;
+"""
+
+
+def _reach() -> str:
+    """Whoever is not superuser made the roles, and may let themselves into them: what they own is to be dropped."""
+    return f"""
+DO $$ DECLARE one record; BEGIN
+  IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+    RETURN;
+  END IF;
+  FOR one IN SELECT rolname FROM pg_roles WHERE rolname IN ({_EVERY}) LOOP
+    EXECUTE format('GRANT %I TO CURRENT_USER WITH INHERIT TRUE, SET TRUE', one.rolname);
+  END LOOP;
+  FOR one IN SELECT rolname FROM pg_roles WHERE {_OURS} AND rolname NOT IN ({_EVERY}) LOOP
+    EXECUTE format('GRANT %I TO CURRENT_USER WITH INHERIT TRUE', one.rolname);
+  END LOOP;
 END $$;
 """
 
@@ -87,7 +107,8 @@ DO $$ DECLARE one record; keep text[]; again text; BEGIN
                           a.grantor::regrole, a.privilege_type, d.datname, a.grantee::regrole)) INTO keep
   FROM pg_database d, aclexplode(d.datacl) a JOIN pg_roles r ON r.oid = a.grantee
   WHERE {_OURS} AND (d.datname <> current_database() OR r.rolname = '{names.PLATFORM}');
-  FOR one IN SELECT rolname FROM pg_roles WHERE {_OURS} LOOP
+  -- Those of grants first: DROP OWNED takes memberships back that a role gave, as the guard gave theirs.
+  FOR one IN SELECT rolname FROM pg_roles WHERE {_OURS} ORDER BY rolname IN ({_EVERY}) LOOP
     EXECUTE format('DROP OWNED BY %I', one.rolname);
   END LOOP;
   FOREACH again IN ARRAY coalesce(keep, '{{}}') LOOP
@@ -116,7 +137,7 @@ def _roles() -> str:
 DO $$ BEGIN
   IF EXISTS (SELECT FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid AND d.refclassid = 'pg_authid'::regclass
              WHERE {_OURS} AND d.dbid NOT IN (0, {_HERE})) THEN
-    RAISE NOTICE 'another database of this cluster is attached: the roles stay, and databases stay closed to PUBLIC';
+    RAISE WARNING 'another database of this cluster is attached: the roles stay, and databases stay closed to PUBLIC';
   END IF;
 END $$;
 {_move("d.datname", "pg_database d", "d.datacl", "DATABASE %I", f"{held} AND {_alone()}")}

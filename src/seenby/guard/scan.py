@@ -42,8 +42,15 @@ def refuse_findings(findings: list[Finding]) -> None:
         )
 
 
-def scan_sql(datamap: DataMap) -> str:
-    """Rows (what, name, fix), ordered. Runs as seenby_guard; reads catalogs only (3 to 10 ms)."""
+def scan_sql(datamap: DataMap, *, managed: bool = False) -> str:
+    """Rows (what, name, fix), ordered. Runs as seenby_guard; reads catalogs only (3 to 10 ms).
+
+    Args:
+        managed: leaves out what a managed service lets nobody close (guard/managed.py): its own functions, databases
+            of others.
+    """
+    closable = f"p.oid >= {FIRST_USER_OID}" if managed else "true"
+    door = "d.datdba = (SELECT datdba FROM pg_database WHERE datname = current_database())" if managed else "true"
     mapped = ", ".join(f"({literals((*name, qualified(*name)))})" for name in sorted(datamap.tables))
     everybody = f"'{names.GRANTS}'"
     writable = findings_sql(datamap)
@@ -80,7 +87,7 @@ UNION ALL
 SELECT 'everybody may run a function that attaching takes away', p.oid::regprocedure::text,
        'run the attach script again'
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE {taken_from_public("p.proname")} AND n.nspname <> 'seenby_catalog'
+WHERE {taken_from_public("p.proname")} AND n.nspname <> 'seenby_catalog' AND {closable}
   AND has_function_privilege({everybody}, p.oid, 'EXECUTE')
 UNION ALL
 SELECT 'everybody may run a function of superusers', p.oid::regprocedure::text,
@@ -121,7 +128,7 @@ WHERE (n.nspname = '{names.SCHEMA}' OR starts_with(n.nspname, '{names.VIEW_PREFI
 UNION ALL
 SELECT 'everybody may use a database', d.datname, 'run the attach script again'
 FROM pg_database d
-WHERE d.datallowconn AND (has_database_privilege({everybody}, d.oid, 'TEMPORARY, CREATE')
+WHERE d.datallowconn AND {door} AND (has_database_privilege({everybody}, d.oid, 'TEMPORARY, CREATE')
   OR d.datname <> current_database() AND has_database_privilege({everybody}, d.oid, 'CONNECT'))
 UNION ALL
 SELECT 'everybody may read or change a large object', l.oid::text,

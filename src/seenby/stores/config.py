@@ -25,6 +25,7 @@
     dbname = "platform"
     user = "seenby_guard"
     password_file = "keys/guard.pw"
+    managed = false                         # true: a service without superuser (docs/guide/attach.md says what is open)
 
     [control]                               # the control database, and the API's socket
     dbname = "seenby"
@@ -103,6 +104,7 @@ class Database:
     dbname: str = ""
     user: str = ""
     password_file: str = ""
+    managed: bool = False
 
     def password(self) -> str:
         """Reads the password. Raises ConfigError when the file is not there or others may read it."""
@@ -297,7 +299,7 @@ def load_config(path: Path | str) -> Config:
         directory_file=place("directory", "directory.toml"),
         policies_dir=path_of(policies) if policies else None,
         listen=listen,
-        database=Database(host, database.port, database.dbname, database.user, str(path_of(database.password_file))),
+        database=replace(database, host=host, password_file=str(path_of(database.password_file))),
         control_database=Database(
             control.host or host,
             control.port or database.port,

@@ -42,13 +42,18 @@ class PersonFacts:
     employee: bool
 
 
-async def attach(superuser_dsn: str, datamap: DataMap, *, guard_password: str) -> None:
-    """Runs the attach script, as a DBA would with psql. Raises ConfigError with Postgres's own words."""
-    async with await psycopg.AsyncConnection.connect(superuser_dsn) as connection:
+async def attach(dsn: str, datamap: DataMap, *, guard_password: str, managed: bool = False) -> None:
+    """Runs the attach script, as a DBA would with psql. Raises ConfigError with Postgres's own words.
+
+    Args:
+        dsn: of a superuser; ``managed``: of the database's owner.
+    """
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
         script = attach_sql(
             datamap,
             database=connection.info.dbname,
             guard_verifier=verifier(guard_password, secrets.token_bytes(16)),
+            managed=managed,
         )
         try:
             await connection.execute(raw.SQL(script))
@@ -67,10 +72,12 @@ class UserDatabase:
         dsn: libpq connection string for seenby_guard.
         datamap: checked against the database by ``load_catalog``.
         connections_per_grant: CONNECTION LIMIT of every grant's role.
+        managed: a service in which nobody is superuser: what it lets nobody close is no finding.
     """
 
-    def __init__(self, dsn: str, datamap: DataMap, *, connections_per_grant: int = 100) -> None:
+    def __init__(self, dsn: str, datamap: DataMap, *, connections_per_grant: int = 100, managed: bool = False) -> None:
         self._dsn = dsn
+        self._managed = managed
         self._connections_per_grant = connections_per_grant
         self._datamap = datamap
         self._lock = asyncio.Lock()
@@ -302,7 +309,7 @@ class UserDatabase:
         return bool(now != self._fingerprint)
 
     async def _findings(self, connection: psycopg.AsyncConnection[Any], datamap: DataMap) -> list[Finding]:
-        return [Finding(*row) for row in await _rows(connection, scan_sql(datamap))]
+        return [Finding(*row) for row in await _rows(connection, scan_sql(datamap, managed=self._managed))]
 
     async def _refuse_odd_keys(self, connection: psycopg.AsyncConnection[Any], kind: str, keys: Sequence[str]) -> None:
         mapped = self._datamap.kinds[kind]
