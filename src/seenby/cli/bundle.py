@@ -13,12 +13,12 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
+from seenby.cli.beside import PersonName, RegionFile, beside
 from seenby.errors import UsageError, VerificationError
 from seenby.model.people import Person
 from seenby.stores.bundles import enrolment_receipt, listed_regions, make_bundle
-from seenby.stores.config import Config, load_config
+from seenby.stores.config import Config
 from seenby.stores.keystore import KeyStore
-from seenby.stores.keystore_open import open_keystore
 from seenby.stores.other_logs import OtherLog
 from seenby.stores.person import enrolled
 from seenby.stores.view import Accepts, LogView, open_state
@@ -30,10 +30,10 @@ from seenby_verify.tlog.vkey import VerifierKey
 
 
 def bundle(
-    person: str,
+    person: PersonName,
     /,
     *,
-    config: Annotated[Path, Parameter(env_var="SEENBY_CONFIG")],
+    config: RegionFile,
     out: Path,
     receipt: Path | None = None,
     log: Annotated[list[str] | None, Parameter(negative="")] = None,
@@ -47,10 +47,6 @@ def bundle(
 
     Parameters
     ----------
-    person
-        KIND:KEY, as in account:42.
-    config
-        The region's seenby.toml.
     out
         The new file.
     receipt
@@ -65,11 +61,9 @@ def bundle(
         _check_new(path)
     if out == receipt:
         raise UsageError("bundle and receipt cannot be one file", hint="give two names")
-    settings = load_config(config)
-    policy = load_policy(Path(settings.witnesses.policy)) if settings.witnesses.policy else None
-    keystore = open_keystore(settings, read_only=True)
-    try:
-        key = keystore.verifier_key(settings.origin)
+    with beside(config) as region:
+        settings, keystore, key = region.config, region.keystore, region.log
+        policy = load_policy(Path(settings.witnesses.policy)) if settings.witnesses.policy else None
         with open_state(settings.ledger_dir) as state, ExitStack() as sources:
             with LogView.at_checkpoint(settings.ledger_dir, state, key) as view:
                 enrolled(view, keystore, name)  # before other logs are read for nothing
@@ -78,8 +72,6 @@ def bundle(
             others = _read_others(_places(log or []), regions, settings.region, policy, sources)
             with LogView.at_checkpoint(settings.ledger_dir, state, key, accepts=cosigned(policy, key)) as view:
                 made = _make(name, view, settings, keystore, others)
-    finally:
-        keystore.close()
     console = Console(highlight=False, soft_wrap=True)
     for path, data in zip(files, made, strict=False):
         _write(path, data)

@@ -13,19 +13,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from seenby.cli.beside import PersonName, RegionFile, beside
 from seenby.errors import UsageError
 from seenby.model.people import Person
-from seenby.stores.config import load_config
-from seenby.stores.keystore_open import open_keystore
 from seenby.stores.records import Event, History, Names, Seen, history
 from seenby_verify.tlog.shares import OpenedEpochKey
 
 
 def who_saw(
-    person: str,
+    person: PersonName,
     /,
     *,
-    config: Annotated[Path, Parameter(env_var="SEENBY_CONFIG")],
+    config: RegionFile,
     auditor: Annotated[bool, Parameter(negative="")] = False,
     auditor_key: Annotated[list[Path] | None, Parameter(negative="")] = None,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -37,10 +36,6 @@ def who_saw(
 
     Parameters
     ----------
-    person
-        KIND:KEY, as in account:42.
-    config
-        The region's seenby.toml.
     auditor
         Also show who it was, and the statement. Names of staff are withheld from the people concerned by default.
     auditor_key
@@ -52,18 +47,14 @@ def who_saw(
     name = str(Person.parse(person))
     if auditor_key and not auditor:
         raise UsageError("--auditor-key opens what --auditor shows", hint="give --auditor too")
-    settings = load_config(config)
-    keystore = open_keystore(settings, read_only=True)
-    try:
-        key = keystore.verifier_key(settings.origin)
+    with beside(config) as at:
+        region, key = at.config.region, at.log
         opened = tuple(_epoch_key(path) for path in auditor_key or ())
-        names = Names(settings.region, keystore, opened) if auditor else None
-        found = history(name, settings.ledger_dir, settings.region, key, keystore, names)
-    finally:
-        keystore.close()
+        names = Names(region, at.keystore, opened) if auditor else None
+        found = history(name, at.config.ledger_dir, region, key, at.keystore, names)
     rows = [as_row(seen, auditor) for seen in found.seen]
     if json_:
-        told = {"person": name, "region": settings.region, "log": str(key), "size": found.size, "seen": rows}
+        told = {"person": name, "region": region, "log": str(key), "size": found.size, "seen": rows}
         print(json.dumps({**told, "events": [asdict(one) for one in found.events]}, indent=2))
         return 0
     console = Console(highlight=False, markup=False)
@@ -71,7 +62,7 @@ def who_saw(
         console.width = 200  # a pipe has no width; what reads it should not meet broken words
     if rows:
         console.print(_table(name, rows, auditor))
-    for sentence in _sentences(name, settings.region, found):
+    for sentence in _sentences(name, region, found):
         console.print(sentence, soft_wrap=True)
     return 0
 
