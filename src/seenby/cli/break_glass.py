@@ -82,6 +82,7 @@ def break_glass(
             "max_people": len(people),
             "max_rows": max_rows,
             "answers": "rows",
+            "noise": None,
             "writes": [],
             "reason": reason,
             "emergency": True,

@@ -19,10 +19,10 @@ from seenby.cli.grant_view import break_glass, checked, holds, out, print_next, 
 from seenby.cli.moment import moment
 from seenby.errors import UsageError, VerificationError
 from seenby.grants.signing import Verb
-from seenby.grants.terms import decode_terms, grant_commit, writes_value
+from seenby.grants.terms import decode_terms, grant_commit, noise_value, writes_value
 from seenby.grants.words import approvals, clock, what, whom
 from seenby.model.classes import DataClass
-from seenby.model.grant import Answers, GrantTerms, Write, WriteAction
+from seenby.model.grant import Answers, GrantTerms, Noise, Write, WriteAction
 from seenby.model.people import Person
 from seenby.stores.config import load_config
 
@@ -78,6 +78,8 @@ def request(
     max_people: int = 0,
     max_rows: int = ROWS,
     answers: Answers = Answers.ROWS,
+    epsilon: float = 0,
+    epsilon_each: float = 0,
     may_update: Annotated[Sequence[str], Parameter(negative="")] = (),
     may_delete: Annotated[Sequence[str], Parameter(negative="")] = (),
     may_insert: Annotated[Sequence[str], Parameter(negative="")] = (),
@@ -117,6 +119,10 @@ def request(
         How many rows may be shown in all. Default: 10000.
     answers
         rows (the default), statistics (figures about many people, never one person's row) or both.
+    epsilon
+        Statistics with noise: how much all of them may tell about one person, as in 1. Default: no noise.
+    epsilon_each
+        How much each of them does. Default: a tenth of it.
     may_update
         A column of these people's rows that you must change, as in accounts.email. May be given several times.
     may_delete
@@ -140,6 +146,7 @@ def request(
             "max_people": max_people or (len(people) if people else PEOPLE),
             "max_rows": max_rows,
             "answers": str(answers),
+            "noise": _noise(epsilon, epsilon_each),
             "writes": writes_value(_writes(may_update, may_delete, may_insert)),
             "reason": reason,
             "emergency": False,
@@ -201,6 +208,7 @@ def _check_draft(terms: GrantTerms, wish: dict[str, Any]) -> None:
         "reference": terms.reference,
         "cells": [[cell.what, list(cell.regions)] for cell in terms.cells],
         "people": None if terms.people is None else [str(person) for person in terms.people],
+        "noise": terms.noise and noise_value(terms.noise),
         "not_before": terms.not_before if wish["not_before"] else 0,
         "seconds": terms.not_after - terms.not_before,
         "max_people": terms.max_people,
@@ -318,6 +326,13 @@ def notices(*, as_: As, key: Key, config: ConfigFile = None, socket: Socket = No
     for notice in found:
         about = f" (grant {notice['grant'][:8]})" if notice["grant"] else ""
         out().print(f"{clock(notice['at'])}  [bold]{escape(notice['kind'])}[/]: {escape(notice['text'])}{about}")
+
+
+def _noise(epsilon: float, each: float) -> dict[str, int] | None:
+    """As the control API takes it, in thousandths."""
+    if not epsilon and not each:
+        return None
+    return noise_value(Noise(round(1000 * epsilon), round(1000 * (each or epsilon / 10))))
 
 
 def _begin(text: str) -> int:

@@ -11,6 +11,7 @@ from seenby.errors import SeenbyError
 from seenby.gateway.active import ActiveGrant, lost_words
 from seenby.gateway.facts import grant_facts
 from seenby.gateway.grants import GrantService
+from seenby.gateway.noise import check_noise, noise
 from seenby.model.principal import Principal
 from seenby.model.shape import Catalog
 from seenby.model.statistic import Answering
@@ -95,22 +96,24 @@ class AccessBook:
     def _access(self, active: ActiveGrant) -> Access:
         found = self._accesses.get(active.terms.id)
         thresholds = self._service.directory.current.statistics
-        answering = Answering(active.terms.answers, thresholds, self._remembered.seed)
+        answering = Answering(active.terms.answers, thresholds, self._remembered.seed, active.terms.noise)
         if found is not None and found[1] is active:
             if found[0].answering != answering:
                 found[0].answering = answering
                 found[0].plans.clear()
             return found[0]
+        check_noise(active.terms)
         used = self._ledger.usage(bytes.fromhex(active.terms.id))
         access = Access(
             terms=active.terms,
             shape=active.shape,
             catalog=self._catalog(),
-            usage=Usage(used.rows, set(used.people), self._ledger.pseudonym),
+            usage=Usage(used.rows, set(used.people), self._ledger.pseudonym, used.statistics),
             facts=grant_facts(active.terms, active.approvers),
             answering=answering,
             cohorts=self._remembered.memory(active.terms.principal),
             notice=lost_words(active.lost),
+            noise=noise,
         )
         self._accesses[active.terms.id] = (access, active)
 

@@ -30,7 +30,7 @@ from seenby.gateway.listening import serve_http
 from seenby.grants.lifecycle import ENDED, EVENTS, Logged, Standing, missing_approvals
 from seenby.grants.review import missing_reviews, review_due
 from seenby.grants.signing import READ_SECONDS, Verb, read_message, verify_read, write_message
-from seenby.grants.terms import MAX_TEXT, answers_from, encode_terms, writes_from
+from seenby.grants.terms import MAX_TEXT, answers_from, encode_terms, noise_from, writes_from
 from seenby.model.grant import Cell, GrantState
 from seenby.model.people import Person
 from seenby.model.principal import Principal
@@ -133,6 +133,7 @@ class Api:
             max_people=wish.integer("max_people"),
             max_rows=wish.integer("max_rows"),
             answers=answers_from(body.get("answers", "rows")),
+            noise=None if body.get("noise") is None else noise_from(body["noise"]),
             writes=writes_from(body.get("writes", [])),
             reason=wish.text("reason") if "reason" in body else "",
             emergency=wish.flag("emergency") if "emergency" in body else False,

@@ -18,6 +18,7 @@ from seenby.gateway.active import ActiveGrant, Enforcer, Life, PeopleFacts, lost
 from seenby.gateway.grant_audit import audit
 from seenby.gateway.grant_truth import Grant, Truth
 from seenby.gateway.judge import Judge
+from seenby.gateway.noise import check_noise
 from seenby.grants.lifecycle import (
     ENDED,
     Event,
@@ -98,7 +99,7 @@ class GrantService:
 
         Looks at nobody's data, so that a draft tells nothing about people. ``wish`` has ``id``, ``purpose``,
         ``reference``, ``cells``, ``people``, ``max_people``, ``max_rows``, ``not_before`` (0: now) and ``seconds``;
-        it may have ``answers``, ``writes``, ``reason`` and ``emergency``.
+        it may have ``answers``, ``noise``, ``writes``, ``reason`` and ``emergency``.
         """
         who = self.directory.current.principal(principal)
         now = int(self._clock())
@@ -117,6 +118,7 @@ class GrantService:
             **wish,
         )
         encode_terms(terms)
+        check_noise(terms)
         self.judge.check_writes(terms)
         count = self.policies.reviews_for if terms.emergency else self.policies.approvals_for
         needed = count(terms, who, self.judge.facts(terms, {}))
@@ -131,6 +133,7 @@ class GrantService:
         refusal by policy is in the ledger before it is raised.
         """
         terms = decode_terms(data)
+        check_noise(terms)
         grant = Grant(terms, data, opening, grant_commit(opening, data))
         principal = self.directory.current.principal(terms.principal)
         verb, what = (Verb.BREAK_GLASS, "reviews") if terms.emergency else (Verb.REQUEST, "approvals")

@@ -8,6 +8,7 @@
      "reference":"T-1","region":"eu","requested_at":1795303800,"role":"support","unit":"Care","v":2,"writes":[]}
 
 Version 1 has no ``answers``, ``emergency``, ``reason`` and ``writes``. It is read for good, and no longer written.
+Version 3 has ``"noise":{"budget":1000,"each":100}`` besides; it is written where there is noise.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ from typing import Any
 from seenby.errors import UsageError
 from seenby.grants.canonical import decode, encode
 from seenby.model.classes import DataClass
-from seenby.model.grant import Answers, Cell, GrantTerms, Write, WriteAction
+from seenby.model.grant import Answers, Cell, GrantTerms, Noise, Write, WriteAction
 from seenby.model.people import Person
 from seenby_verify.tlog.records import commitment
 
 VERSION = 2
+NOISY = 3
+"""The version of terms with noise."""
+MAX_EPSILON = 100_000
+"""Thousandths. Beyond that noise hides nobody."""
 MAX_TEXT = 200
 MAX_APPROVALS = 9
 MAX_BYTES = 60_000
@@ -42,16 +47,20 @@ _TEXTS = ("principal", "country", "entity", "unit", "role", "purpose", "referenc
 _INTEGERS = ("not_before", "not_after", "max_people", "max_rows", "approvals", "requested_at")
 _NEW = frozenset({"answers", "emergency", "reason", "writes"})
 """What version 2 added."""
-_KEYS = {2: frozenset(field.name for field in fields(GrantTerms)) | {"v"}}
+_KEYS = {NOISY: frozenset(field.name for field in fields(GrantTerms)) | {"v"}}
+_KEYS[2] = _KEYS[NOISY] - {"noise"}
 _KEYS[1] = _KEYS[2] - _NEW
 
 
 def encode_terms(terms: GrantTerms) -> bytes:
-    """Canonical bytes of version 2. Raises UsageError when the terms make no sense (``check_terms``)."""
+    """Canonical bytes of version 2, or 3 with noise. Raises UsageError when they make no sense (``check_terms``)."""
     check_terms(terms)
     plain = (*_TEXTS, *_INTEGERS, "id", "region", "emergency", "reason")
     value: dict[str, Any] = {name: getattr(terms, name) for name in plain}
     value["v"] = VERSION
+    if terms.noise is not None:
+        value["v"] = NOISY
+        value["noise"] = noise_value(terms.noise)
     value["cells"] = [{"what": cell.what, "regions": list(cell.regions)} for cell in terms.cells]
     value["people"] = None if terms.people is None else [str(person) for person in terms.people]
     value["answers"] = str(terms.answers)
@@ -63,11 +72,11 @@ def encode_terms(terms: GrantTerms) -> bytes:
 
 
 def decode_terms(data: bytes) -> GrantTerms:
-    """Terms from canonical bytes of version 1 or 2, with exactly the keys of it. Raises UsageError otherwise."""
+    """Terms from canonical bytes of version 1, 2 or 3, with exactly the keys of it. Raises UsageError otherwise."""
     value = decode(data)
     version = value.get("v") if isinstance(value, dict) else None
     if not isinstance(value, dict) or type(version) is not int or version not in _KEYS:
-        raise UsageError("these bytes are not the terms of a grant of version 1 or 2")
+        raise UsageError("these bytes are not the terms of a grant of version 1, 2 or 3")
     if set(value) != _KEYS[version]:
         odd = sorted(set(value) ^ _KEYS[version])
         raise UsageError(f"the terms lack a key or have an unknown one: {', '.join(odd)}")
@@ -83,6 +92,8 @@ def terms_from(value: dict[str, Any]) -> GrantTerms:
         if value["v"] != 1:
             rest |= {"emergency": value["emergency"], "reason": value["reason"]}
             rest |= {"answers": answers_from(value["answers"]), "writes": writes_from(value["writes"])}
+        if value["v"] == NOISY:
+            rest["noise"] = noise_from(value["noise"])
         terms = GrantTerms(cells=cells, people=people, **rest)
     except (KeyError, TypeError, AttributeError):
         raise UsageError("the terms have a key missing or a value of the wrong type") from None
@@ -96,6 +107,20 @@ def answers_from(value: object) -> Answers:
         return Answers(str(value))
     except ValueError:
         raise UsageError(f"a grant does not answer with {value!r}", hint=f"one of {', '.join(Answers)}") from None
+
+
+def noise_value(noise: Noise) -> dict[str, int]:
+    """As the format writes it, and as ``noise_from`` reads it."""
+    return {"budget": noise.budget, "each": noise.each}
+
+
+def noise_from(value: object) -> Noise:
+    """Raises UsageError for anything else than two whole numbers. What they may be is ``check_terms``'s business."""
+    if not isinstance(value, dict) or set(value) != {"budget", "each"}:
+        raise UsageError("noise has a budget, and what each statistic costs of it")
+    if any(type(one) is not int for one in value.values()):
+        raise UsageError("the budget of noise and what each statistic costs are whole numbers, thousandths of epsilon")
+    return Noise(value["budget"], value["each"])
 
 
 def writes_value(writes: Iterable[Write]) -> list[dict[str, Any]]:
@@ -150,6 +175,7 @@ def check_terms(terms: GrantTerms) -> None:
     if not 0 <= terms.approvals <= MAX_APPROVALS:
         raise UsageError(f"approvals is a number from 0 to {MAX_APPROVALS}")
     _check_scope(terms)
+    _check_noise(terms)
     _check_writes(terms)
     _check_emergency(terms)
 
@@ -176,6 +202,19 @@ def _check_scope(terms: GrantTerms) -> None:
     for name in names:
         if len(name) > MAX_TEXT or not name.isprintable():
             raise UsageError("the key of a person must be printable and at most 200 characters")
+
+
+def _check_noise(terms: GrantTerms) -> None:
+    if terms.noise is None:
+        return
+    if terms.answers is not Answers.STATISTICS:
+        raise UsageError("noise is for grants that answer with statistics alone", hint="give --answers statistics")
+    if not 1 <= terms.noise.each <= terms.noise.budget <= MAX_EPSILON:
+        raise UsageError(
+            f"a statistic costs 0.001 of epsilon at least, and no more than the budget; that is {MAX_EPSILON // 1000} "
+            "at most",
+            hint="give --epsilon 1 --epsilon-each 0.1, say",
+        )
 
 
 def _check_writes(terms: GrantTerms) -> None:

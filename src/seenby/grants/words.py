@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from seenby.model.grant import Answers, GrantTerms, WriteAction
+from seenby.model.grant import Answers, GrantTerms, Noise, WriteAction
 
 PEOPLE_SHOWN = 5
 
@@ -58,7 +58,7 @@ def scope(terms: GrantTerms) -> tuple[tuple[str, str], ...]:
     extra = {
         "emergency": "break-glass: works at once, without approval, and is reviewed afterwards" * terms.emergency,
         "reason": terms.reason,
-        "shown as": _ANSWERS[terms.answers],
+        "shown as": _ANSWERS[terms.answers] + noise(terms.noise),
         "changes": changes(terms),
     }
     said = {label: ((label, text),) if text else () for label, text in extra.items()}
@@ -82,6 +82,14 @@ _ANSWERS = {
     Answers.STATISTICS: "statistics only: figures about many people, never one person's row",
     Answers.BOTH: "rows, and statistics about many people",
 }
+
+
+def noise(terms: Noise | None) -> str:
+    """``, with noise: epsilon 0.1 each, 1 in all (10 statistics)``; "" for none."""
+    if terms is None:
+        return ""
+    each, budget = terms.each / 1000, terms.budget / 1000
+    return f", with noise: epsilon {each:g} each, {budget:g} in all ({terms.statistics} statistics)"
 
 
 def changes(terms: GrantTerms) -> str:

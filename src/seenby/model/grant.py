@@ -43,6 +43,22 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class Noise:
+    """Differential privacy: how much all statistics of a grant may tell about one person, and how much each does.
+
+    ``budget`` and ``each``: epsilon, in thousandths.
+    """
+
+    budget: int
+    each: int
+
+    @property
+    def statistics(self) -> int:
+        """How many the budget is enough for."""
+        return self.budget // self.each
+
+
+@dataclass(frozen=True, slots=True)
 class GrantTerms:
     """Everything that the requester asks for and the approvers sign. Never changes after the request.
 
@@ -62,6 +78,7 @@ class GrantTerms:
         writes: what may be changed; sorted by table and action.
         emergency: break-glass: works at once, is reviewed afterwards.
         reason: one sentence for the approvers; of break-glass never empty.
+        noise: that is added to figures; None: none.
     """
 
     id: str
@@ -85,6 +102,7 @@ class GrantTerms:
     writes: tuple[Write, ...] = ()
     emergency: bool = False
     reason: str = ""
+    noise: Noise | None = None
 
     @property
     def home_regions(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from seenby.errors import SeenbyError
 from seenby.model.classes import DataClass
-from seenby.model.statistic import CohortQuery
+from seenby.model.statistic import CohortQuery, Noisy
 
 
 class Bound(StrEnum):
@@ -103,6 +103,7 @@ class QueryPlan:
         conditions: for STATISTIC: the columns that choose its people and make its groups.
         instead: for STATISTIC: how the same text is answered when it is none after all (too few people); None: refused.
         explains: for EXPLAIN, which answers with a plan of its own.
+        noise: for STATISTIC: what is added to its figures before they leave.
     """
 
     sql: str
@@ -129,6 +130,7 @@ class QueryPlan:
     conditions: tuple[str, ...] = ()
     instead: QueryPlan | None = None
     explains: Explaining | None = None
+    noise: Noisy | None = None
 
     @property
     def beside(self) -> bool:

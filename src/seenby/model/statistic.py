@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from seenby.model.classes import DataClass
-from seenby.model.grant import Answers
+from seenby.model.grant import Answers, Noise
 
 LEAST_PEOPLE = 10
 """People behind a figure, unless the organisation's directory says otherwise."""
@@ -44,15 +44,37 @@ class Answering:
     """How the queries of a grant are answered.
 
     ``seed``: what the sketches of cohorts are made with; whoever knows it could build cohorts that look alike.
+    ``noise``: that every statistic gets.
     """
 
     answers: Answers = Answers.ROWS
     thresholds: Thresholds = USUAL
     seed: int = 0
+    noise: Noise | None = None
 
 
 ROWS = Answering()
 """No statistics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noisy:
+    """What noise is added to.
+
+    Attributes:
+        columns: of the output, from 0: counts of people. NULL stays NULL.
+        cells: how many of all its cells one person changes, each by at most 1.
+        epsilon: that the statistic costs, in thousandths.
+    """
+
+    columns: tuple[int, ...]
+    cells: int
+    epsilon: int
+
+    @property
+    def scale(self) -> float:
+        """Of the discrete Laplace distribution from which each cell's noise is drawn."""
+        return 1000 * self.cells / self.epsilon
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from seenby.attribute.cohorts import Memory
-from seenby.errors import LimitReached, SeenbyError
-from seenby.model.grant import GrantTerms
+from seenby.attribute.noise import Draw
+from seenby.errors import Internal, LimitReached, SeenbyError
+from seenby.model.grant import GrantTerms, Noise
 from seenby.model.plan import Plan
 from seenby.model.shape import Catalog, Shape
 from seenby.model.statistic import ROWS, Answering
@@ -26,13 +27,15 @@ class Usage:
 
     Attributes:
         rows: shown so far.
+        statistics: answered so far.
         breaches: how many results would have gone beyond a cap; beyond MAX_BREACHES the gateway ends the grant.
     """
 
-    __slots__ = ("_before", "_names", "_pseudonym", "breaches", "rows")
+    __slots__ = ("_before", "_names", "_pseudonym", "breaches", "rows", "statistics")
 
-    def __init__(self, rows: int, before: set[bytes], pseudonym: Callable[[str], bytes]) -> None:
+    def __init__(self, rows: int, before: set[bytes], pseudonym: Callable[[str], bytes], statistics: int = 0) -> None:
         self.rows = rows
+        self.statistics = statistics
         self.breaches = 0
         self._before = before
         self._names: set[str] = set()
@@ -65,6 +68,20 @@ class Usage:
         self._names |= fresh
         self.rows += rows
 
+    def spend(self, noise: Noise) -> None:
+        """Counts one statistic more. Raises LimitReached, and counts nothing, when the budget of noise is spent."""
+        if self.statistics >= noise.statistics:
+            raise LimitReached(
+                f"the budget of this grant is spent: epsilon {noise.budget / 1000:g}, of which each statistic costs "
+                f"{noise.each / 1000:g}",
+                hint="use the figures that you have, or ask for another grant",
+            )
+        self.statistics += 1
+
+
+def no_noise(_: float) -> Draw:
+    raise Internal("a statistic with noise under a grant without")
+
 
 @dataclass(slots=True, eq=False)
 class Access:
@@ -78,6 +95,7 @@ class Access:
         answering: rows, statistics, or both.
         cohorts: of the principal's earlier statistics, shared by all their grants.
         notice: what every session is told when it begins, "" for nothing.
+        noise: draws of a scale; raises Refused where there is none to be had.
     """
 
     terms: GrantTerms
@@ -91,6 +109,13 @@ class Access:
     answering: Answering = ROWS
     cohorts: Memory = field(default_factory=Memory)
     notice: str = ""
+    noise: Callable[[float], Draw] = no_noise
+
+    def spend(self) -> None:
+        """Counts a statistic against the budget of noise. Raises LimitReached."""
+        if self.terms.noise is None:
+            raise Internal("a statistic with noise under a grant without")
+        self.usage.spend(self.terms.noise)
 
     def remember(self, text: str, plans: tuple[Plan, ...]) -> None:
         """Keeps an analysis. The oldest go first; very long texts are not worth their memory."""

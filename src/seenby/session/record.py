@@ -99,7 +99,10 @@ class RecordTemplate:
             "v": VERSION,
         }
         if plan.cohort is not None and plan.bound is Bound.STATISTIC:
-            record["statistic"] = {"conditions": list(plan.conditions), "least": plan.cohort.least}
+            said: dict[str, object] = {"conditions": list(plan.conditions), "least": plan.cohort.least}
+            if plan.noise is not None:
+                said["epsilon"] = plan.noise.epsilon
+            record["statistic"] = said
         withheld = {
             **facts.withheld,
             "parameters": _PARAMETERS,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seenby.attribute.arrays import elements
+from seenby.attribute.noise import noised
 from seenby.attribute.strip import strip_rows
-from seenby.errors import LimitReached, SeenbyError
+from seenby.errors import Internal, LimitReached, SeenbyError
 from seenby.model.disclosure import EntryBound, QueryDisclosure, Shown
 from seenby.model.plan import Bound
 from seenby.session import server_errors
@@ -75,6 +76,8 @@ class Results(Item):
         if session.outbox.muted:
             return
         result = self.result
+        if result.plan.noise is not None and result.refused is None:
+            out = [self._noised(b"".join(out))]
         if result.refused is not None:
             session.limit_reached(result.refused, result, None)
             return
@@ -110,6 +113,12 @@ class Results(Item):
         else:
             session.record(item, tell)
         result.part += 1
+
+    def _noised(self, rows: bytes) -> bytes:
+        draw, plan = self.result.noise, self.result.plan
+        if draw is None or plan.noise is None:
+            raise Internal("a statistic without its noise")
+        return noised(rows, plan.noise.columns, draw)
 
     def failed(self, session: Session, fields: dict[str, str]) -> None:
         """A run-time error is one bit about everybody whose rows could have raised it: they are named too."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from seenby.attribute.noise import Draw
 from seenby.errors import LimitReached
 from seenby.model.plan import QueryPlan, Runnable, WritePlan
 from seenby.session.record import RecordTemplate
@@ -65,6 +66,7 @@ class Result:
     started: bool = False  # an Execute was sent
     refused: LimitReached | None = None  # a statistic that must not be shown
     cohort: int = 0  # people behind a statistic
+    noise: Draw | None = None  # for its counts
 
 
 @dataclass(slots=True, eq=False)

@@ -70,6 +70,13 @@ class CohortRows(Item):
         enough = groups.all_large if plan.instead else groups.complete
         close = enough and (groups.near or access.cohorts.close(cohorts, cohort.least))
         if enough and not close and not groups.too_many and not groups.heavy:
+            if plan.noise is not None:
+                try:
+                    access.spend()
+                except LimitReached as error:
+                    result.refused = error
+                    return
+                result.noise = access.noise(plan.noise.scale)
             access.cohorts.add(cohorts)  # if that cannot be kept, the session ends here
             result.cohort = groups.people
             result.upper.clear()

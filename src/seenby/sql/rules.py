@@ -20,7 +20,7 @@ What no rule takes has been refused before, where the reader met it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from postgast import pg_query_pb2 as pb
@@ -28,15 +28,17 @@ from postgast import pg_query_pb2 as pb
 from seenby.errors import Refused, Unsupported
 from seenby.model.grant import Answers
 from seenby.model.plan import Bound, OutputKey, QueryPlan
-from seenby.model.statistic import ROWS, Answering
+from seenby.model.statistic import ROWS, Answering, Noisy
 from seenby.sql import carry, cohort, statistics
 from seenby.sql.blocks import Query
 from seenby.sql.companion import companion
 from seenby.sql.examined import examined
+from seenby.sql.noisy import read_noisy
 from seenby.sql.offset import take_offset
 from seenby.sql.parse import check_printed, deparse
 from seenby.sql.read import Reader
 from seenby.sql.scope import Key, Shown
+from seenby.sql.statistics import Leaf
 
 COUNTED = "Aggregates count only the rows that this grant shows."
 
@@ -93,6 +95,7 @@ def statistic(case: Case) -> QueryPlan | None:
             f"this grant answers with statistics only: {why}",
             hint="ask for count, sum, avg... with GROUP BY, or for a grant that shows rows",
         )
+    noisy = _noisy(case, finder.leaves)
     if why:
         return None
     for leaf in finder.leaves:
@@ -114,7 +117,22 @@ def statistic(case: Case) -> QueryPlan | None:
         left_out.append("What is computed of groups is computed of those that are not left out.")
     if behind.filtered:
         left_out.append(f"A figure with FILTER about fewer than {least} people is NULL.")
-    return replace(plan, sql=sql, notices=(*instead.notices, *left_out))
+    if noisy is not None:
+        left_out.append(f"Noise was added to each count: most are off by less than {3 * noisy.scale:.0f}.")
+    return replace(plan, sql=sql, notices=(*instead.notices, *left_out), noise=noisy)
+
+
+def _noisy(case: Case, leaves: Sequence[Leaf]) -> Noisy | None:
+    noise = case.answering.noise
+    if noise is None:
+        return None
+    found = read_noisy(case.query, leaves, case.reader.catalog.unique_keys, noise.each)
+    if isinstance(found, str):
+        raise Refused(
+            f"this grant answers with noise: {found}",
+            hint="ask for count(*) with GROUP BY, or for a grant without noise",
+        )
+    return found
 
 
 def exact(case: Case) -> QueryPlan | None:

@@ -35,6 +35,12 @@ def multiplies(block: Block, unique: UniqueKeys) -> bool:
     return bool(tables.found) and not any(tables.follow_from(first, unique) for first in tables.found)
 
 
+def follows(relation: Relation, block: Block, unique: UniqueKeys) -> bool:
+    """A row of ``relation`` stands in at most one row of the join."""
+    tables = _Tables()
+    return tables.gather(block) and relation in tables.found and tables.follow_from(relation, unique)
+
+
 def is_persons(relation: Relation) -> bool:
     """A subquery that groups."""
     query = relation.query

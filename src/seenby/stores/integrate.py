@@ -26,6 +26,7 @@ from seenby_verify.tlog.entries import (
     PersonNamed,
     Regions,
     Seal,
+    Statistic,
     encode,
 )
 
@@ -152,6 +153,8 @@ class Integrator:
             if grant != NO_GRANT and kind != AttemptRefused.KIND:
                 self._grant = grant
                 changes.rows[grant] = changes.rows.get(grant, 0) + int.from_bytes(private[16:20], "big")
+                if kind == Statistic.KIND and not int.from_bytes(entry[70:74], "big"):  # the first part of it
+                    changes.statistics[grant] = changes.statistics.get(grant, 0) + 1
             if principal := principal_of(private):
                 changes.receipts.append((receipts_prefix(principal) + key, bytes((kind,))))
         elif kind in EVENTS:

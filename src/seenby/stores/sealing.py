@@ -232,6 +232,7 @@ class Sealer:
         if grant != NO_GRANT:
             usage = self.usage.get(grant) or self.used(grant)
             usage.rows += rows
+            usage.statistics += bound is _STATISTIC and part == 0
             for one in people:
                 usage.people.add(one.crypto.pseudonym)
         self._people.until(index + len(entries))

@@ -10,7 +10,7 @@ Tables, keys in the order of their bytes::
     groups    first index u64 -> segment u64, offset u64, time u64
     events    index u64 -> entry length u16, entry, private           grant and key entries
     receipts  SHA-256(principal)[:16] | index u64 -> kind u8           whose query it was
-    usage     grant[16] -> rows u64;  grant[16] | pseudonym[16] -> ""
+    usage     grant[16] -> rows u64;  grant[16] | 00 -> statistics u64;  grant[16] | pseudonym[16] -> ""
     enrolled  pseudonym[16] -> index u64 of the person entry
     seals     epoch u32 -> index u64 of its newest seal
     regions   "newest" -> index u64 of the newest list of regions
@@ -43,11 +43,15 @@ GROUP_PLACE: Final = struct.Struct(">QQQ")
 """Segment, offset, time."""
 
 
+_STATISTICS: Final = b"\0"
+
+
 @dataclass(slots=True)
 class Usage:
     """What a grant has shown so far. ``people`` holds pseudonyms (``Ledger.pseudonym``); read only."""
 
     rows: int = 0
+    statistics: int = 0
     people: set[bytes] = field(default_factory=set)
 
 
@@ -77,6 +81,7 @@ class Changes:
     events: list[tuple[bytes, bytes]] = field(default_factory=list)
     receipts: list[tuple[bytes, bytes]] = field(default_factory=list)
     rows: dict[bytes, int] = field(default_factory=dict)
+    statistics: dict[bytes, int] = field(default_factory=dict)
     charged: list[bytes] = field(default_factory=list)
     enrolled: list[tuple[bytes, bytes]] = field(default_factory=list)
     seals: dict[bytes, bytes] = field(default_factory=dict)
@@ -139,9 +144,10 @@ class State:
         txn.cursor(tables["receipts"]).putmulti(sorted(changes.receipts))
         txn.cursor(tables["enrolled"]).putmulti(sorted(changes.enrolled))
         usage = tables["usage"]
-        for grant, rows_shown in changes.rows.items():
-            before = int.from_bytes(txn.get(grant, b"", usage), "big")
-            txn.put(grant, (before + rows_shown).to_bytes(8, "big"), db=usage)
+        counted = [*changes.rows.items(), *((grant + _STATISTICS, one) for grant, one in changes.statistics.items())]
+        for key, more in counted:
+            before = int.from_bytes(txn.get(key, b"", usage), "big")
+            txn.put(key, (before + more).to_bytes(8, "big"), db=usage)
         txn.cursor(usage).putmulti([(key, b"") for key in sorted(set(changes.charged))])
         txn.cursor(tables["seals"]).putmulti(sorted(changes.seals.items()))
         txn.cursor(tables["nodes"]).putmulti(sorted(changes.nodes))
@@ -198,6 +204,8 @@ class State:
                         break
                     if len(key) == 16:
                         usage.rows = int.from_bytes(value, "big")
+                    elif key[16:] == _STATISTICS:
+                        usage.statistics = int.from_bytes(value, "big")
                     else:
                         usage.people.add(key[16:])
         return usage

@@ -99,6 +99,10 @@ def test_what_may_be_changed_is_asked_for_and_read(say: Say) -> None:
     assert "reason she cannot sign in" in said
     code, said = say("sam", "request", *CONTACT, "--answers", "statistics", "--json")
     assert (code, json.loads(json.loads(said)["terms"])["answers"]) == (0, "statistics")
+    code, said = say("sam", "request", *CONTACT, "--answers", "statistics", "--epsilon", "2", "--json")
+    assert (code, json.loads(json.loads(said)["terms"])["noise"]) == (0, {"budget": 2000, "each": 200})
+    code, said = say("sam", "request", *CONTACT, "--answers", "statistics", "--epsilon", "2", "--epsilon-each", ".5")
+    assert "with noise: epsilon 0.5 each, 2 in all (4 statistics)" in " ".join(said.split())
 
 
 def test_break_glass_and_its_review(say: Say) -> None:

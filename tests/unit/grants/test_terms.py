@@ -12,7 +12,7 @@ import pytest
 
 from seenby.errors import UsageError
 from seenby.grants.terms import check_terms, decode_terms, encode_terms, grant_commit
-from seenby.model.grant import Cell, Write, WriteAction
+from seenby.model.grant import Answers, Cell, Noise, Write, WriteAction
 from seenby.model.people import Person
 from tests.fixtures.grants import EVE, JO, OPENING, commit_of, wish
 
@@ -52,9 +52,52 @@ def test_terms_of_version_1_have_nothing_of_version_2(new: str) -> None:
         decode_terms(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
 
 
+NOISY = (
+    b'{"answers":"statistics","approvals":2,"cells":[{"regions":["eu"],"what":"contact"}],"country":"IE",'
+    b'"emergency":false,"entity":"Orbit Ireland Ltd","id":"6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f","max_people":1,'
+    b'"max_rows":1000,"noise":{"budget":1000,"each":100},"not_after":1795305600,"not_before":1795303800,'
+    b'"people":["account:42"],"principal":"sam","purpose":"support","reason":"","reference":"ticket:1","region":"eu",'
+    b'"requested_at":1795303800,"role":"support","unit":"Care","v":3,"writes":[]}'
+)
+
+
+def test_terms_with_noise_are_of_version_3_and_all_others_as_they_were() -> None:
+    terms = wish(answers=Answers.STATISTICS, noise=Noise(1000, 100))
+    assert encode_terms(terms) == NOISY
+    assert decode_terms(NOISY) == terms
+    assert terms.noise is not None
+    assert terms.noise.statistics == 10
+    assert decode_terms(GOLDEN).noise is None
+    assert b'"v":2' in encode_terms(wish(answers=Answers.STATISTICS))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"v": 2},
+        {"noise": None},
+        {"noise": 1000},
+        {"noise": {"budget": 1000}},
+        {"noise": {"budget": 1000, "each": 100, "more": 1}},
+        {"noise": {"budget": 1000.0, "each": 100}},
+        {"noise": {"budget": 1000, "each": True}},
+        {"noise": {"budget": 100, "each": 101}},
+        {"noise": {"budget": 100, "each": 0}},
+        {"noise": {"budget": 100_001, "each": 1}},
+        {"answers": "rows"},
+        {"answers": "both"},
+    ],
+    ids=str,
+)
+def test_odd_noise_is_refused(change: dict[str, Any]) -> None:
+    value = json.loads(NOISY) | change
+    with pytest.raises(UsageError):
+        decode_terms(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+
+
 def test_the_page_shows_these_bytes() -> None:
     page = (Path(__file__).parents[3] / "docs/formats/grant.md").read_text()
-    for terms in (GOLDEN, FIRST):
+    for terms in (GOLDEN, FIRST, NOISY):
         start = page.index("    " + terms[:20].decode())
         shown = "".join(line.strip() for line in page[start : page.index("\n\n", start)].splitlines())
         assert shown.encode() == terms

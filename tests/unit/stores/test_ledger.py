@@ -276,6 +276,22 @@ def test_usage_survives_a_restart(tmp_path: Path) -> None:
     with_ledger(tmp_path, again)
 
 
+def test_so_does_the_number_of_statistics_which_count_once_in_however_many_parts(tmp_path: Path) -> None:
+    figure = disclosure(rows=3)._replace(people=(), bound=EntryBound.STATISTIC, cohort=100)
+
+    async def use(ledger: Ledger) -> int:
+        for item in (figure, figure._replace(final=False), figure._replace(part=1), disclosure("account:1")):
+            await ledger.append(item)
+        return ledger.usage(GRANT).statistics
+
+    async def again(ledger: Ledger) -> int:
+        return ledger.usage(GRANT).statistics
+
+    assert with_ledger(tmp_path, use) == 2
+    assert with_ledger(tmp_path, again) == 2
+    assert with_ledger(tmp_path, use) == 4
+
+
 def test_grant_events_with_their_documents_survive_a_restart(tmp_path: Path) -> None:
     events = [*keys(), document(), *(signed(GrantApproved, key) for key in APPROVERS), GrantActivated(0, GRANT, COMMIT)]
 
