@@ -236,6 +236,20 @@ FEW: tuple[tuple[str, str], ...] = (
      " ORDER BY id LIMIT 1) t WHERE a.id = 2", "2"),
     ("SELECT id FROM @videos! WHERE author = 1 UNION SELECT id FROM @posts! WHERE author = 2", "1 2"),
     ("SELECT max(l.day) FROM @logins l JOIN @devices d ON d.id = l.device_id WHERE d.account_id = 2", "2"),
+    ("SELECT handle FROM @accounts a WHERE NOT EXISTS (SELECT 1 FROM @devices d WHERE d.account_id = a.id)", "6"),
+    ("SELECT handle FROM @accounts! WHERE id NOT IN (SELECT account_id FROM @devices!)", "6"),
+    ("SELECT handle FROM @accounts a WHERE NOT a.id = ANY (SELECT account_id FROM @devices!)", "6"),
+    ("SELECT handle FROM @accounts a WHERE id < 3 AND (id = 1 OR EXISTS (SELECT 1 FROM @videos v WHERE v.views > 5))",
+     "1 2"),
+    ("SELECT handle FROM @accounts a WHERE id < 3 AND (NOT EXISTS (SELECT 1 FROM @videos v WHERE v.views > 5))"
+     " IS NOT TRUE", "1 2"),
+    ("SELECT a.handle FROM @accounts a LEFT JOIN @devices d ON d.account_id = a.id"
+     " WHERE d.id IN (SELECT device_id FROM @logins! WHERE day IS NULL)", "5"),
+    ("SELECT a.handle FROM @accounts a LEFT JOIN @devices d ON d.account_id = a.id"
+     " WHERE EXISTS (SELECT 1 FROM @logins l WHERE l.device_id = d.id AND l.day IS NULL)", "5"),
+    ("SELECT handle FROM @accounts! WHERE 1000 < (SELECT max(views) FROM @videos!)", ""),
+    ("SELECT handle FROM @accounts! WHERE (id, coins) IN (SELECT author, views FROM @videos!)", ""),
+    ("SELECT a.handle FROM @accounts a WHERE a.id = 1 AND EXISTS (SELECT 1 FROM @devices!)", "1"),
 )  # fmt: skip
 """A filter on one person: nobody else may be named but whoever shares a row with them."""
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from postgast import pg_query_pb2 as pb
 
-from seenby.sql import first, gather, influence, pieces, tree, usable
+from seenby.sql import extremes, first, gather, influence, outer, pieces, tree, usable
 from seenby.sql.blocks import Block, Query
+from seenby.sql.extremes import Extremes
 from seenby.sql.influence import Influence
 from tests.oracles.campaign import analyse
 from tests.oracles.idioms import IDIOMS, idiom
@@ -148,6 +149,7 @@ def not_in_as_in(patch: Patch) -> None:
 def compared_by_any_column(patch: Patch) -> None:
     """x IN (subquery): cut off by a value that changes when somebody's row goes."""
     patch.setattr(influence, "grade", lambda query, place: (0, False))
+    patch.setattr(extremes, "grade", lambda query, place: (0, False))
 
 
 def possible_values_relied_on(patch: Patch) -> None:
@@ -193,21 +195,46 @@ def except_by_what_is_left(patch: Patch) -> None:
     patch.setattr(Influence, "rows", rows)
 
 
-def every_subquery_required(patch: Patch) -> None:
-    """NOT EXISTS and the like cut off where the subquery is empty."""
-    real = Influence._core
+def not_turns_nothing(patch: Patch) -> None:
+    """NOT EXISTS at its best is NOT of EXISTS at its best: cut off where the subquery has a row of somebody else."""
+    real = Extremes._bound
+    patch.setattr(Extremes, "_bound", lambda self, node, up, at: real(self, node, True, at))
 
-    def core(self: Influence, block: Any, *rest: Any) -> Any:
-        before = [(link, link.required) for link in block.sublinks]
-        for link in block.sublinks:
-            link.required = link.kind == pb.EXISTS_SUBLINK or link.required
-        try:
-            return real(self, block, *rest)
-        finally:
-            for link, required in before:
-                link.required = required
 
-    patch.setattr(Influence, "_core", core)
+def every_row_is_ones_own(patch: Patch) -> None:
+    """NOT EXISTS: cut off by a row that can go away while the row of FROM stays."""
+    patch.setattr(extremes, "_there", lambda mine, keys, *, freely: tree.true())
+
+
+def optional_rows_are_there(patch: Patch) -> None:
+    """The people of the optional side of a LEFT JOIN are there whenever the row is."""
+
+    def owners(block: Any) -> Any:
+        relations = [one for one in block.relations if one.index is not None]
+        return [(key.kind, one.alias, key.name) for one in relations for key in one.keys]
+
+    patch.setattr(extremes, "owners", owners)
+    patch.setattr(influence, "owners", owners)
+
+
+def errors_tell_nothing(patch: Patch) -> None:
+    """EXISTS (...) OR true: whose rows make the subquery fail is forgotten."""
+    patch.setattr(influence, "cannot_fail", lambda query: True)
+
+
+def everything_is_certain(patch: Patch) -> None:
+    """What a subquery says can never change, so that its people decide about nothing."""
+    patch.setattr(influence, "unless", lambda node: tree.false())
+
+
+def in_is_never_null(patch: Patch) -> None:
+    """NOT (x IN ...) asks for x too, so that a LEFT JOIN below it is an inner one."""
+    real = outer._null_parts
+
+    def parts(node: Any, scope: Any) -> Any:
+        return outer.strict_parts(node, scope) if node.WhichOneof("node") == "sub_link" else real(node, scope)
+
+    patch.setattr(outer, "_null_parts", parts)
 
 
 def every_having_only_shrinks(patch: Patch) -> None:
@@ -231,7 +258,7 @@ def every_subquery_shrinks(patch: Patch) -> None:
 
 
 def subqueries_carry_nobody(patch: Patch) -> None:
-    patch.setattr(gather, "_keys", lambda link: [])
+    patch.setattr(gather, "_keys", lambda *_: [])
 
 
 def optional_rows_steady(patch: Patch) -> None:
@@ -273,7 +300,12 @@ MUTANTS: Sequence[Callable[[Patch], None]] = (
     other_groups_forgotten,
     second_owner_forgotten,
     except_by_what_is_left,
-    every_subquery_required,
+    not_turns_nothing,
+    every_row_is_ones_own,
+    optional_rows_are_there,
+    errors_tell_nothing,
+    everything_is_certain,
+    in_is_never_null,
     every_having_only_shrinks,
     every_order_stays,
     everything_counts,

@@ -11,13 +11,14 @@ import pytest
 
 from tests.fixtures.oracles import PROPERTY
 from tests.oracles.campaign import analyse, run, told
-from tests.oracles.floors import FLOORS
+from tests.oracles.floors import FLOORS, FLOORS_OF_ORDINARY
 from tests.oracles.judge import Judge
+from tests.oracles.ordinary import ORDINARY, Ordinary
 from tests.oracles.wide import SHAPES, Wide
 
 LONG = os.environ.get("SEENBY_CAMPAIGN") == "long"
 CHUNKS = 100 if LONG else 16
-QUERIES, OF_A_SHAPE = 800, 60
+QUERIES, OF_A_SHAPE = 800, 100
 WORKERS = 2
 """Each has its own server and databases."""
 
@@ -40,16 +41,19 @@ def test_nobody_is_missing_and_nothing_is_silently_wrong(chunk: int, judge: Judg
         pytest.fail(told(judge, seed, analyse, failures), pytrace=False)
 
 
-@pytest.mark.parametrize("shape", [pytest.param(shape, marks=halved(n)) for n, shape in enumerate(SHAPES)])
+@pytest.mark.parametrize(
+    "shape", [pytest.param(shape, marks=halved(n)) for n, shape in enumerate((*SHAPES, *ORDINARY))]
+)
 def test_a_shape_is_answered_and_names_few_others(shape: str, judge: Judge, record_property: Record) -> None:
     """The same queries each time, so that what names more people than before is seen."""
-    generator = Wide(Random(shape))
+    generator = Ordinary(Random(shape)) if shape in ORDINARY else Wide(Random(shape))
     counts, failures = run(judge, (generator.case(shape) for _ in range(OF_A_SHAPE)), analyse)
     record_property(PROPERTY, json.dumps(counts))
     if failures:
         pytest.fail(told(judge, shape, analyse, failures), pytrace=False)
     row = counts.get(shape)
-    if row is not None and shape in FLOORS:
-        assert row["disclosed"] / row["attributed"] >= FLOORS[shape]
+    floor = (FLOORS | FLOORS_OF_ORDINARY).get(shape)
+    if row is not None and floor is not None:
+        assert row["disclosed"] / row["attributed"] >= floor
     refused = sum(row["refused"] for row in counts.values())
     assert refused <= OF_A_SHAPE * (0.25 if "recursion" in shape else 0.1)

@@ -230,7 +230,30 @@ TRAPS: dict[str, tuple[str, ...]] = {
         "SELECT p.id FROM @posts p WHERE 'cats' = ANY (p.tags) AND EXISTS (SELECT 1 FROM unnest(p.tags) AS t(x)"
         " WHERE t.x IN (SELECT home FROM @accounts!))",
     ),
+    "decided by rows of one's own": (
+        "SELECT a.id FROM @accounts a WHERE NOT EXISTS (SELECT 1 FROM @posts p WHERE p.author = a.id)",
+        "SELECT a.id FROM @accounts a WHERE NOT EXISTS (SELECT 1 FROM @posts p WHERE p.id = a.id)",
+        "SELECT a.id FROM @accounts a LEFT JOIN @messages m ON m.recipient = a.id WHERE NOT EXISTS"
+        " (SELECT 1 FROM @posts p WHERE p.id = a.id)",
+        "SELECT a.id FROM (SELECT id, max(coins) AS coins FROM @accounts! GROUP BY id) a WHERE a.id NOT IN"
+        " (SELECT author FROM @videos! WHERE author IS NOT NULL)",
+        "SELECT a.id FROM @accounts a WHERE a.coins = 5 AND (a.id = 1 OR EXISTS (SELECT 1 FROM @videos v"
+        " WHERE v.views = 7))",
+        "SELECT a.id FROM @accounts a WHERE (a.id NOT IN (SELECT v.author FROM @videos v)) IS NOT TRUE",
+        "SELECT a.id FROM @accounts a WHERE (a.coins = ANY (SELECT m.likes FROM @messages m)) IS NOT TRUE",
+        "SELECT a.id FROM @accounts a WHERE NOT (a.coins <> ALL (SELECT m.likes FROM @messages m))",
+        "SELECT a.id FROM @accounts a WHERE NOT EXISTS (SELECT 1 FROM @videos v WHERE v.author = a.id AND NOT EXISTS"
+        " (SELECT 1 FROM @posts p WHERE p.id = v.id))",
+        "SELECT a.id FROM @accounts a LEFT JOIN @devices d ON d.account_id = a.id WHERE NOT (d.id IN"
+        " (SELECT device_id FROM @logins!))",
+        "SELECT a.id FROM @accounts a LEFT JOIN @devices d ON d.account_id = a.id AND d.year > 2021 WHERE"
+        " NOT EXISTS (SELECT 1 FROM @logins l WHERE l.device_id = d.id)",
+        "SELECT a.id, EXISTS (SELECT 1 FROM @posts p WHERE p.author = a.id OR p.id = a.id) FROM @accounts a",
+        "SELECT a.id FROM @accounts a WHERE 5 > ALL (SELECT m.likes FROM @messages m WHERE m.sender = a.id)",
+    ),
     "errors": (
+        "SELECT a.id FROM @accounts a WHERE a.id = 1 AND (EXISTS (SELECT 1 FROM @devices d"
+        " WHERE 10 / (d.year - 2024) > 0) OR a.id = 1)",
         "SELECT 10 / (SELECT count(*) FROM @videos! WHERE views > 50)",
         "SELECT 10 / (count(*) - 3) FROM @accounts! WHERE home = 'eu'",
         "SELECT (SELECT title FROM @videos v WHERE v.author = a.id) FROM @accounts a",

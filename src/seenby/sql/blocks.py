@@ -83,6 +83,7 @@ class Conjunct:
         names: what its unqualified names mean.
         shrinks: it is ``count > 3`` or the like, which does not turn true when rows go away.
         sublinks: the subqueries in it.
+        sure: as ``total``, of what stands outside of them.
     """
 
     node: pb.Node | None
@@ -96,6 +97,7 @@ class Conjunct:
     names: dict[str, Column] = field(default_factory=dict)
     shrinks: bool = False
     sublinks: tuple[Sublink, ...] = ()
+    sure: bool = True
 
     @property
     def pins_several(self) -> bool:

@@ -38,7 +38,7 @@ class ConditionReader(WithReader):
             link.join, link.conditional = join, True
             bits |= link.needs
         conjunct = Conjunct(node, refs, bits, self.expressions.total, join, names=self.expressions.names)
-        conjunct.sublinks = tuple(found.sublinks)
+        conjunct.sublinks, conjunct.sure = tuple(found.sublinks), self.expressions.sure
         conjunct.shrinks = gather.is_more_than(node, refs)
         block.sublinks += found.sublinks
         gather.ask_for_equal(node, found.sublinks, refs)
@@ -46,6 +46,9 @@ class ConditionReader(WithReader):
             found.sublinks[-1].required = True
         if join is not None or block.delicate:
             conjunct.strict = outer.strict_parts(node, scope)
+            for link in found.sublinks:
+                if link.required:
+                    conjunct.strict |= outer.asked_parts(link.query, scope.level)
         if node.WhichOneof("node") == "a_expr":
             _note_equality(conjunct, node.a_expr)
         block.conjuncts.append(conjunct)

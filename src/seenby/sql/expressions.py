@@ -44,8 +44,8 @@ class Expressions:
     """Reads expressions of one statement.
 
     After ``read`` returns, ``refs`` holds the columns that were named, ``total`` whether evaluating cannot fail,
-    ``renamed`` whether the printed text might get another column name, ``names`` what unqualified names mean, and
-    ``found`` what else stands in it.
+    ``sure`` the same of what stands outside of its subqueries, ``renamed`` whether the printed text might get another
+    column name, ``names`` what unqualified names mean, and ``found`` what else stands in it.
 
     libpg_query prints some operands without the parentheses that they need: ``(a AND b) IS NULL`` comes out as
     ``a AND b IS NULL``. A truth value in such a place is put into COALESCE(...), which changes nothing else, and
@@ -58,7 +58,7 @@ class Expressions:
         self._scope = EMPTY
         self._use = ""
         self.refs: list[Column] = []
-        self.total = True
+        self.total = self.sure = True
         self.parameters = 0  # the highest $n so far
         self._named: int = 0  # how many parameters were met
         self.found = Found()
@@ -77,6 +77,8 @@ class Expressions:
         self.found = Found()
         self.names = {}
         self._walk(node)
+        # A subquery may find two rows where one is wanted.
+        self.sure, self.total = self.total, self.total and not self.found.sublinks
         self._note(counts=node.func_call.funcname[-1:] == _COUNT and not node.func_call.HasField("over"))
         return self.refs
 
@@ -107,6 +109,10 @@ class Expressions:
         if node.WhichOneof("node") in _OPERATORS:
             self.doubtful = True
             self.renamed = enclose(node) or self.renamed
+
+    def _met(self) -> tuple[int, int, int]:
+        """How much was met that is not constant."""
+        return len(self.refs), self._named, len(self.found.sublinks)
 
     def _all(self, nodes: Iterable[pb.Node]) -> None:
         for node in nodes:
@@ -146,7 +152,7 @@ class Expressions:
 
     def _operator(self, expr: pb.A_Expr) -> None:
         name = functions.check_operator(expr.name)
-        known, named = len(self.refs), self._named
+        known = self._met()
         kind = expr.kind
         if kind in {pb.AEXPR_OP, pb.AEXPR_NULLIF, pb.AEXPR_DISTINCT}:
             if expr.HasField("lexpr"):
@@ -167,7 +173,7 @@ class Expressions:
             self.total = pattern_cannot_fail(expr.rexpr)
         elif kind in {pb.AEXPR_OP, pb.AEXPR_OP_ANY, pb.AEXPR_OP_ALL}:
             # Without columns and parameters the planner computes it, whatever the data: all or no rows fail.
-            self.total = name in functions.TOTAL_OPERATORS or (len(self.refs) == known and self._named == named)
+            self.total = name in functions.TOTAL_OPERATORS or self._met() == known
             self.total = self.total or (name in {"/", "%"} and _is_positive(expr.rexpr))
             if name in {"~~", "!~~", "~~*", "!~~*"}:
                 self.total = self.total and pattern_cannot_fail(expr.rexpr)
@@ -204,7 +210,7 @@ class Expressions:
     def _cast(self, cast: pb.TypeCast) -> None:
         type_name = functions.check_type(cast.type_name, self._catalog.types)
         self._all(cast.type_name.typmods)
-        known, named = len(self.refs), self._named
+        known = self._met()
         arg = cast.arg
         inner = arg.WhichOneof("node")
         if inner == "a_expr":  # printed as CAST(... AS ...)
@@ -215,7 +221,7 @@ class Expressions:
             arg.a_const.sval.sval = _PRINTED_BARE[arg.a_const.sval.sval]
         if inner in {"a_const", "param_ref"} or type_name in functions.TEXT_TYPES:
             return
-        if len(self.refs) == known and self._named == named:
+        if self._met() == known:
             return
         widened = inner == "column_ref" and self.refs[-1].type_oid in WIDENED.get(type_name, ())
         self.total = self.total and widened and not cast.type_name.typmods
@@ -244,7 +250,7 @@ class Expressions:
         name = functions.check_function(call, catalog.functions)
         if call.func_variadic:
             raise Unsupported("VARIADIC is not used here", hint="pass the arguments one by one")
-        known, named = len(self.refs), self._named
+        known = self._met()
         before, outer_use = self.total, self._use
         window = None
         if call.HasField("over"):
@@ -276,7 +282,7 @@ class Expressions:
         self._use = outer_use
         if name in catalog.rewritten_functions:
             call.funcname[0].string.sval = SERVED
-        total = name in functions.TOTAL or (len(self.refs) == known and self._named == named)
+        total = name in functions.TOTAL or self._met() == known
         if name in functions.TOTAL_OF_FIELD and call.args:
             first = call.args[0]
             total = first.a_const.sval.sval.lower() in functions.DATE_FIELDS
@@ -307,7 +313,7 @@ class Expressions:
                 f"a subquery in {self._use} cannot be attributed to people", hint="run it as a query of its own"
             )
         operator = functions.check_operator(link.oper_name) if link.oper_name else "="
-        known = len(self.refs)
+        known, sure = len(self.refs), self.total
         test = None
         if link.HasField("testexpr"):
             self.total = True
@@ -327,7 +333,7 @@ class Expressions:
         query = self._subquery(link.subselect.select_stmt, scope)
         needs, scope.level.used = scope.level.used, scope.level.used | outer
         self._scope, self._use, self.refs, self.renamed, self.found, self.names = kept
-        self.total = False  # it may find two rows where one is wanted
+        self.total = sure and test_total
         if kind != pb.EXISTS_SUBLINK:
             for column in query.outputs:
                 if column.masked:

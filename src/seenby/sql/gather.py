@@ -19,7 +19,8 @@ from postgast import pg_query_pb2 as pb
 
 from seenby.sql import functions, tree
 from seenby.sql.blocks import Block, Query, Sublink
-from seenby.sql.influence import VALUE, Influence
+from seenby.sql.extremes import VALUE, cannot_fail, unless
+from seenby.sql.influence import Influence
 from seenby.sql.offset import constant
 from seenby.sql.readings import Reading
 from seenby.sql.scope import Column, Key, Relation, Shown
@@ -118,7 +119,7 @@ def settle(block: Block) -> None:
     if block.lost or not links:
         return
     for link in links:
-        block.keys += _keys(link)
+        block.keys += _keys(link, block)
 
 
 def shrinks(link: Sublink) -> bool:
@@ -149,12 +150,15 @@ def _shrinks(block: Block) -> bool:
     return all(column.fragility == 0 for column in block.outputs)
 
 
-def _keys(link: Sublink) -> list[Key]:
+def _keys(link: Sublink, block: Block) -> list[Key]:
     """Per part and kind one column with the keys of everybody whom the subquery looked at for a row."""
     influence = Influence()
     compared = None
     if link.required and link.kind == pb.ANY_SUBLINK and link.test is not None:
         compared = qualified(link.test, link.names)
+    certain = None
+    if (link.needs or compared is not None) and cannot_fail(link.query):  # else it is asked once for all rows
+        certain = influence.settled(link, block, Around())
     found = []
     relation = Relation("", 0, pb.Node())
     uses = list(_uses(link.query))
@@ -164,8 +168,11 @@ def _keys(link: Sublink) -> list[Key]:
             select = tree.select([], [tree.subselect(part.select, "seenby$x")])
             key = tree.column("seenby$x", f"seenby$k{number}")
             select.target_list.add().res_target.val.CopyFrom(tree.gathered(key, many=False))
+            conditions = [] if certain is None else [unless(certain)]
             if compared is not None and gives:
-                select.where_clause.CopyFrom(tree.operation(link.operator, compared, tree.column("seenby$x", VALUE)))
+                conditions.append(tree.operation(link.operator, compared, tree.column("seenby$x", VALUE)))
+            if conditions:
+                select.where_clause.CopyFrom(tree.conjunction(conditions))
             node = pb.Node()
             node.sub_link.sub_link_type = pb.EXPR_SUBLINK
             node.sub_link.subselect.select_stmt.CopyFrom(select)

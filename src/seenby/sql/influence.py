@@ -35,6 +35,7 @@ from postgast import pg_query_pb2 as pb
 from seenby.errors import TooComplex, Unsupported
 from seenby.sql import tree
 from seenby.sql.blocks import Block, Item, Join, Query, Sublink
+from seenby.sql.extremes import VALUE, Extremes, cannot_fail, grade, owners, says_nothing_else, unless
 from seenby.sql.first import first_rows
 from seenby.sql.parse import SPLIT_HINT
 from seenby.sql.pieces import Condition, Part, Piece, finished, select_of
@@ -47,7 +48,6 @@ Places = Sequence[tuple[int, str]]
 MAX_FULL_JOINS = 3
 MAX_WRITTEN = 1000
 """Entries of FROM. A WITH query is written down wherever it is named, so that a chain of them can double each time."""
-VALUE = "seenby$v"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +60,7 @@ class _Core:
     named: int
 
 
-def grade(query: Query, place: int) -> tuple[int, bool]:
-    """``fragile`` and ``possible`` of an output, seen from outside of the query."""
-    column = query.outputs[place]
-    if query.limited:
-        return 2, column.possible or column.fragile == 0
-    return column.fragile, column.possible
-
-
-class Influence:
+class Influence(Extremes):
     """Writes the companion of one statement. Reads the tree; what it gives are copies."""
 
     def __init__(self) -> None:
@@ -204,6 +196,8 @@ class Influence:
             core = _Core([], [], around.without(block.level, everything), 0)
         else:
             core = self._core(block, around, kinds, None, None, but=link)
+            known = [node for node, _, _ in core.conditions]
+            core.conditions.extend(one for one in self._undecided(block, link, core.around) if one[0] not in known)
         for piece in core.pieces:
             piece.keys = []
         compared = self._compared(block, link, core.around)
@@ -216,6 +210,20 @@ class Influence:
                 piece = Piece(node, 0, bits, keys)
                 extra = [] if condition is None else [(_at(condition, alias), bits, piece)]
                 yield from finished(targets, [*core.pieces, piece], [*core.conditions, *extra])
+
+    def _undecided(self, block: Block, link: Sublink, around: Around) -> Iterator[Condition]:
+        """Rows for which it is not certain anyway what the subquery's EXISTS or IN says, or the condition around it."""
+        if not cannot_fail(link.query):
+            return
+        nodes = [self.settled(link, block, around)]
+        for conjunct in block.conjuncts:
+            if link not in conjunct.sublinks or says_nothing_else(conjunct.node, link):
+                continue
+            if conjunct.join is None or not block.level.nullable:
+                nodes.append(self.worst(conjunct, block, around.literally(), owners(block)))
+        for text in dict.fromkeys(node.SerializeToString() for node in nodes if node is not None):
+            node = unless(pb.Node.FromString(text))
+            yield node, _named_bits(node, block), None
 
     def _compared(self, block: Block, link: Sublink, around: Around) -> list[pb.Node]:
         """Of ``x IN (SELECT v ...)`` which rows of the subquery matter, as alternatives; none: all do."""
@@ -266,57 +274,23 @@ class Influence:
                 named |= relation.bit if piece.keys else 0
         around = around.without(block.level, gone)
         conditions: list[Condition] = []
-        if not any(join.nullable for join in block.joins):
-            for conjunct in block.conjuncts:
-                if holds(conjunct, block, around):
-                    conditions.append((written(conjunct), conjunct.bits, None))
-            found = list(pieces.values())
-        else:
+        optional = any(join.nullable for join in block.joins)
+        if optional:
             found = [self._tree(item, block, around, pieces, kinds) for item in block.items]
-            for conjunct in block.conjuncts:
-                if conjunct.join is None and holds(conjunct, block, around):
-                    conditions.append((written(conjunct), conjunct.bits, None))
-            for link in block.sublinks:
-                node = (
-                    self._needed(block, link, around)
-                    if link.required and link.join is None and link is not but
-                    else None
-                )
-                if node is not None:
-                    conditions.append((node, _touched(link), None))
-            return _Core(found, conditions, around, named)
-        if not any(join.nullable for join in block.joins):
-            for link in block.sublinks:
-                node = self._needed(block, link, around) if link.required and link is not but else None
-                if node is not None:
-                    conditions.append((node, _touched(link), None))
-        return _Core(found, conditions, around, named)
-
-    def _needed(self, block: Block, link: Sublink, around: Around) -> pb.Node | None:
-        """The condition that the subquery could give a row at all."""
-        if link.scalar or block.level.nullable & _touched(link):
-            return None
-        node = pb.Node()
-        made = node.sub_link
-        made.sub_link_type = pb.EXISTS_SUBLINK
-        if link.kind == pb.ANY_SUBLINK and link.test is not None:
-            fragile, possible = grade(link.query, 0)
-            sure = (fragile < 2 or possible) and link.query.outputs[0].total and link.test_total
-            test = qualified(link.test, link.names)
-            if (
-                sure
-                and len(link.query.outputs) == 1
-                and all(column_holds(column, block.level, around) for column in link.test_refs)
+        else:
+            found = list(pieces.values())
+        for conjunct in block.conjuncts:
+            if (optional and conjunct.join is not None) or (
+                but is not None and but.required and but in conjunct.sublinks
             ):
-                made.sub_link_type = pb.ANY_SUBLINK
-                made.testexpr.CopyFrom(test)
-                made.oper_name.extend(link.node.oper_name)
-                made.subselect.select_stmt.CopyFrom(self.rows(link.query, [(0, VALUE)], around))
-                return node
-        if link.query.lone_row:
-            return None
-        made.subselect.select_stmt.CopyFrom(self.rows(link.query, (), around))
-        return node
+                continue
+            if conjunct.sublinks:
+                node = self.best(conjunct, block, around)
+                if node is not None:
+                    conditions.append((node, conjunct.bits | _named_bits(node, block), None))
+            elif holds(conjunct, block, around):
+                conditions.append((written(conjunct), conjunct.bits, None))
+        return _Core(found, conditions, around, named)
 
     def _relation(
         self, relation: Relation, block: Block, around: Around, focus: Relation | None, part: Part | None
@@ -405,6 +379,12 @@ class Influence:
         join.rarg.CopyFrom(right.node)
         join.quals.CopyFrom(tree.conjunction(nodes) if nodes else tree.true())
         return Piece(node, left.bits | right.bits, left.needs | right.needs, left.keys + right.keys)
+
+
+def _named_bits(node: pb.Node, block: Block) -> int:
+    """The relations of a block whose names stand in an expression, its subqueries too."""
+    names = set(tree.qualifiers(node))
+    return sum(relation.bit for relation in block.relations if relation.alias in names)
 
 
 def _touched(link: Sublink) -> int:

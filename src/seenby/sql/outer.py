@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from postgast import pg_query_pb2 as pb
 
 from seenby.sql import functions
-from seenby.sql.blocks import Block, Join
-from seenby.sql.scope import Column, Scope
+from seenby.sql.blocks import Block, Join, Query
+from seenby.sql.scope import Column, Level, Scope
 
 Strict = frozenset[int]
 """What a condition is strict in: columns, by identity, and relations, by their bit as a negative number."""
@@ -131,7 +131,9 @@ def strict_parts(node: pb.Node, scope: Scope) -> Strict:
     if kind == "null_test":
         return _null_parts(node.null_test.arg, scope) if node.null_test.nulltesttype == pb.IS_NOT_NULL else _NONE
     if kind == "boolean_test":
-        wants = node.boolean_test.booltesttype in {pb.IS_TRUE, pb.IS_FALSE}
+        if node.boolean_test.booltesttype == pb.IS_TRUE:
+            return strict_parts(node.boolean_test.arg, scope)
+        wants = node.boolean_test.booltesttype == pb.IS_FALSE
         return _null_parts(node.boolean_test.arg, scope) if wants else _NONE
     if kind == "a_expr":
         expr = node.a_expr
@@ -144,7 +146,25 @@ def strict_parts(node: pb.Node, scope: Scope) -> Strict:
             return _null_parts(expr.lexpr, scope).union(*bounds)
         if expr.kind in {pb.AEXPR_NOT_BETWEEN, pb.AEXPR_NOT_BETWEEN_SYM}:
             return _null_parts(expr.lexpr, scope)
+    if kind == "sub_link" and node.sub_link.sub_link_type == pb.ANY_SUBLINK:
+        operator = node.sub_link.oper_name[-1].string.sval if node.sub_link.oper_name else "="
+        test = node.sub_link.testexpr
+        parts = test.row_expr.args if test.WhichOneof("node") == "row_expr" else [test]
+        known = operator in (functions.COMPARISONS if len(parts) == 1 else {"="})
+        return _NONE.union(*(_null_parts(one, scope) for one in parts)) if known else _NONE
     return _null_parts(node, scope)
+
+
+def asked_parts(query: Query, level: Level) -> Strict:
+    """The columns and relations of a SELECT of which each alone, being NULL, keeps a subquery in it empty."""
+    if query.branches is not None or query.recursion or query.blocks[0].lone_row:
+        return _NONE
+    parts: Strict = _NONE
+    for conjunct in query.blocks[0].conjuncts:
+        for column in conjunct.refs if conjunct.join is None else ():
+            if column.origin is not None and column.level is level and id(column) in conjunct.strict:
+                parts |= column_parts(column.origin)
+    return parts
 
 
 def _null_parts(node: pb.Node, scope: Scope) -> Strict:

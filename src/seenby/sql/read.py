@@ -183,6 +183,7 @@ class Reader(SelectListReader):
             column.fragile for relation in block.relations for column in relation.ordered or ()
         )
         block.delicate = block.delicate or parent is not None
+        block.level.open = any(join.kind != pb.JOIN_INNER for join in block.joins)
         if select.HasField("where_clause"):
             self.conditions(select.where_clause, scope, block, None, "WHERE")
         if block.joins:

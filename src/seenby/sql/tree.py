@@ -211,6 +211,18 @@ def column_references(message: Message) -> Iterator[pb.ColumnRef]:
                 yield from column_references(one)
 
 
+def qualifiers(message: Message) -> Iterator[str]:
+    """The names of tables before columns, in subqueries too."""
+    if isinstance(message, pb.ColumnRef):
+        if len(message.fields) > 1:
+            yield message.fields[0].string.sval
+        return
+    for part, value in message.ListFields():
+        if part.message_type is not None:
+            for one in value if part.is_repeated else (value,):
+                yield from qualifiers(one)
+
+
 def has_subquery(message: Message) -> bool:
     """Whether there is one in an expression."""
     if isinstance(message, pb.SubLink):
