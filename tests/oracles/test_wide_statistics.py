@@ -1,0 +1,337 @@
+"""Statistics of every shape against brute force: sets of groups, FILTER, outer joins, unions, rows per person.
+
+As in test_statistics.py, the reference reads the rows of the plain tables and keeps people as lists. It knows nothing
+of sketches, levels or guards: it says for each figure which people stand behind it, and holds every two figures of a
+statement, and what groups that are left out make of them, against each other name by name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from random import Random
+from typing import Any
+
+import psycopg
+import pytest
+
+from seenby.attribute.cohorts import Memory
+from seenby.model.plan import Bound, QueryPlan
+from seenby.sql import analyse
+from seenby.stores.cluster import Cluster
+from tests.fixtures.generated import LONG, SEED
+from tests.oracles.test_statistics import LEAST, MORE, ONLY, People, World, differences
+from tests.unit.sql.world import CATALOG, SHAPE, database_sql
+
+pytestmark = pytest.mark.postgres
+
+STATISTICS = 40
+ROUNDS = 150 if LONG else 10
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A condition of FILTER. ``without``: the key columns of which no row is there, by what it says."""
+
+    text: str
+    without: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A FROM clause.
+
+    Attributes:
+        keys: who a row is about, and how many rows of tables it stands for.
+        nested: pairs of key columns of which the people of one are among those of the other.
+        tables: those with people.
+        groups, figures: what may be grouped by and asked.
+        filters: conditions with a place for a number.
+    """
+
+    text: str
+    keys: tuple[tuple[str, str], ...]
+    tables: frozenset[str]
+    groups: tuple[str, ...]
+    figures: tuple[str, ...]
+    filters: tuple[Filter, ...]
+    nested: tuple[tuple[int, int], ...] = ()
+
+
+DEVICES = frozenset({"accounts", "devices"})
+SHAPES = (
+    Shape("accounts a", (("a.id", "1"),), frozenset({"accounts"}), ("a.home", "a.bio", "a.coins > 1", "a.id < {}"),
+          ("sum(a.coins)", "count(a.bio)", "avg(length(a.handle))"),
+          (Filter("a.id <> {}"), Filter("a.coins > 1"), Filter("a.id < {}"), Filter("a.bio IS NULL"))),
+    Shape("accounts a LEFT JOIN devices d ON d.account_id = a.id", (("a.id", "1"), ("d.account_id", "1")), DEVICES,
+          ("a.home", "a.coins"), ("count(d.id)", "sum(a.coins)"),
+          (Filter("d.account_id IS NULL", frozenset({1})), Filter("d.id <> {}"), Filter("a.id <> {}")), ((0, 1),)),
+    Shape("accounts a LEFT JOIN devices d ON d.account_id = a.id AND d.id <> 2{}",
+          (("a.id", "1"), ("d.account_id", "1")), DEVICES,
+          ("a.home",), ("count(d.id)", "count(DISTINCT d.model)"), (Filter("a.coins > 1"),), ((0, 1),)),
+    Shape("(SELECT home AS h, id AS who, 1 AS side, 1 AS n FROM accounts UNION ALL SELECT a.home, d.account_id, 2, 0 "
+          "FROM devices d JOIN accounts a ON a.id = d.account_id WHERE d.id <> 2{}) e",
+          (("CASE WHEN e.side = 1 THEN e.who END", "1"), ("CASE WHEN e.side = 2 THEN e.who END", "1")), DEVICES,
+          ("e.h",), ("sum(e.n)", "count(e.n)"), (Filter("e.who <> {}"), Filter("e.n = 1", frozenset()))),
+    Shape("(SELECT account_id, count(*) AS n FROM devices WHERE id <> 2{} GROUP BY account_id) x "
+          "JOIN accounts a ON a.id = x.account_id", (("x.account_id", "x.n"), ("a.id", "1")), DEVICES,
+          ("a.home", "x.n > 2"), ("avg(x.n)", "sum(x.n)", "count(*)"), (Filter("x.n > 1"), Filter("a.id <> {}"))),
+    Shape("(SELECT DISTINCT account_id FROM devices WHERE model <> 'm{}') x", (("x.account_id", "count"),),
+          frozenset({"devices"}), (), ("count(*)",), (Filter("x.account_id > {}"),)),
+)  # fmt: skip
+
+WEIGHED_DISTINCT = "(SELECT count(*) FROM devices w WHERE w.account_id = x.account_id AND w.model <> 'm{}')"
+
+
+@dataclass(frozen=True)
+class Asked:
+    shape: Shape
+    number: int
+    where: str
+    groups: tuple[str, ...]
+    by: str
+    sets: tuple[tuple[int, ...], ...]
+    filters: tuple[Filter, ...]
+    figure: str
+
+    def fill(self, text: str) -> str:
+        return text.replace("{}", str(self.number))
+
+    @property
+    def source(self) -> str:
+        return f"FROM {self.fill(self.shape.text)} WHERE {self.fill(self.where)}"
+
+    @property
+    def text(self) -> str:
+        marks = [f"grouping({', '.join(self.groups)})"] if self.groups else ["0"]
+        filtered = [f"count(*) FILTER (WHERE {self.fill(one.text)})" for one in self.filters]
+        outputs = ", ".join([*marks, *self.groups, "count(*)", self.figure, *filtered])
+        return f"SELECT {outputs} {self.source}{self.by}"
+
+    @property
+    def rows(self) -> str:
+        """Each row with its groups, filters, and people with their weights."""
+        weights = [self.fill(WEIGHED_DISTINCT) if weight == "count" else weight for _, weight in self.shape.keys]
+        outputs = [*self.groups, *(self.fill(one.text) for one in self.filters)]
+        pairs = [f"({key})::text, {weight}" for (key, _), weight in zip(self.shape.keys, weights, strict=True)]
+        return f"SELECT {', '.join([*outputs, *pairs])} {self.source}"
+
+
+def ask(random: Random) -> Asked:
+    shape = random.choice(SHAPES)
+    number = random.randint(1, 60)
+    groups = tuple(one.replace("{}", str(number)) for one in random.sample(shape.groups, min(len(shape.groups), 2)))
+    groups = groups[: random.randint(0, len(groups))]
+    every = tuple(range(len(groups)))
+    names = ", ".join(groups)
+    ways: list[tuple[str, tuple[tuple[int, ...], ...]]] = [(f" GROUP BY {names}" if names else "", (every,))]
+    if groups:
+        ways.append((f" GROUP BY ROLLUP ({names})", tuple(every[:size] for size in range(len(every), -1, -1))))
+        singles = ", ".join(f"({one})" for one in groups)
+        ways.append((f" GROUP BY GROUPING SETS ({singles}, ())", (*((place,) for place in every), ())))
+        cube = tuple(one for size in range(len(every), -1, -1) for one in combinations(every, size))
+        ways.append((f" GROUP BY CUBE ({names})", cube))
+    by, sets = random.choice(ways)
+    filters = tuple(random.sample(shape.filters, random.randint(0, min(2, len(shape.filters)))))
+    where = random.choice(["true", "true", *(one.text for one in shape.filters if not one.without)])
+    return Asked(shape, number, where, groups, by, sets, filters, random.choice(shape.figures))
+
+
+Place = tuple[tuple[int, ...], tuple[Any, ...]]
+"""A set of groups, and the values of one group of it."""
+
+
+@dataclass
+class Truth:
+    """The people of each key column behind each group, and behind each FILTER in it."""
+
+    asked: Asked
+    groups: dict[Place, list[People]]
+    filtered: dict[tuple[Place, int], list[People]]
+
+    @staticmethod
+    def enough(people: Sequence[People], without: frozenset[int] = frozenset()) -> bool:
+        return all(len(one) >= LEAST for place, one in enumerate(people) if place not in without)
+
+    def large(self, place: Place) -> bool:
+        return place in self.groups and self.enough(self.groups[place])
+
+    def large_filtered(self, place: Place, number: int) -> bool:
+        return self.enough(self.filtered[place, number], self.asked.filters[number].without)
+
+    def together(self) -> dict[Place, list[list[People]]]:
+        """By group, of a set or of what two sets have in common: all that is told about it."""
+        found: dict[Place, list[list[People]]] = {}
+        for place, people in self.groups.items():
+            if self.large(place):
+                found.setdefault(place, []).append(people)
+        for (place, number), people in self.filtered.items():
+            if self.large_filtered(place, number):
+                without = self.asked.filters[number].without
+                kept = [People() if one in without else each for one, each in enumerate(people)]
+                found.setdefault(place, []).append(kept)
+        sets = self.asked.sets
+        coarser = {tuple(sorted(set(one) & set(other))) for one in sets for other in sets} | {()}
+        for one in sets:
+            for coarse in coarser:
+                if set(coarse) < set(one):
+                    whole: dict[Place, list[People]] = {}
+                    for (own, values), people in self.groups.items():
+                        if own != one or not self.large((own, values)):
+                            continue
+                        named = (coarse, tuple(values[own.index(place)] for place in coarse))
+                        each = whole.setdefault(named, [People() for _ in people])
+                        for total, more in zip(each, people, strict=True):
+                            total.update(more)
+                    for named, people in whole.items():
+                        found.setdefault(named, []).append(people)
+        return found
+
+    def apart(self) -> list[int]:
+        """In how many people any two that belong together differ."""
+        found = []
+        for each in self.together().values():
+            for one, other in combinations(each, 2):
+                found += [
+                    differences(mine, theirs)[0] for mine, theirs in zip(one, other, strict=True) if mine and theirs
+                ]
+            for people in each:
+                found += [
+                    differences(people[a], people[b])[0] for a, b in self.asked.shape.nested if people[a] and people[b]
+                ]
+        return found
+
+
+class Rows(World):
+    def read(self, asked: Asked) -> Truth:
+        truth = Truth(asked, {}, {})
+        width, filters = len(asked.groups), len(asked.filters)
+        for row in self.rows(asked.rows, "public"):
+            values, passed, pairs = row[:width], row[width : width + filters], row[width + filters :]
+            for one in asked.sets:
+                place = (one, tuple(values[number] for number in one))
+                homes = [truth.groups.setdefault(place, [People() for _ in asked.shape.keys])]
+                for number, passes in enumerate(passed):
+                    home = truth.filtered.setdefault((place, number), [People() for _ in asked.shape.keys])
+                    homes += [home] if passes else []
+                for home in homes:
+                    for people, key, weight in zip(home, pairs[::2], pairs[1::2], strict=True):
+                        if key is not None:
+                            people[key] += weight
+        return truth
+
+
+@pytest.fixture(scope="module")
+def world(cluster: Cluster) -> Iterator[Rows]:
+    with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE wide_statistics")
+    with psycopg.connect(cluster.dsn("wide_statistics"), autocommit=True) as connection:
+        connection.execute(database_sql().encode())
+        connection.execute(MORE.encode())
+        yield Rows(connection)
+
+
+def planned(text: str) -> QueryPlan:
+    (plan,) = analyse(text, SHAPE, CATALOG, cap=1000, answering=ONLY)
+    assert isinstance(plan, QueryPlan), (text, plan)
+    assert plan.bound is Bound.STATISTIC
+    return plan
+
+
+def place_of(row: tuple[Any, ...], asked: Asked) -> Place:
+    width = len(asked.groups)
+    mark = row[0]
+    own = tuple(place for place in range(width) if not mark >> (width - 1 - place) & 1)
+    return own, tuple(row[1 + place] for place in own)
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_against_brute_force(world: Rows, number: int) -> None:
+    random = Random(f"{SEED}/wide statistics/{number}")
+    answered = near = hidden = 0
+    for _ in range(STATISTICS):
+        asked = ask(random)
+        plan, truth = planned(asked.text), world.read(asked)
+        sketched = world.sketched(plan)
+
+        # Every group that is shown has enough people, says what Postgres says, and hides its small filters.
+        shown = world.rows(plan.sql, "seenby_v")
+        expected = []
+        for row in world.rows(asked.text, "public"):
+            place = place_of(row, asked)
+            if truth.large(place):
+                first = len(row) - len(asked.filters)
+                cells = [cell if truth.large_filtered(place, one) else None for one, cell in enumerate(row[first:])]
+                hidden += cells.count(None)
+                expected.append((*row[:first], *cells))
+        assert Counter(shown) == Counter(expected), (asked.text, plan.sql)
+        assert sketched.shown is bool(expected), asked.text
+
+        # Two figures of it that differ by few people are noticed, and none that differ by many.
+        apart = [one for one in truth.apart() if one]
+        if any(one < LEAST for one in apart):
+            assert sketched.near, (asked.text, "tells on somebody by itself")
+        if sketched.near:
+            assert any(one < 4 * LEAST for one in apart), (asked.text, "was held against something that is far away")
+            near += 1
+            continue
+
+        # The same may be asked again.
+        memory, again = Memory(), world.sketched(plan)
+        sketched.asked = again.asked = b"this"
+        memory.add(list(sketched.cohorts()))
+        assert not memory.close(list(again.cohorts()), LEAST), asked.text
+        answered += bool(expected)
+    assert answered > 0
+    assert near > 0
+    assert hidden > 0
+
+
+DIRECTED = (
+    # (told first, asked next): the second is the first without one person, or without one row of theirs.
+    ("SELECT avg(n) FROM (SELECT account_id, count(*) AS n FROM devices GROUP BY account_id) x",
+     "SELECT avg(n) FROM (SELECT account_id, count(*) AS n FROM devices WHERE id <> 201 GROUP BY account_id) x"),
+    ("SELECT avg(n) FROM (SELECT account_id, count(*) AS n FROM devices GROUP BY account_id) x",
+     "SELECT avg(n) FROM (SELECT account_id, count(*) AS n FROM devices GROUP BY account_id) x WHERE account_id <> 8"),
+    ("SELECT count(*), count(d.id) FROM accounts a LEFT JOIN devices d ON d.account_id = a.id",
+     "SELECT count(*), count(d.id) FROM accounts a LEFT JOIN devices d ON d.account_id = a.id AND d.id <> 201"),
+    ("SELECT sum(n) FROM (SELECT 1 AS n FROM accounts UNION ALL SELECT 0 FROM devices) e",
+     "SELECT sum(n) FROM (SELECT 1 AS n FROM accounts WHERE id <> 8 UNION ALL SELECT 0 FROM devices) e"),
+    ("SELECT count(*) FROM accounts", "SELECT count(*) FILTER (WHERE id <> 8) FROM accounts WHERE id > 2"),
+    ("SELECT home, n, sum(n) OVER () FROM (SELECT home, count(*) AS n FROM accounts GROUP BY home) x",
+     "SELECT (SELECT count(*) FROM accounts WHERE id <> 8), count(*) FROM devices"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("first", "second"), DIRECTED)
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_two_statistics_would_tell_together(world: Rows, first: str, second: str, *, turned: bool) -> None:
+    if turned:
+        first, second = second, first
+    memory = Memory()
+    told, asked = world.sketched(planned(first)), world.sketched(planned(second))
+    assert not memory.close(list(told.cohorts()), LEAST)
+    memory.add(list(told.cohorts()))
+    assert asked.near or memory.close(list(asked.cohorts()), LEAST)
+
+
+SMALL = (
+    "SELECT count(d.id) FROM accounts a LEFT JOIN devices d ON d.account_id = a.id AND d.account_id = 8",
+    "SELECT sum(coins) FROM (SELECT coins FROM accounts UNION ALL SELECT coins FROM accounts WHERE id = 8) x",
+    "SELECT avg(n) FROM (SELECT account_id, count(*) AS n FROM devices WHERE account_id < 4 GROUP BY account_id) x",
+    "SELECT (SELECT sum(coins) FROM accounts WHERE id = 8), count(*) FROM devices",
+    "SELECT max(n) FROM (SELECT count(*) AS n FROM accounts WHERE id = 8) x",
+)
+
+
+@pytest.mark.parametrize("text", SMALL)
+def test_one_figure_about_too_few_is_enough_to_refuse(world: Rows, text: str) -> None:
+    assert not world.sketched(planned(text)).complete
+
+
+def test_a_condition_above_is_not_asked_of_groups_that_are_left_out(world: Rows) -> None:
+    """Otherwise an error would say that there is such a group."""
+    text = "SELECT * FROM (SELECT coins, handle, count(*) AS n FROM accounts GROUP BY 1, 2) x WHERE 1 / (coins - 1) < 5"
+    assert world.rows(planned(text).sql, "seenby_v") == []
