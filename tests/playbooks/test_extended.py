@@ -445,9 +445,21 @@ def test_the_tables_changed_between_parse_and_bind() -> None:
     play.client(parse(b"a", "phone"), sync()).server(parse(b"s1", exact("phone").sql), describe(b"s1"), sync())
     play.postgres(prepared("k", "x"), ready("I")).client_sees(PARSED, ready("I"))
     play.access.version += 1
+    play.access.remember("phone", (exact("iban"),))
     for stale in (bind(b"", b"a"), describe(b"a")):
         play.client(stale, sync()).server(sync()).client_sees(Told("0A000", "the tables changed"))
         play.postgres(ready("I")).client_sees(ready("I"))
+    play.over()
+
+
+def test_a_change_elsewhere_leaves_what_is_prepared_alone() -> None:
+    """Somebody added a column somewhere. Clients prepare behind their user's back, and never again."""
+    play = Play({"phone": exact("phone")})
+    play.client(parse(b"a", "phone"), sync()).server(parse(b"s1", exact("phone").sql), describe(b"s1"), sync())
+    play.postgres(prepared("k", "x"), ready("I")).client_sees(PARSED, ready("I"))
+    play.access.version += 1
+    play.client(bind(b"", b"a"), sync()).server(bind(b"", b"s1"), sync())
+    play.postgres(BOUND, ready("I")).client_sees(BOUND, ready("I"))
     play.over()
 
 

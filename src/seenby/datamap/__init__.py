@@ -20,6 +20,7 @@ from seenby.datamap.model import (
     TableName,
 )
 from seenby.datamap.rows import named_rows
+from seenby.datamap.unmapped import unmapped
 
 __all__ = [
     "SCHEMA",
@@ -43,4 +44,5 @@ __all__ = [
     "named_rows",
     "nearest",
     "parse",
+    "unmapped",
 ]

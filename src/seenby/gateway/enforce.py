@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from seenby.datamap import DataMap
+from seenby.datamap import DataMap, unmapped
 from seenby.gateway.active import Enforced
 from seenby.grants.facts import PersonFact
 from seenby.guard.remaining import what_remains
@@ -98,12 +98,17 @@ NOTHING_KNOWN = Catalog(
 
 
 class NewestCatalog:
-    """The catalogue that analyses go by; read again when the schema changed."""
+    """The catalogue that analyses go by; read again when the schema changed.
+
+    Attributes:
+        fresh: what the newest has, the one before had not, and the data map does not name: nobody sees it.
+    """
 
     def __init__(self, database: UserDatabase, first: Catalog) -> None:
         """``first``: NOTHING_KNOWN if nobody is let in before there is another one."""
         self._database = database
         self.current = first
+        self.fresh: frozenset[str] = frozenset()
 
     def __call__(self) -> Catalog:
         return self.current
@@ -112,5 +117,9 @@ class NewestCatalog:
         """True when ``current`` is new. Raises ConfigError when the data map no longer fits: nothing may be shown."""
         if not await self._database.catalog_changed():
             return False
-        self.current = await self._database.load_catalog()
+        before, self.current = self.current, await self._database.load_catalog()
+        self.fresh = self._unmapped(self.current) - self._unmapped(before)
         return True
+
+    def _unmapped(self, catalog: Catalog) -> frozenset[str]:
+        return unmapped(self._database.datamap, catalog.tables, catalog.partitions)

@@ -55,7 +55,7 @@ from seenby.stores.witnesses import Cosigner, load_policy, tile_proof
 
 log = structlog.get_logger()
 
-CATALOG_SECONDS = 0.5
+CATALOG_SECONDS = 0.3
 """A changed schema is noticed within a second."""
 KEYS_SECONDS = 3600.0
 
@@ -259,6 +259,10 @@ async def _watch_catalog(
         try:
             if await catalog.refresh():
                 book.catalog_changed()
+                if catalog.fresh:
+                    log.warning(
+                        "unclassified", names=sorted(catalog.fresh), hint="nobody sees them; name them in the data map"
+                    )
             book.open()
         except Unavailable as error:
             log.warning("catalog", error=error.message)

@@ -42,6 +42,7 @@ def attach_sql(datamap: DataMap, *, database: str, guard_verifier: str, managed:
         *(_readable(schema, [name for name in tables if name.schema == schema]) for schema in _schemas(datamap)),
         writable_sql(datamap),
         _default_privileges(_schemas(datamap)),
+        "" if managed else _rewrites(),
         as_owner + catalog_sql() + back,
         for_managed.at_the_end() if managed else "",
     ]
@@ -232,4 +233,26 @@ DO $$ DECLARE one record; BEGIN
                    one.who, one.place);
   END LOOP;
 END $$;
+"""
+
+
+def _rewrites() -> str:
+    return f"""
+-- A rewritten table is empty for a transaction that began before (PostgreSQL documentation, 13.6): a query that waits
+-- for the rewrite would answer that there is nothing. So no mapped table is rewritten while grants are active.
+CREATE OR REPLACE FUNCTION {names.NO_REWRITE}() RETURNS event_trigger
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$ DECLARE
+  rewritten regclass := pg_event_trigger_table_rewrite_oid();
+  whole regclass := coalesce(pg_partition_root(rewritten), rewritten);
+BEGIN
+  IF has_table_privilege('{names.OWNER}', whole, 'SELECT')
+     AND EXISTS (SELECT FROM pg_roles WHERE starts_with(rolname, '{names.GRANT_PREFIX}') AND rolcanlogin) THEN
+    RAISE EXCEPTION 'this change rewrites %, and grants of Seenby are active', whole
+      USING ERRCODE = 'object_in_use',
+            DETAIL = 'a query that waits for the rewrite would see an empty table',
+            HINT = 'suspend the grants meanwhile: seenby migrate run ... -- COMMAND';
+  END IF;
+END $$;
+DROP EVENT TRIGGER IF EXISTS seenby_no_rewrite;
+CREATE EVENT TRIGGER seenby_no_rewrite ON table_rewrite EXECUTE FUNCTION {names.NO_REWRITE}();
 """

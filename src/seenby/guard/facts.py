@@ -40,11 +40,14 @@ ORDER BY 1, 2, 3, 4"""
 
 RELATION_NAMES = f"""
 SELECT n.nspname, c.relname, ARRAY(SELECT a.attname::text FROM pg_attribute a
-                                   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)
+                                   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
+       wn.nspname, w.relname
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_class w ON c.relispartition AND w.oid = pg_partition_root(c.oid)
+LEFT JOIN pg_namespace wn ON wn.oid = w.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {_NOT_PLATFORM}
 ORDER BY 1, 2"""
-"""Everything a user could name by mistake: tables and views with their columns."""
+"""Everything a user could name by mistake: tables and views with their columns, partitions with the whole table."""
 
 PRIMARY_KEYS = f"""
 SELECT n.nspname, c.relname, ARRAY(SELECT a.attname::text FROM unnest(k.conkey) u (attnum)

@@ -14,6 +14,7 @@ SCHEMA = "seenby"
 SCOPE = '"seenby"."scope"'
 HOLDER = '"seenby"."holder"'
 SHAPE_SCHEMA = '"seenby"."shape_schema"'
+NO_REWRITE = '"seenby"."no_rewrite"'
 GRANT_PREFIX = "seenby_g_"
 SHAPE_PREFIX = "seenby_s_"
 VIEW_PREFIX = "seenby_v_"

@@ -8,7 +8,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from seenby.errors import Internal, ServerError, Unsupported
-from seenby.model.plan import Bound, ControlKind, ControlPlan, CopyPlan, DeclarePlan, Plan, QueryPlan, WritePlan
+from seenby.model.plan import (
+    Bound,
+    ControlKind,
+    ControlPlan,
+    CopyPlan,
+    DeclarePlan,
+    Plan,
+    PreparePlan,
+    QueryPlan,
+    WritePlan,
+)
 from seenby.model.statistic import COHORT_COLUMNS
 from seenby.session import server_errors
 from seenby.session.expect import Acknowledged, Command, Companion, Item, Local, Prepared
@@ -184,6 +194,13 @@ def as_query(plan: Plan) -> QueryPlan | None:
     return None
 
 
+def _meaning(session: Session, text: str) -> Plan | None:
+    """What a prepared statement's text stands for today; None: not one statement."""
+    plans = session.analyse(text)
+    plan = plans[0].query if isinstance(plans[0], PreparePlan) else plans[0]
+    return None if len(plans) != 1 else as_query(plan) or plan
+
+
 def wrong_formats(formats: tuple[int, ...], plan: QueryPlan) -> ServerError | None:
     """Why these formats do not fit. One for every column of the rewritten query would tell that there are keys."""
     if len(formats) > 1 and len(formats) != plan.visible and (plan.visible or plan.keys):
@@ -204,11 +221,15 @@ def server_formats(formats: tuple[int, ...], plan: QueryPlan) -> tuple[int, ...]
 
 def stale(session: Session, statement: ClientStatement) -> ServerError | None:
     """Why a prepared statement cannot run any more; one that Postgres has to prepare again is on its way."""
-    if session.access is not None and statement.version != session.access.version:
-        # The views were rebuilt after Parse: what was analysed is not what would run.
-        return ServerError(
-            "the tables changed since this statement was prepared", code="0A000", hint="prepare it again"
-        )
+    access = session.access
+    if access is not None and statement.version != access.version:
+        # The schema changed after Parse. Mostly elsewhere: then the text still means what it meant, and clients that
+        # prepare behind their user's back (psycopg, pgjdbc) notice nothing, as with Postgres itself.
+        if _meaning(session, statement.text) != statement.plan:
+            return ServerError(
+                "the tables changed since this statement was prepared", code="0A000", hint="prepare it again"
+            )
+        statement.version = access.version
     server, plan = statement.server, statement.plan
     if server is not None and not isinstance(plan, WritePlan) and not session.names.is_current(server):
         query = as_query(plan) if not isinstance(plan, (DeclarePlan, CopyPlan)) else plan.query

@@ -59,6 +59,11 @@ def closed_table(label: str, classes: Iterable[DataClass | None], gives: Collect
     )
 
 
+def partition(label: str, whole: str) -> Refused:
+    """A grant shows tables, not the parts in which they are stored."""
+    return Refused(f"table {label} is a partition of {whole}, and no grant shows it alone", hint=f"ask {whole}")
+
+
 def unmapped_table(label: str) -> Refused:
     return Refused(
         f"table {label} is not in the data map, so nobody may see it", hint="ask the protection officer to classify it"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import get_close_matches
 
 from seenby.errors import Refused, UnknownTable
 from seenby.model.shape import Catalog, KeyColumn, Shape, ShapeView
-from seenby.sql.refused import given, unmapped_table
+from seenby.sql.refused import given, partition, unmapped_table
 from seenby.sql.scope import ViewIndex
 
 
@@ -29,8 +30,10 @@ class Views:
                 return index
             view = self.shape.views.get((one, table)) or self._closed(one, table)
             if view is not None:
-                index = self._indexes[one, table] = ViewIndex(view, self._gives)
+                index = self._indexes[one, table] = ViewIndex(self._with_newer(view), self._gives)
                 return index
+            if (one, table) in self._catalog.partitions:
+                raise partition(_written(one, table), _written(*self._catalog.partitions[one, table]))
             if (one, table) in self._catalog.tables:
                 raise unmapped_table(_written(one, table))
         written = f"{schema}.{table}" if schema else table
@@ -43,6 +46,12 @@ class Views:
         near = get_close_matches(written, sorted(known), 1, 0.6)
         hint = f"did you mean {near[0]}?" if near else r"\dt lists the tables that this grant shows"
         raise UnknownTable(f'relation "{written}" does not exist', hint=hint)
+
+    def _with_newer(self, view: ShapeView) -> ShapeView:
+        """A column that the table has got since the view was made is there, and refused, as in a grant made today."""
+        known = {column.name for column in view.columns} | {name for name, _ in view.refused}
+        newer = [name for name in self._catalog.tables.get((view.schema, view.table), ()) if name not in known]
+        return replace(view, refused=(*view.refused, *((name, None) for name in newer))) if newer else view
 
     def lists(self, kind: str) -> tuple[ShapeView, KeyColumn] | None:
         """Where such people are listed, if the grant shows that table and its key."""
