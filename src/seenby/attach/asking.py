@@ -9,6 +9,7 @@ from seenby.attach.classify import by_name, by_values
 from seenby.attach.countries import are_codes
 from seenby.attach.inside import Held
 from seenby.attach.inspection import Inspection, listing, writable
+from seenby.attach.members import Group
 from seenby.attach.ownership import People
 from seenby.attach.people import Candidate
 from seenby.attach.proposal import Answer, Choice, ProposedTable, Question
@@ -31,6 +32,7 @@ def questions(
     accepted: Iterable[Reference],
     doubtful: Iterable[Reference],
     held: Iterable[Held],
+    groups: Iterable[Group],
     answers: Mapping[str, Answer],
 ) -> list[Question]:
     """All open ones, most valuable first. What was answered is not asked again."""
@@ -42,6 +44,7 @@ def questions(
         *_without(tables, doubtful, answers),
         *_mentioned(people, tables, answers),
         *_inside(tables, held),
+        *_members(groups, answers),
     ]
     return sorted(found, key=lambda one: (-one.value, one.subject))
 
@@ -238,6 +241,23 @@ def _mentioned(
             choices.append(Choice("n", "no, leave it to its owners", ((subject, "owners"),)))
             text = f"Is {name} also about people who have no account?"
             yield Question(subject, text, (f"it holds {listing(named)}",), tuple(choices), 3.0)
+
+
+def _members(groups: Iterable[Group], answers: Mapping[str, Answer]) -> Iterable[Question]:
+    for one in groups:
+        if one.subject in answers:
+            continue
+        said = listing(str(reference.source) for reference in one.said)
+        yield Question(
+            one.subject,
+            f"Does what is said in {one.table} ({said}) belong to every member too?",
+            (f"{one.lists} names them",),
+            (
+                Choice("n", "no: only to whom its own columns name", ((one.subject, "no"),)),
+                Choice("y", "yes: then the record says so, and no grant shows these rows", ((one.subject, one.lists),)),
+            ),
+            4.0 + len(one.said),
+        )
 
 
 def _inside(tables: Mapping[TableName, ProposedTable], held: Iterable[Held]) -> Iterable[Question]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from seenby.attach.inspection import FoundTable, Inspection, listing
@@ -57,6 +57,8 @@ class Ownership:
     Args:
         references: accepted ones, of one column at most one (or several with ``when``).
         beside: tables that are people too, one row for each of ``kinds``' rows: a reference to them is one to a person.
+        members: tables of groups, with the hop to the table of their members and what it rests on.
+        said: references to groups from tables whose rows belong to every member, whoever else they belong to.
     """
 
     def __init__(
@@ -65,7 +67,11 @@ class Ownership:
         kinds: Sequence[People],
         references: Sequence[Reference],
         beside: frozenset[TableName] = frozenset(),
+        members: Mapping[TableName, tuple[Hop, Sequence[Reference]]] | None = None,
+        said: Collection[Reference] = (),
     ) -> None:
+        self._members = members or {}
+        self._said = said
         self._inspection = inspection
         self._kinds = {kind.table: kind for kind in kinds if kind.account}
         self._beside = beside
@@ -90,6 +96,9 @@ class Ownership:
                     self._follow(self._inspection.tables[name], back)
         settled = {name for name in [*self._kinds, *self._beside] if name in self.found}
         people = frozenset(settled)
+        for name, (hop, used) in sorted(self._members.items()):
+            self._group(name, hop, used, people)
+            settled |= {name, hop.table}
         waiting = {name for name in self._inspection.base if name not in settled}
         while True:
             # A table waits until all those are settled to which it leads, so that none of its people is missed.
@@ -145,7 +154,8 @@ class Ownership:
         direct = [one for one in mine if one.table in people and one.when is None]
         other = [one for one in mine if one.when is None]
         chosen = direct or (self._chosen(table, other) if other else [])
-        for one in [*chosen, *(one for one in mine if one.when is not None)]:
+        said = [one for one in other if one in self._said and one not in chosen]
+        for one in [*chosen, *said, *(one for one in mine if one.when is not None)]:
             self._follow(table, one)
 
     def _mentioned(self, kind: People) -> None:
@@ -171,6 +181,14 @@ class Ownership:
         for one in self._references.get(table.name, []):
             if one.table in people and one.table != table.name:
                 self._follow(table, one)
+
+    def _group(self, name: TableName, hop: Hop, used: Sequence[Reference], people: frozenset[TableName]) -> None:
+        """A group belongs to whom its own columns name, and to everybody to whom its list of members does."""
+        for one in (name, hop.table):
+            self._direct(self._inspection.tables[one], people)
+        owned = self.found.setdefault(name, Owned())
+        for owner in self.found[hop.table].owners:
+            owned.add(OwnerPath(owner.kind, (hop, *owner.hops), owner.column, nullable=True), used)
 
     def _follow(self, table: FoundTable, one: Reference) -> None:
         """Adds the owners to whom a reference leads."""

@@ -193,6 +193,7 @@ def _steps(datamap: DataMap, owners: Sequence[OwnerPath]) -> tuple[_Step, ...]:
             hop = owner.hops[0]
             kind = datamap.kinds[owner.kind]
             label = ", ".join(hop.columns) + (f" if {hop.when[1]}" if hop.when else "")
+            label += ", any number of" if hop.many else ""
             names_them = len(owner.hops) == 1 and (hop.table, owner.column) == (kind.table, kind.key)
             step = _Step(
                 label, owner.kind if names_them else "", None if names_them else hop.table, owner.nullable, told

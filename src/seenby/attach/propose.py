@@ -20,6 +20,7 @@ from seenby.attach.inspection import (
     writable,
 )
 from seenby.attach.kinds import Kinds
+from seenby.attach.members import confirmed, groups
 from seenby.attach.ownership import Owned, Ownership, too_many
 from seenby.attach.proposal import Answer, Proposal, ProposedTable
 from seenby.attach.references import ACCEPTED, Guesses, Polymorphic, Reference, foreign, polymorphic, settle
@@ -115,7 +116,12 @@ class _Proposer:
     def run(self) -> Proposal:
         accepted, doubtful = self._references()
         followed = self._followed(accepted)
-        owned = Ownership(self.inspection, self.people, followed, self.beside).solve()
+        persons = {kind.table for kind in self.people} | self.beside
+        self.groups = groups(self.inspection, followed, dict(reversed(self.accounts)), persons)
+        shared = confirmed(self.groups, self.answers)
+        members = {one.table: (one.hop, (one.to_group, one.to_person)) for one in shared}
+        said = [one for group in shared for one in group.said]
+        owned = Ownership(self.inspection, self.people, followed, self.beside, members, said).solve()
         by_column = {(one.source, one.column): one for one in [*accepted, *doubtful]}
         tables: dict[TableName, ProposedTable] = {}
         for name, table in self.inspection.base.items():
@@ -130,6 +136,7 @@ class _Proposer:
             accepted,
             doubtful,
             self.insides.asked(),
+            self.groups,
             self.answers,
         )
         return Proposal(
@@ -187,6 +194,11 @@ class _Proposer:
                 notes.append(f"not followed: {pair.id_column}, whose table {pair.type_column} names")
         if owners:
             notes += [f"not followed: {one.column} {one.reason}" for one in self.insides.closed(table.name)]
+            notes += [
+                f"perhaps of every member of {one.table} too, whom {one.lists} names: nobody has said so"
+                for one in self.groups
+                if one.subject not in self.answers and any(said.source == table.name for said in one.said)
+            ]
             lost = [one for one in self._dangling(table, accepted) if (table.name, one) not in by_column]
             lost = [one for one in lost if all(one != pair.id_column for pair in self.pairs.get(table.name, []))]
             if lost:

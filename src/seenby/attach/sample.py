@@ -32,7 +32,8 @@ def ways(datamap: DataMap, person: Person) -> Iterable[Way]:
 
 
 def _sql(table: TableName, key: tuple[str, ...], owner: OwnerPath) -> str:
-    joins, here = [], "t"
+    joins: list[tuple[str, str]] = []
+    here = "t"
     for number, hop in enumerate(owner.hops, start=1):
         pairs = [
             f"o{number}.{_ident(target)} = {here}.{_ident(column)}"
@@ -40,10 +41,18 @@ def _sql(table: TableName, key: tuple[str, ...], owner: OwnerPath) -> str:
         ]
         if hop.when:
             pairs.append(f"{here}.{_ident(hop.when[0])}::text = {_literal(hop.when[1])}")
-        joins.append(f" JOIN {_place(hop.table)} o{number} ON {' AND '.join(pairs)}")
+        joins.append((f"{_place(hop.table)} o{number}", " AND ".join(pairs)))
         here = f"o{number}"
     # The parameter takes the column's type: an index on it is used.
-    rows = f"FROM {_place(table)} t{''.join(joins)} WHERE {here}.{_ident(owner.column)} = %s"
+    names_them = f"{here}.{_ident(owner.column)} = %s"
+    if owner.many:  # a row counts once, however many of them are this person's
+        sources, conditions = zip(*joins, strict=True)
+        rows = (
+            f"FROM {_place(table)} t WHERE EXISTS"
+            f" (SELECT FROM {', '.join(sources)} WHERE {' AND '.join([*conditions, names_them])})"
+        )
+    else:
+        rows = f"FROM {_place(table)} t{''.join(f' JOIN {one} ON {on}' for one, on in joins)} WHERE {names_them}"
     keys = f"concat_ws(', ', {', '.join(f't.{_ident(column)}::text' for column in key)})" if key else "NULL"
     return f"SELECT (SELECT count(*) {rows}), ARRAY(SELECT {keys} {rows} ORDER BY 1 LIMIT 1000)"
 

@@ -272,7 +272,7 @@ class _Query:
             first = one.hops[0]
             when = (names[first.when[0]], first.when[1]) if first.when else None
             more = tuple((names[column], target) for column, target in first.more)
-            hop = Hop(names[first.column], first.table, first.target, when, more)
+            hop = Hop(names[first.column], first.table, first.target, when, more, first.many)
             made.append(OwnerPath(one.kind, (hop, *one.hops[1:]), one.column, nullable))
         return made
 

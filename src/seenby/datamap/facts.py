@@ -109,7 +109,8 @@ class _Checker:
             for column, target in zip(hop.columns, hop.targets, strict=True):
                 self.column(here, column, place)
                 self.column(hop.table, target, place)
-            self.unique(hop.table, hop.targets, place)
+            if not hop.many:
+                self.unique(hop.table, hop.targets, place)
             if hop.when and (kind := self.column(here, hop.when[0], place)).category not in "SE":
                 self.fail(f"{place}: {here}.{kind.name} is of type {kind.type_name}", "name a text or enum column")
             here = hop.table

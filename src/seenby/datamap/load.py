@@ -38,7 +38,9 @@ SCHEMA: dict[str, Any] = json.loads(resources.files("seenby.datamap").joinpath("
 _VALIDATOR = jsonschema_rs.Draft202012Validator(SCHEMA)
 _TABLE_FIELDS = frozenset({"key", "owners", "scope", "nobody", "refused", "unclassified", "staff_writable", "columns"})
 _COLUMNS = r"[^., ]+(?:, *[^., ]+)*"
-_HOP = re.compile(rf"({_COLUMNS}) +-> +((?:[^. ]+\.)?[^. ]+)\.({_COLUMNS})(?: +when +([^. ]+) += +(\S(?:.*\S)?))?")
+_HOP = re.compile(
+    rf"({_COLUMNS}) +(?:->|(<-)) +((?:[^. ]+\.)?[^. ]+)\.({_COLUMNS})(?: +when +([^. ]+) += +(\S(?:.*\S)?))?"
+)
 
 
 def parse(text: str, *, source: str, region: str) -> DataMap:
@@ -222,7 +224,7 @@ class _Reader:
         written = [entry["path"]] if isinstance(entry["path"], str) else list(entry["path"])
         *steps, column = written
         hops = tuple(self.hop(step, place) for step in steps)
-        if "->" in column or "." in column or " " in column:
+        if "->" in column or "<-" in column or "." in column or " " in column:
             self.fail(
                 f"{place}: the path ends in {column!r}, not in a column",
                 "end the path with the column that holds the person's key, as in account_id",
@@ -233,6 +235,8 @@ class _Reader:
                 f"{place}: the home region of a {kind.name} stands in {kind.table}, where this path does not end",
                 f"let the path end in {kind.table}, or give people.{kind.name} a constant region",
             )
+        if sum(hop.many for hop in hops) > 1:
+            self.fail(f"{place}: the path leads to many rows twice", "let one of its hops be <-")
         if any(hop.when for hop in hops) and not entry.get("nullable", False):
             self.fail(
                 f"{place}: a path with a condition leads nowhere for rows that do not meet it", "add nullable = true"
@@ -244,14 +248,16 @@ class _Reader:
         if found is None:
             self.fail(
                 f"{place}: cannot read the hop {step!r}",
-                "write COLUMN -> TABLE.COLUMN, or COLUMN -> TABLE.COLUMN when COLUMN = VALUE",
+                "write COLUMN -> TABLE.COLUMN, COLUMN -> TABLE.COLUMN when COLUMN = VALUE, or COLUMN <- TABLE.COLUMN",
             )
-        when = (found[4], found[5]) if found[4] else None
-        columns, targets = ([one.strip() for one in found[group].split(",")] for group in (1, 3))
+        when = (found[5], found[6]) if found[5] else None
+        if when and found[2]:
+            self.fail(f"{place}: the hop {step!r} has a condition and leads to many rows", "leave out one of the two")
+        columns, targets = ([one.strip() for one in found[group].split(",")] for group in (1, 4))
         if len(columns) != len(targets):
             self.fail(f"{place}: the hop {step!r} has more columns on one side", "name as many on each side of ->")
         more = tuple(zip(columns[1:], targets[1:], strict=True))
-        return Hop(columns[0], self.known_table(found[2], place), targets[0], when, more)
+        return Hop(columns[0], self.known_table(found[3], place), targets[0], when, more, bool(found[2]))
 
     def column(self, name: str, value: str | Mapping[str, Any], place: str) -> MappedColumn:
         entry = {"class": value} if isinstance(value, str) else value

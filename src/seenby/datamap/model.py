@@ -97,6 +97,7 @@ class Hop:
     ``when`` (column, value): only of rows whose ``column`` has that value; others have no such owner.
     ``item_id -> posts.id when item_type = Post``.
     ``more``: further columns and their targets, of a key of several: ``node_id, version -> nodes.id, version``.
+    ``many``: the other way round, to all rows of ``table`` that refer to this one: ``id <- chat_members.chat_id``.
     """
 
     column: str
@@ -104,6 +105,7 @@ class Hop:
     target: str
     when: tuple[str, str] | None = None
     more: tuple[tuple[str, str], ...] = ()
+    many: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -115,7 +117,8 @@ class Hop:
 
     def __str__(self) -> str:
         condition = f" when {self.when[0]} = {self.when[1]}" if self.when else ""
-        return f"{', '.join(self.columns)} -> {self.table}.{', '.join(self.targets)}{condition}"
+        arrow = "<-" if self.many else "->"
+        return f"{', '.join(self.columns)} {arrow} {self.table}.{', '.join(self.targets)}{condition}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,11 @@ class OwnerPath:
             return (self.column,)
         first = self.hops[0]
         return first.columns if first.when is None else (*first.columns, first.when[0])
+
+    @property
+    def many(self) -> bool:
+        """Any number of people own a row by this path: all members of a group."""
+        return any(hop.many for hop in self.hops)
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -200,6 +208,11 @@ class MappedTable:
     scope: RowScope
     columns: dict[str, MappedColumn] = field(hash=False)
     staff: StaffWrites | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Each row belongs to any number of people, so that no grant shows it (docs/adr/0020)."""
+        return any(owner.many for owner in self.owners)
 
     @property
     def nobody(self) -> bool:

@@ -10,7 +10,7 @@ def named_rows(table: MappedTable, datamap: DataMap) -> dict[str, str]:
 
     Only of tables whose rows have one owner: then the column decides who that is.
     """
-    if len(table.owners) != 1:
+    if len(table.owners) != 1 or table.shared:
         return {}
     found = {column: _written(table.name, column) for column in _unique(table, datamap)}
     (owner,) = table.owners
@@ -28,7 +28,7 @@ def _unique(table: MappedTable, datamap: DataMap) -> set[str]:
         for other in datamap.tables.values()
         for owner in other.owners
         for hop in owner.hops
-        if hop.table == table.name and not hop.more
+        if hop.table == table.name and not hop.more and not hop.many
     }
     return targets | (set(table.key) if len(table.key) == 1 else set())
 

@@ -28,6 +28,8 @@ def _check(source: str, table: MappedTable, staff: StaffWrites, deciding: set[tu
 
     if table.nobody:
         fail("the rows of this table are about nobody, and staff change people's rows only", "remove staff_writable")
+    if table.shared:
+        fail("its rows belong to all members of a group, and no grant shows them", "remove staff_writable")
     if table.scope is RowScope.ANY:
         fail(
             'a row with scope = "any" may also belong to people outside of a grant',

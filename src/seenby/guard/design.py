@@ -173,6 +173,11 @@ class _Cells:
                     hint="leave it out: public columns of such tables are always shown, the others never",
                 )
             else:
+                if datamap.tables[by_name[cell.what][0]].shared:
+                    raise UsageError(
+                        f"{cell.what} belongs to all members of a group, and no grant shows such rows",
+                        hint="leave it out; docs/formats/datamap.md, Paths, says why",
+                    )
                 self.columns.setdefault(by_name[cell.what], set()).update(cell.regions)
 
     def regions(self, table: MappedTable, column: MappedColumn) -> tuple[str, ...]:
@@ -187,7 +192,9 @@ class _Cells:
         return tuple(sorted({region for column in table.columns.values() for region in self.regions(table, column)}))
 
     def shows(self, table: MappedTable) -> bool:
-        """A table is shown iff at least one column is revealed to somebody."""
+        """A table is shown iff at least one column is revealed to somebody, and its people can be told for each row."""
+        if table.shared:
+            return False
         if table.nobody:
             return any(column.data_class is DataClass.PUBLIC for column in table.columns.values())
         return bool(self.table_regions(table))
@@ -269,7 +276,7 @@ def _view(
 
 def _closed(table: MappedTable, facts: DatabaseFacts) -> tuple[tuple[str, DataClass | None], ...]:
     """The columns that other grants may show. Of a table of nobody there are none but public ones."""
-    if table.nobody:
+    if table.nobody or table.shared:
         return ()
     return tuple(
         (name, table.columns[name].data_class if name in table.columns else None)

@@ -199,6 +199,32 @@ def test_the_marketplace_has_a_view(small: Callable[[str], Small], capsys: pytes
     assert [way["rows"] for way in told if way["view"] and way["table"] == "open_orders"] == [count]
 
 
+def test_every_member_of_a_chat(small: Callable[[str], Small], capsys: pytest.CaptureFixture[str]) -> None:
+    """After the review a person's rows are also those that others wrote in their chats, each counted once."""
+    made = small("whisper")
+    answer = 'subject = "members.chats"\nanswer = "chat_members.account_id"\nby = "ana"\nat = "2026-11-29T08:00:00Z"\n'
+    out = made.map.with_name("members.toml")
+    out.write_text(f"{made.map.read_text('utf-8')}\n[[answers]]\n{answer}")
+    attach(made.dsn, out=out)
+    text = "".join(line for line in THEIRS["whisper"].splitlines(keepends=True))
+    text += """
+        UNION SELECT 'chats', chat_id::text FROM chat_members WHERE account_id::text = %(who)s
+        UNION SELECT 'messages', m.id::text FROM messages m JOIN chat_members c ON c.chat_id = m.chat_id
+              WHERE c.account_id::text = %(who)s
+        UNION SELECT 'attachments', a.id::text FROM attachments a JOIN messages m ON m.id = a.message_id
+              JOIN chat_members c ON c.chat_id = m.chat_id WHERE c.account_id::text = %(who)s"""
+    for who in made.people()[::30]:
+        capsys.readouterr()
+        sample(f"account:{who}", made.dsn, map_=out, json_=True)
+        told = json.loads(capsys.readouterr().out)["paths"]
+        with psycopg.connect(made.dsn) as connection:
+            theirs = set(connection.execute(text.encode(), {"who": who}).fetchall())
+        assert {(way["table"], key) for way in told for key in way["keys"]} == theirs
+        assert all(way["rows"] == len(set(way["keys"])) for way in told), "however often they are members"
+    loaded = parse(out.read_text("utf-8"), source="map", region="eu")
+    assert {str(name) for name, table in loaded.tables.items() if table.shared} == {"chats", "messages", "attachments"}
+
+
 def test_an_answer_makes_the_mentioned_owners(
     small: Callable[[str], Small], capsys: pytest.CaptureFixture[str]
 ) -> None:

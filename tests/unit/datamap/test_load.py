@@ -191,6 +191,46 @@ def test_what_is_refused_is_not_in_the_map() -> None:
     assert load(EXAMPLE + '\n[tables.letters]\nrefused = "whose?"\n').tables.keys() == load().tables.keys()
 
 
+MEMBERS = """
+[tables.chats]
+key = ["id"]
+owners = [{ kind = "account", path = ["id <- members.chat, id", "account_id"] }]
+columns = { topic = "communication" }
+[tables.members]
+key = []
+owners = [{ kind = "account", path = "account_id" }]
+columns = { chat = "communication" }
+"""
+
+
+def test_a_hop_to_many_rows() -> None:
+    made = load(EXAMPLE + MEMBERS.replace(".chat, id", ".chat"))
+    chats = made.tables[TableName("public", "chats")]
+    hop = Hop("id", TableName("public", "members"), "chat", many=True)
+    assert chats.owners == (OwnerPath("account", (hop,), "account_id"),)
+    assert chats.owners[0].path == ("id <- members.chat", "account_id"), "as it was written"
+    assert chats.shared
+    assert not made.tables[TableName("public", "members")].shared
+    assert named_rows(chats, made) == {}, "no column decides whose such a row is"
+    assert "chat" not in named_rows(made.tables[TableName("public", "members")], made), "it leads to many rows, not one"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (MEMBERS, "has more columns on one side"),
+        (MEMBERS.replace(".chat, id", ".chat when kind = x"), "has a condition and leads to many rows"),
+        (MEMBERS.replace('"id <- members.chat, id"', '"id <- members.chat", "x <- members.chat"'), "many rows twice"),
+        (MEMBERS.replace(".chat, id", ".chat").replace('key = ["id"]\nowners', 'key = ["id"]\nscope = "any"\n'
+         'staff_writable = { delete = true }\nowners'), "belong to all members of a group"),
+        (MEMBERS.replace(', "account_id"] }', '] }'), "not in a column"),
+    ],
+)  # fmt: skip
+def test_mistakes_with_many(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(EXAMPLE + text)
+
+
 VIEW = """
 [views."shop.newest"]
 owners = [{ kind = "account", path = ["who -> accounts.id", "id"] }]

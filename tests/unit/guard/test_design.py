@@ -190,3 +190,17 @@ def test_what_cannot_be_designed(
     with pytest.raises(SeenbyError, match=message) as refused:
         design(terms(cells, people), DATAMAP, FACTS)
     assert hint in refused.value.hint
+
+
+def test_rows_of_all_members_of_a_group_are_in_no_view() -> None:
+    """Any number of people own each: a view has no columns for that, so the table is closed, whatever is asked for."""
+    direct, rest = '"account_id" }]\ncolumns = { id = "content"', ' }]\ncolumns = { id = "content"'
+    assert direct in MAP
+    shared = MAP.replace(direct, f'["id <- billing.invoices.id", "account_id"]{rest}')
+    datamap = parse(shared, source="map.toml", region="eu")
+    made = design(terms({"content": ("eu",), "payment": ("eu",)}), datamap, FACTS).shape
+    assert ("public", "posts") in design(terms({"content": ("eu",)}), DATAMAP, FACTS).shape.views
+    assert ("public", "posts") not in made.views
+    assert made.closed["public", "posts"] == (), "no grant can show it"
+    with pytest.raises(SeenbyError, match=r"posts\.id belongs to all members of a group, and no grant shows such rows"):
+        design(terms({"posts.id": ("eu",)}), datamap, FACTS)
