@@ -33,6 +33,8 @@ app = App(
     "file on; the last one gets the month's key.",
 )
 
+app.command("seenby.cli.confirm:confirm", name="confirm", help="Recount the newest daily report, and sign it.")
+
 Epoch = Annotated[int, Parameter(help="The month, as in 202611.")]
 ConfigFile = Annotated[
     Path | None, Parameter(name="--config", env_var="SEENBY_CONFIG", help="The region's seenby.toml.")

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from seenby.errors import SeenbyError, Unavailable, UsageError
 from seenby.grants.signing import Verb, read_message, sign_grant, write_message
 from seenby.stores.directory import load_private_key
+from seenby_verify.tlog.reports import report_message
 
 TIMEOUT = 30.0
 READER, WRITER = "seenby-reader", "seenby-writer"
@@ -76,6 +77,10 @@ class ControlClient:
     def sign(self, verb: Verb, grant_id: str, commit: bytes) -> str:
         """This member's signature over a grant, in hex."""
         return sign_grant(self._key, verb, self.region, grant_id, commit).hex()
+
+    def sign_report(self, epoch: int, day: int, document: bytes) -> str:
+        """This member's signature over a daily report, for an entry of ``epoch``, in hex."""
+        return self._key.sign(report_message(self.region, epoch, day, document)).hex()
 
     def _send(self, method: str, path: str, **options: Any) -> Any:
         try:

@@ -117,7 +117,7 @@ class Truth:
         terms, key, now = grant.terms, entries.key_id(principal.public_key), int(self._clock())
         # "new" claims nothing: should the ledger fail now, the row means nothing to anybody.
         await self.control.put_grant(GrantRow(terms.id, grant.data, grant.opening, key, signature, "new", now, now))
-        await self._know_key(principal)
+        await self.know_key(principal)
         kind = entries.BreakGlass if terms.emergency else entries.GrantRequested
         request = kind(0, bytes.fromhex(terms.id), grant.commit, key, signature, terms.approvals, bytes(32))
         await self.record(grant, request)
@@ -130,7 +130,7 @@ class Truth:
 
     async def sign(self, grant: Grant, kind: SignedLater, principal: Principal, signature: bytes, verb: Verb) -> None:
         """What somebody signed about a grant, which the caller has checked."""
-        await self._know_key(principal)
+        await self.know_key(principal)
         key = entries.key_id(principal.public_key)
         row = DecisionRow(grant.terms.id, verb, key, principal.name, signature, int(self._clock()))
         await self.record(grant, kind(0, bytes.fromhex(grant.terms.id), grant.commit, key, signature), row)
@@ -171,7 +171,7 @@ class Truth:
                 if who is None or (who.role, who.region) != (logged.role, logged.region):
                     await self._append(entries.KeyRetired(0, logged.role, logged.region, logged.key))
 
-    async def _know_key(self, principal: Principal) -> None:
+    async def know_key(self, principal: Principal) -> None:
         """The log must know a key before anything that it signed."""
         async with self._keys_lock:
             logged = self.history.keys.get(entries.key_id(principal.public_key))

@@ -26,6 +26,7 @@ from seenby.gateway.control_api import control_app, serve_control
 from seenby.gateway.control_migration import migration_routes
 from seenby.gateway.control_people import people_routes
 from seenby.gateway.control_receipts import receipt_routes
+from seenby.gateway.control_reports import report_routes
 from seenby.gateway.enforce import NOTHING_KNOWN, MappedPeople, NewestCatalog, PostgresEnforcer
 from seenby.gateway.enrolment import Enrolment
 from seenby.gateway.erasure import ErasureService
@@ -162,7 +163,8 @@ async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExit
     await service.start()
     _run_beside(stack, failed, service.run())
     _run_beside(stack, failed, erasures.run())
-    _run_beside(stack, failed, DailyReports(ledger, lambda: grant_facts(service.truth), clock).run())
+    reports = DailyReports(ledger, lambda: grant_facts(service.truth), clock)
+    _run_beside(stack, failed, reports.run())
     _run_beside(stack, failed, migration.run())
     if config.regions_file is not None:
         regions = RegionsFile(config.regions_file, config.organisation, config.region, ledger)
@@ -175,7 +177,12 @@ async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExit
     stack.callback(receipts.close)
     desk = PersonDesk(config.region, receipts, keystore, clock)
     _publish(config, ledger, desk, stack, failed)
-    more = people_routes(enrolment, erasures), receipt_routes(receipts), migration_routes(migration)
+    more = (
+        people_routes(enrolment, erasures),
+        receipt_routes(receipts),
+        migration_routes(migration),
+        report_routes(reports),
+    )
     _run_beside(stack, failed, serve_control(control_app(service, clock, *more), config.control_socket))
     return Region(config, ledger, keystore, database, enforcer, service, erasures, gateway, failed)
 

@@ -6,6 +6,7 @@ the day: after a crash, or days later, it is the same.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -65,6 +66,7 @@ def make_report(ledger: Path, state: State, region: str, day: date, first: int, 
                 counting = [tallies.setdefault((by, said.get(by, "")), Tally()) for by in SORTS]
             else:
                 counting = []
+        time.sleep(0)  # sessions wait for this interpreter: let them go on after every group
     return Report(day.isoformat(), region, first, end, counted(bytes(kinds)), cells(tallies))
 
 

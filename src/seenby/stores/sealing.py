@@ -65,10 +65,14 @@ class GrantDocument:
 
 @dataclass(frozen=True, slots=True)
 class ReportDocument:
-    """What the gateway says of a day of some month (1 to 31), to be signed (docs/formats/reports.md)."""
+    """What the gateway says of a day of some month (1 to 31), for the log's own key to sign (docs/formats/reports.md).
+
+    ``confirmed``: an auditor has signed it, as of an epoch: (epoch, key id, signature).
+    """
 
     day: int
     document: bytes
+    confirmed: tuple[int, bytes, bytes] | None = None
 
 
 Sealed = tuple[list[bytes], bytes]
@@ -308,11 +312,16 @@ class Sealer:
         return [entry], encode_record(entry, private + sealed)
 
     def report(self, item: ReportDocument) -> Sealed:
-        """Signed by the log's own key, in the epoch in which it is written."""
-        key = self._keystore.checkpoint_key()
-        message = report_message(self._region, self.epoch, item.day, item.document)
-        signer = key_id(key.public_key().public_bytes_raw())
-        entry = encode(DailyReport(self.epoch, item.day, item.document, signer, key.sign(message)))
+        """Signed by the log's own key, in the epoch in which it is written; or by the auditor who confirms it."""
+        if item.confirmed is None:
+            key = self._keystore.checkpoint_key()
+            signer = key_id(key.public_key().public_bytes_raw())
+            signature = key.sign(report_message(self._region, self.epoch, item.day, item.document))
+        else:
+            epoch, signer, signature = item.confirmed
+            if epoch != self.epoch:
+                raise UsageError(f"that was signed for {epoch}, and it is {self.epoch} now", hint="sign it again")
+        entry = encode(DailyReport(self.epoch, item.day, item.document, signer, signature))
         return [entry], encode_record(entry, b"")
 
     def document(self, item: GrantDocument) -> tuple[GrantRequest, bytes]:
