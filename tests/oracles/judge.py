@@ -163,10 +163,10 @@ class Judge:
             companion = self.reader.run(plan.companion, params, types)
         answer = self.reader.run(plan.sql, params, types)
         self.reader.run("ROLLBACK")
-        if answer.state and not plan.beside and plan.companion is not None:
-            companion = self.reader.run(plan.companion, params, types)
+        if answer.state and not plan.beside and (text := plan.in_full.companion) is not None:
+            companion = self.reader.run(text, params, types)
         if companion is not None and companion.state:
-            raise OracleFailure("companion", f"fails with {companion.state}: {plan.companion}")
+            raise OracleFailure("companion", f"fails with {companion.state}: {plan.in_full.companion}")
         people = {_person(kind, key) for kind, key in companion.rows} if companion else set()
         if answer.state:
             return Run(answer, frozenset(people))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import NamedTuple
 
@@ -104,6 +105,8 @@ class QueryPlan:
         instead: for STATISTIC: how the same text is answered when it is none after all (too few people); None: refused.
         explains: for EXPLAIN, which answers with a plan of its own.
         noise: for STATISTIC: what is added to its figures before they leave.
+        lookup: ``examined`` is there, or written later.
+        later: the same plan with ``companion`` and ``examined``, which an exact answer seldom needs. Pure.
     """
 
     sql: str
@@ -131,6 +134,18 @@ class QueryPlan:
     instead: QueryPlan | None = None
     explains: Explaining | None = None
     noise: Noisy | None = None
+    lookup: bool = False
+    later: Callable[[], QueryPlan] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def in_full(self) -> QueryPlan:
+        """With ``companion`` and ``examined`` written out."""
+        return self if self.later is None else self.later()
+
+    @property
+    def looks_up(self) -> bool:
+        """It asks for people by key."""
+        return self.lookup or self.examined is not None
 
     @property
     def beside(self) -> bool:

@@ -107,7 +107,7 @@ class Results(Item):
             result.cohort,
         )
         tell = self._head() + self._written(out)
-        lookup = result.plan.examined is not None and template.bound is not EntryBound.STATISTIC  # which names nobody
+        lookup = result.plan.looks_up and template.bound is not EntryBound.STATISTIC  # which names nobody
         if final and lookup and (result.plan.several or (not people and result.part == 0)):
             session.examine(result, item, tell)
         else:

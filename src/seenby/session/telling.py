@@ -72,18 +72,17 @@ class Telling:
         ticket = self.outbox.ticket()
         self._failed_results[ticket] = (result, error)
         self.outbox.hold(ticket)
-        if result.plan.companion is None:
+        companion = result.plan.in_full.companion
+        if companion is None:
             self._tell_failure(ticket, None)
         else:
             self._out.attributions.append(
-                Attribution(
-                    ticket, result.plan.companion, result.server.parameters, result.values, dict(self.meaning.now)
-                )
+                Attribution(ticket, companion, result.server.parameters, result.values, dict(self.meaning.now))
             )
 
     def examine(self, result: Result, item: QueryDisclosure, data: bytes) -> None:
         """A lookup by key waits until those whom it was about and who are not shown are recorded as examined."""
-        examined = result.plan.examined
+        examined = result.plan.in_full.examined
         assert examined is not None
         ticket = self.outbox.ticket()
         self._lookups[ticket] = (result, item)

@@ -16,13 +16,14 @@ from postgast import pg_query_pb2 as pb
 
 from seenby.errors import TooComplex
 from seenby.sql import tree
-from seenby.sql.blocks import Query
+from seenby.sql.blocks import Block, Query
 from seenby.sql.influence import Influence
 from seenby.sql.parse import SPLIT_HINT, deparse
 from seenby.sql.pieces import Part
 
 _ROWS_PER_PERSON = 20
 MAX_PARTS = 300
+_MANY = 20
 
 
 def companion(query: Query, cap: int, *, early: bool) -> str:
@@ -43,6 +44,13 @@ def companion(query: Query, cap: int, *, early: bool) -> str:
     texts = list(dict.fromkeys(deparse(_arranged(part, kinds)) for part in parts))
     core = texts[0] if len(texts) == 1 else " UNION ALL ".join(f"({text})" for text in texts)
     return _people(core, kinds, cap, early=early)
+
+
+def is_plain(block: Block) -> bool:
+    """Tables, joined without FULL JOIN, and no subquery: a companion for these can always be written."""
+    if block.sublinks or any(join.kind == pb.JOIN_FULL for join in block.joins):
+        return False
+    return len(block.relations) <= _MANY and all(relation.index is not None for relation in block.relations)
 
 
 def _slots(parts: list[Part]) -> list[str]:

@@ -12,7 +12,7 @@ same type.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from postgast import pg_query_pb2 as pb
@@ -34,20 +34,28 @@ def examined(blocks: Sequence[Block], views: Views | None, cap: int) -> str | No
     conditions say.
     """
     texts = []
-    for block in blocks:
-        for conjunct in block.conjuncts:
-            key = conjunct.pins
-            if key is None or key.relation.index is None:
-                continue
-            select = tree.select([_kind(key), tree.column_target(key.relation.alias, key.name)], [key.relation.node])
-            select.where_clause.CopyFrom(written(conjunct))
-            texts.append(deparse(select))
-            if views is not None and (listed := _listed(key, conjunct, views)) is not None:
-                texts.append(deparse(listed))
+    for conjunct, key in _pinned(blocks):
+        select = tree.select([_kind(key), tree.column_target(key.relation.alias, key.name)], [key.relation.node])
+        select.where_clause.CopyFrom(written(conjunct))
+        texts.append(deparse(select))
+        if views is not None and (listed := _listed(key, conjunct, views)) is not None:
+            texts.append(deparse(listed))
     if not texts:
         return None
     core = " UNION ALL ".join(dict.fromkeys(texts))
     return f"SELECT DISTINCT kind, key FROM ({core}) AS c (kind, key) WHERE key IS NOT NULL LIMIT {cap + 1}"
+
+
+def looks_up(blocks: Sequence[Block]) -> bool:
+    """There is somebody to be examined."""
+    return next(_pinned(blocks), None) is not None
+
+
+def _pinned(blocks: Sequence[Block]) -> Iterator[tuple[Conjunct, Key]]:
+    for block in blocks:
+        for conjunct in block.conjuncts:
+            if conjunct.pins is not None and conjunct.pins.relation.index is not None:
+                yield conjunct, conjunct.pins
 
 
 def _listed(key: Key, conjunct: Conjunct, views: Views) -> pb.SelectStmt | None:

@@ -31,8 +31,8 @@ from seenby.model.plan import Bound, OutputKey, QueryPlan
 from seenby.model.statistic import ROWS, Answering, Noisy
 from seenby.sql import carry, cohort, statistics
 from seenby.sql.blocks import Query
-from seenby.sql.companion import companion
-from seenby.sql.examined import examined
+from seenby.sql.companion import companion, is_plain
+from seenby.sql.examined import examined, looks_up
 from seenby.sql.noisy import read_noisy
 from seenby.sql.offset import take_offset
 from seenby.sql.parse import check_printed, deparse
@@ -45,12 +45,16 @@ COUNTED = "Aggregates count only the rows that this grant shows."
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A statement that was read, the cap on people, and what the grant answers with."""
+    """A statement that was read, the cap on people, and what the grant answers with.
+
+    ``later`` decides once more with all queries written out; without it, they are written at once.
+    """
 
     query: Query
     reader: Reader
     cap: int
     answering: Answering = ROWS
+    later: Callable[[], QueryPlan] | None = None
 
 
 def decide(case: Case) -> QueryPlan:
@@ -155,9 +159,20 @@ def exact(case: Case) -> QueryPlan | None:
         OutputKey(_kind(column), _shown([key for key in column if key]), several)
         for column, several in zip(found, many, strict=True)
     )
-    others = companion(query, case.cap, early=False)
-    plan = _plan(case, sql, Bound.EXACT, keys=keys, companion=others, offset=offset, notices=_counted(case))
-    return replace(plan, offset_parameter=parameter) if parameter else plan
+    # Half of the work, for what is asked after an error only. But what may turn out not to be writable is written now.
+    later = case.later if len(case.reader.blocks) == 1 and is_plain(case.reader.blocks[0]) else None
+    others = companion(query, case.cap, early=False) if later is None else None
+    return _plan(
+        case,
+        sql,
+        Bound.EXACT,
+        keys=keys,
+        companion=others,
+        offset=offset,
+        offset_parameter=parameter,
+        notices=_counted(case),
+        later=later,
+    )
 
 
 def _steady(case: Case) -> bool:
@@ -200,7 +215,9 @@ def _plan(
     companion: str | None = None,
     parts: tuple[Shown, ...] = (),
     offset: int = 0,
+    offset_parameter: int = 0,
     notices: tuple[str, ...] = (),
+    later: Callable[[], QueryPlan] | None = None,
 ) -> QueryPlan:
     relations = case.reader.relations
     used = {shown for relation in relations for shown in relation.uses}
@@ -215,11 +232,14 @@ def _plan(
         columns=tuple(sorted({label for label, _ in used})),
         classes=tuple(sorted({data_class for _, data_class in used})),
         offset=offset,
+        offset_parameter=offset_parameter,
         notices=notices,
         pinned=any(one.pins for block in case.reader.blocks for one in block.conjuncts),
         several=any(one.pins_several for block in case.reader.blocks for one in block.conjuncts),
         agreed=any(one.settled for one in case.reader.queries if one is not case.query),
-        examined=examined(case.reader.blocks, case.reader.views, case.cap),
+        examined=examined(case.reader.blocks, case.reader.views, case.cap) if later is None else None,
+        lookup=later is not None and looks_up(case.reader.blocks),
+        later=later,
         parameters=case.reader.expressions.parameters,
     )
 

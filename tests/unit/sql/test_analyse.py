@@ -146,7 +146,8 @@ def test_a_lookup_by_key_says_whom_it_examines(text: str, people: str) -> None:
     (plan,) = analyse(text, SHAPE, CATALOG, cap=10)
     assert isinstance(plan, QueryPlan)
     wanted = f"SELECT DISTINCT kind, key FROM ({people}) AS c (kind, key) WHERE key IS NOT NULL LIMIT 11"
-    assert plan.examined == (wanted if people else None)
+    assert plan.in_full.examined == (wanted if people else None)
+    assert plan.looks_up == bool(people)
     assert plan.several == ("IN (5, 6)" in text)
 
 

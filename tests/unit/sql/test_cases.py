@@ -60,8 +60,9 @@ def test_what_is_answered_becomes_this(case: Case) -> None:
     assert keys == case.get("keys", [])
     assert [name for name, _ in plan.parts] == case.get("parts", [])
     if "core" in case:
-        assert plan.companion is not None
-        assert f"FROM ({case['core']}) AS c" in plan.companion
+        companion = plan.in_full.companion
+        assert companion is not None
+        assert f"FROM ({case['core']}) AS c" in companion
     assert plan.offset == case.get("offset", 0)
     assert plan.pinned == case.get("pinned", False)
     assert plan.parameters == case.get("parameters", 0)

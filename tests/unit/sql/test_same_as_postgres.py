@@ -143,8 +143,8 @@ def test_names_types_and_rows_are_those_of_the_original(text: str, database: psy
     if "LIMIT" not in text or "ORDER BY" in text:
         assert sorted(got) == sorted(wanted)
     if plan.bound is not Bound.NOBODY:
-        assert plan.companion is not None
-        people = _run(database, plan.companion)[1]
+        assert plan.in_full.companion is not None
+        people = _run(database, plan.in_full.companion)[1]
         assert len(set(people)) == len(people)
         if plan.bound is Bound.EXACT:
             named = {
@@ -160,8 +160,8 @@ def test_names_types_and_rows_are_those_of_the_original(text: str, database: psy
 def test_the_companion_stops_one_over_the_cap(database: psycopg.Connection[Any]) -> None:
     (plan,) = analyse("SELECT count(*) FROM messages", SHAPE, CATALOG, cap=3)
     assert isinstance(plan, QueryPlan)
-    assert plan.companion is not None
-    assert len(_run(database, plan.companion)[1]) == 4
+    assert plan.in_full.companion is not None
+    assert len(_run(database, plan.in_full.companion)[1]) == 4
 
 
 def test_the_companion_that_stops_early_is_still_complete(database: psycopg.Connection[Any]) -> None:
@@ -172,8 +172,8 @@ def test_the_companion_that_stops_early_is_still_complete(database: psycopg.Conn
     )
     (plan,) = analyse(text, SHAPE, CATALOG, cap=2)
     assert isinstance(plan, QueryPlan)
-    assert plan.companion is not None
-    assert sorted(_run(database, plan.companion)[1]) == [("account", "1"), ("account", "9")]
+    assert plan.in_full.companion is not None
+    assert sorted(_run(database, plan.in_full.companion)[1]) == [("account", "1"), ("account", "9")]
 
 
 def test_the_companion_does_not_fail_where_the_query_does(database: psycopg.Connection[Any]) -> None:
@@ -186,10 +186,10 @@ def test_the_companion_does_not_fail_where_the_query_does(database: psycopg.Conn
     ):
         (plan,) = analyse(text, SHAPE, CATALOG, cap=1000)
         assert isinstance(plan, QueryPlan)
-        assert plan.companion is not None
+        assert plan.in_full.companion is not None
         with pytest.raises(psycopg.errors.DataError):
             _run(database, plan.sql)
-        assert len(_run(database, plan.companion)[1]) >= 12
+        assert len(_run(database, plan.in_full.companion)[1]) >= 12
 
 
 def test_a_view_with_the_widest_names_is_read(database: psycopg.Connection[Any]) -> None:
