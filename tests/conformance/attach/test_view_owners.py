@@ -95,6 +95,11 @@ NOT = {
     ),
     "nullable_key": ("SELECT slug FROM shops", "neither a key of shops"),
     "called": ("SELECT id, public.bodies(id) AS b FROM orders", "calls public.bodies"),
+    "by_xml": (
+        "SELECT id, query_to_xml('SELECT * FROM notes', true, false, '') AS x FROM orders",
+        "calls query_to_xml",
+    ),
+    "sized": ("SELECT id FROM orders WHERE pg_relation_size('notes') > 0", "calls pg_relation_size"),
     "closed": ("SELECT id FROM secrets", "reads secrets, whose people are not known"),
     "over_closed": ("SELECT n FROM grouped", "reads grouped, whose people are not known"),
     "tables_of_postgres": ("SELECT relname FROM pg_class", "not a table of the platform"),

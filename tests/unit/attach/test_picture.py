@@ -79,6 +79,23 @@ def test_no_line_leaves_its_panel() -> None:
     assert found[1].title == "comments: what they publish"
 
 
+def test_a_column_that_names_people_by_another_key_is_a_chip() -> None:
+    """It leads to the people's own table and no further, so a line would tell less."""
+    text = to_toml(propose(database(users=USERS, posts="id*, user_id -> users.id, body text"), {}, {}))
+    text = text.replace('path = "user_id"', 'path = ["login -> users.email", "id"]')
+    assert lines(picture(text)) == []
+
+
+def test_a_card_stands_beside_those_that_lead_to_it() -> None:
+    """c leads over b to a, and to d, which leads nowhere: d stands beside b, and no line passes behind a card."""
+    made = database(
+        users=USERS, a="id*, user_id -> users.id, body text", b="id*, a_id -> a.id, body text",
+        c="id*, b_id -> b.id, d_id -> d.id, body text", d="id*, user_id -> users.id, body text",
+    )  # fmt: skip
+    at = {one.title.split(":")[0]: one.x for one in boxes(picture(to_toml(propose(made, {}, {}))))}
+    assert at["a"] < at["b"] == at["d"] < at["c"]
+
+
 def many() -> str:
     """Sixty tables in chains, circles and alone; names of every length; references that skip over others."""
     chain = {f"t{n}": f"id*, p_id -> t{n - 1}.id, q_id -> t{n // 2}.id, body text" for n in range(1, 12)}
