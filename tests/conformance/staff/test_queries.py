@@ -28,7 +28,8 @@ from seenby.stores.ledger import Item
 from tests.conformance.staff import grants
 from tests.conformance.staff.queries import EXPECTED, HERE, QUERIES, Query, expected_toml, load_expected, load_queries
 from tests.fixtures.gateway import PERMIT_ALL, Served, serve
-from tests.oracles.test_real_shapes import Platform, Reading
+from tests.fixtures.reading import Reading, Rows
+from tests.oracles.test_real_shapes import MAP
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("staff")]
 
@@ -178,14 +179,15 @@ def done(platform_served: Served) -> Iterator[Run]:
     """One run of the whole list."""
     queries = load_queries(Path(OTHER_LIST) if OTHER_LIST else QUERIES)
     with platform_served.direct("-c TimeZone=UTC") as direct, ExitStack() as stack:
-        platform = Platform(direct)
+        platform = Rows(direct, MAP)
         granted: dict[tuple[str, str], Granted] = {}
         for name in sorted({query.grant for query in queries}):
             kind = grants.KINDS[name]
             people = kind.people and {("account", str(one)) for one in kind.people}
             reading = Reading(platform, {cell: {"eu"} for cell in kind.cells}, people or None)
             schema = f"copy_{name.replace('-', '_')}"
-            reading.write(direct, schema)
+            direct.execute(f"CREATE SCHEMA {schema}".encode())
+            reading.write(direct, {"public": schema})
             direct.execute(
                 f"CREATE FUNCTION {schema}.now() RETURNS timestamptz STABLE"
                 " RETURN pg_catalog.current_setting('staff.now')::timestamptz".encode()

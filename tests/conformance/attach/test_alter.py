@@ -1,0 +1,223 @@
+"""The platform's schema changes while staff work: what is new is refused and reported within a second, and nothing else
+breaks."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psycopg
+import pytest
+from structlog.testing import capture_logs
+
+from seenby.cli.datamap import check
+from tests.conformance.attach.asked import Office, classes, office, rows_of
+
+pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("attached")]
+
+BAZAAR = Path(__file__).parent / "small" / "bazaar.sql"
+WORK = (
+    "SELECT * FROM customers",
+    "SELECT c.email, o.status FROM customers c JOIN orders o ON o.customer_id = c.id",
+    "SELECT status, count(*) FROM orders GROUP BY status",
+    "SELECT a.street FROM addresses a WHERE owner_type = 'Shop'",
+)
+SOON = 1.0
+"""Seconds until a new column is refused by name and reported, on a machine that does nothing else."""
+TRIES = 3
+"""How often that is measured, unless it is soon. A machine that runs the whole suite gets three times as long."""
+
+
+@pytest.fixture(scope="module")
+def bazaar() -> Iterator[Office]:
+    grants = {"some": (classes(), 10), "wide": (classes(), None)}
+    with office("bazaar", BAZAAR.read_text("utf-8"), grants, pick=random.Random(1)) as made:
+        yield made
+
+
+@dataclass
+class Work:
+    """Sessions that ask the same again and again; ``wrong``: every answer that was not the first one."""
+
+    answers: int = 0
+    wrong: list[object] = field(default_factory=list)
+
+
+@contextmanager
+def at_work(here: Office) -> Iterator[Work]:
+    """A session of each grant works on a thread of its own until the block ends, and once more after it."""
+    work, done = Work(), threading.Event()
+
+    def run(connection: psycopg.Connection[Any], first: list[object]) -> None:
+        while True:
+            last = done.wait(0.02)  # as people work; the gateway under test is a thread of the same interpreter
+            for text, before in zip(WORK, first, strict=True):
+                now = rows_of(connection, text)
+                work.answers += 1
+                if now != before:
+                    work.wrong.append((text, now))
+            if last:
+                return
+
+    threads, sessions = [], []
+    for grant in here.grants.values():
+        sessions.append(here.connect(grant))
+        first: list[object] = [rows_of(sessions[-1], text) for text in WORK]
+        assert all(isinstance(rows, list) and rows for rows in first)
+        threads.append(threading.Thread(target=run, args=(sessions[-1], first)))
+    for thread in threads:
+        thread.start()
+    try:
+        yield work
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+        for session in sessions:
+            session.close()
+    assert work.answers >= len(threads) * len(WORK)
+    assert work.wrong == []
+
+
+def until(connection: psycopg.Connection[Any], text: str, told: str) -> float:
+    """Seconds until a query is told this; it is never answered."""
+    start = time.monotonic()
+    while True:
+        with pytest.raises(psycopg.Error) as error:
+            connection.execute(text.encode())
+        if re.search(told, str(error.value)):
+            assert error.value.diag.message_hint
+            return time.monotonic() - start
+        assert time.monotonic() < start + 20, error.value
+        time.sleep(0.02)
+
+
+def ask_for_ever(connection: psycopg.Connection[Any], text: str) -> NoReturn:
+    while True:
+        connection.execute(text.encode())
+
+
+def test_an_added_column(bazaar: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    """Refused by name, in the gateway's log, and found by `seenby datamap check`."""
+    with (
+        at_work(bazaar),
+        capture_logs() as log,
+        bazaar.connect(bazaar.grants["some"]) as session,
+        bazaar.served.direct() as platform,
+    ):
+        best = 99.0
+        for number in range(TRIES):
+            name = f"religion_{number}"
+            platform.execute(f"ALTER TABLE customers ADD COLUMN {name} text DEFAULT 'none'".encode())
+            best = min(
+                best, until(session, f"SELECT {name} FROM customers", f"customers.{name} is not in the data map")
+            )
+            until(session, f"SELECT email FROM customers WHERE {name} = 'none'", "not in the data map")
+            described = session.execute("SELECT * FROM customers").description or ()
+            assert name not in [column.name for column in described]
+            assert [f"customers.{name}"] in [line.get("names") for line in log if line["event"] == "unclassified"]
+            assert check(bazaar.made.dsn, map_=bazaar.made.map) == 1
+            assert name in capsys.readouterr().out
+            platform.execute(f"ALTER TABLE customers DROP COLUMN {name}".encode())
+            until(session, f"SELECT {name} FROM customers", "does not exist")
+            if best < SOON:
+                break
+    with capsys.disabled():
+        print(f"an added column: refused by name and reported after {best:.2f} s")
+    assert best < 3 * SOON
+
+
+def test_a_new_table_and_a_new_partition(bazaar: Office) -> None:
+    with (
+        at_work(bazaar),
+        capture_logs() as log,
+        bazaar.connect(bazaar.grants["wide"]) as session,
+        bazaar.served.direct() as platform,
+    ):
+        platform.execute("CREATE TABLE complaints (id int, customer_id uuid, text text)")
+        platform.execute(
+            "CREATE TABLE orders_2027 PARTITION OF orders FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')"
+        )
+        until(session, "SELECT * FROM complaints", "complaints is not in the data map")
+        until(session, "SELECT * FROM orders_2027", "orders_2027 is a partition of orders")
+        names = [line["names"] for line in log if line["event"] == "unclassified"]
+        assert {name for some in names for name in some} == {"complaints"}
+        platform.execute("ALTER TABLE orders DETACH PARTITION orders_2027; DROP TABLE orders_2027, complaints")
+        until(session, "SELECT * FROM complaints", "does not exist")
+
+
+def test_a_new_label_of_an_enum(bazaar: Office) -> None:
+    text = "SELECT count(*) FROM ratings WHERE subject_type = 'Courier'"
+    with at_work(bazaar), bazaar.connect(bazaar.grants["wide"]) as session:
+        with pytest.raises(psycopg.errors.InvalidTextRepresentation):
+            session.execute(text)
+        with bazaar.served.direct() as platform:
+            platform.execute("ALTER TYPE subject ADD VALUE 'Courier'")
+        assert session.execute(text).fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("ALTER TABLE customers ALTER COLUMN phone TYPE varchar(40)", "view seenby_v"),
+        ("ALTER TABLE customers DROP COLUMN phone", "view seenby_v"),
+        ("DROP TABLE currencies", "view seenby_v"),
+        ("ALTER TABLE customers ADD COLUMN token uuid DEFAULT gen_random_uuid()", "rewrites public.customers"),
+        ("ALTER TABLE orders ADD COLUMN token uuid DEFAULT gen_random_uuid()", "rewrites public.orders"),
+    ],
+)
+def test_what_grants_block(bazaar: Office, change: str, told: str) -> None:
+    """The database refuses, and says what of Seenby's it is for; staff notice nothing."""
+    with at_work(bazaar), bazaar.served.direct() as platform:
+        with pytest.raises(psycopg.Error) as error:
+            platform.execute(change.encode())
+        assert told in f"{error.value} {error.value.diag.message_detail}"
+
+
+def test_what_may_be_rewritten(bazaar: Office) -> None:
+    """Tables that no grant can show."""
+    with at_work(bazaar), bazaar.served.direct() as platform:
+        platform.execute("CREATE TABLE scratch (id int)")
+        platform.execute("ALTER TABLE scratch ALTER COLUMN id TYPE text")
+        platform.execute("DROP TABLE scratch")
+
+
+def test_a_column_that_no_view_shows_may_go(bazaar: Office) -> None:
+    """Until then it was unclassified; a constraint or an index on a shown column may come, too."""
+    with at_work(bazaar), bazaar.served.direct() as platform:
+        platform.execute("ALTER TABLE orders ADD COLUMN courier_code text DEFAULT 'none'")
+        platform.execute("CREATE INDEX hurry ON orders (status)")
+        platform.execute("ALTER TABLE customers ADD CONSTRAINT sane CHECK (email LIKE '%@%')")
+        platform.execute("ALTER TABLE customers ALTER COLUMN full_name SET NOT NULL")
+        platform.execute("ALTER TABLE orders ALTER COLUMN courier_code SET DEFAULT 'bike'")
+        platform.execute("ALTER TABLE orders DROP COLUMN courier_code")
+
+
+def test_a_renamed_column_closes_everything_until_it_is_back(bazaar: Office) -> None:
+    """The map names what is not there any more, so nobody can say what anything shows."""
+    grant = bazaar.grants["some"]
+    with bazaar.served.direct() as platform, bazaar.connect(grant) as session, capture_logs() as log:
+        platform.execute("ALTER TABLE customers RENAME phone TO telephone")
+        try:
+            start = time.monotonic()
+            with pytest.raises(psycopg.Error, match="customers has no column phone"):
+                ask_for_ever(session, WORK[0])
+            assert "customers has no column phone" in next(line["error"] for line in log if line["event"] == "catalog")
+            with pytest.raises(psycopg.Error, match="customers has no column phone"):
+                bazaar.connect(grant)
+        finally:
+            platform.execute("ALTER TABLE customers RENAME telephone TO phone")
+        while True:
+            try:
+                with bazaar.connect(grant) as again:
+                    assert isinstance(rows_of(again, WORK[0]), list)
+                break
+            except psycopg.OperationalError:
+                assert time.monotonic() < start + 20
