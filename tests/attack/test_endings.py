@@ -10,6 +10,7 @@ from typing import TypeVar
 import psycopg
 import pytest
 
+from seenby.datamap import parse
 from seenby.errors import ConfigError, UsageError
 from seenby.guard import FENCE_LIMIT
 from seenby.guard.names import SHAPE_PREFIX
@@ -226,6 +227,40 @@ def test_facts_of_people(attacked: Attacked) -> None:
         Person("account", "10"): PersonFacts(None, False, False),
         Person("account", "12"): PersonFacts("us", False, False),
     }
+
+
+@pytest.mark.parametrize(("rest", "home"), [("", None), ('region = "jp"', "jp")])
+def test_people_at_home_by_their_country(attacked: Attacked, rest: str, home: str | None) -> None:
+    """The column with ``eu`` and ``us``, read as a country: account 10 has none, so its home is nowhere, or with the rest.
+
+    What a grant shows says the same as what the gateway is told of a person.
+    """
+    by_country = f'country_column = "home_region"\ncountries = {{ us = ["US"], eu = ["EU", "FR"] }}\n{rest}'
+    text = world.DATAMAP.replace('region_column = "home_region"', by_country)
+
+    async def work() -> tuple[dict[str, str | None], list[str]]:
+        guard = UserDatabase(
+            attacked.cluster.dsn("platform", "seenby_guard", world.GUARD_PASSWORD),
+            parse(text, source="map.toml", region="eu"),
+            connections_per_grant=CONNECTIONS,
+        )
+        try:
+            await guard.load_catalog()
+            told = await guard.person_facts([Person("account", key) for key in ("10", "11", "12")])
+            shown = await guard.activate(world.terms({"contact": ("eu", "jp")}), ROLE, PASSWORD)
+            with attacked.connect(ROLE) as connection:
+                rows = connection.execute(
+                    f"SELECT id::text FROM {shown.views['public', 'accounts'].view_schema}.accounts"
+                    " WHERE id IN (10, 11, 12) ORDER BY id"
+                ).fetchall()
+            await guard.end([ROLE])
+            return {person.key: facts.region for person, facts in told.items()}, [row[0] for row in rows]
+        finally:
+            await guard.close()
+
+    told, shown = asyncio.run(work())
+    assert told == {"10": home, "11": "eu", "12": "us"}
+    assert shown == [key for key, region in told.items() if region in {"eu", "jp"}]
 
 
 def test_two_processes_make_one_shape(attacked: Attacked) -> None:
