@@ -231,7 +231,7 @@ def test_facts_of_people(attacked: Attacked) -> None:
 
 @pytest.mark.parametrize(("rest", "home"), [("", None), ('region = "jp"', "jp")])
 def test_people_at_home_by_their_country(attacked: Attacked, rest: str, home: str | None) -> None:
-    """The column with ``eu`` and ``us``, read as a country: account 10 has none, so its home is nowhere, or with the rest.
+    """``eu`` and ``us`` read as countries: account 10 has none, so its home is nowhere, or with the rest.
 
     What a grant shows says the same as what the gateway is told of a person.
     """

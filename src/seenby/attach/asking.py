@@ -77,7 +77,9 @@ def _region(inspection: Inspection, people: Sequence[People], answers: Mapping[s
     choices = [Choice("l", "in this database's own region, all of them", ((subject, "local"),))]
     for place, column in enumerate(columns[:4], start=1):
         if are_codes(column.labels or column.samples):
-            told = f"column {column.name} is a country: those of the EU and the EEA are region eu, all others this one"
+            told = (
+                f"column {column.name} is a country: those of the EU and the EEA are region eu, others this database's"
+            )
             choices.append(Choice(str(place), told, ((subject, f"country:{column.name}"),)))
         else:
             told = f"column {column.name} holds it (its values must be names of regions)"
