@@ -26,12 +26,13 @@ from postgast import pg_query_pb2 as pb
 
 from seenby.model.statistic import BUCKETS, MAX_GROUPS, CohortQuery, Level, names_a_moment
 from seenby.sql import tree
+from seenby.sql.arguments import FIGURES, PLAIN
 from seenby.sql.functions import words as names
 from seenby.sql.groupsets import same
 from seenby.sql.harmless import children, inside, name_of_call
 from seenby.sql.parse import deparse, parse
 from seenby.sql.sources import Person
-from seenby.sql.statistics import FIGURES, PLAIN, Leaf
+from seenby.sql.statistics import Leaf
 
 STEADY = (
     FIGURES
@@ -49,15 +50,19 @@ _ENOUGH = parse("SELECT CASE WHEN c THEN f END")[0].node.select_stmt.target_list
 
 
 def guard(leaf: Leaf, least: int, *, fenced: bool) -> None:
-    """Takes away groups of fewer than ``least`` people under any key, and makes figures of small FILTERs NULL.
+    """Takes away groups of fewer than ``least`` people under any key.
+
+    Figures of which a FILTER or a branch of CASE chooses too few become NULL.
 
     ``fenced``: nothing that stands around it is computed of groups that it leaves out.
     """
     select = leaf.block.select
-    for filtered in leaf.filters:
-        exempt = [one.key for one in leaf.exempt(filtered)]
-        enough = [_least(one, least, filtered) for one in leaf.sources.persons if one.key not in exempt]
-        _replace(select, filtered, tree.conjunction(enough), leaf)
+    for figure, places in leaf.chosen:
+        enough = []
+        for filtered in (leaf.filters[place] for place in places):
+            exempt = [one.key for one in leaf.exempt(filtered)]
+            enough += [_least(one, least, filtered) for one in leaf.sources.persons if one.key not in exempt]
+        _replace(select, figure, tree.conjunction(enough), leaf)
     conditions = []
     if select.HasField("having_clause"):
         conditions.append(pb.Node.FromString(select.having_clause.SerializeToString()))
@@ -88,20 +93,18 @@ def _least(person: Person, least: int, filtered: pb.Node | None = None) -> pb.No
     return node
 
 
-def _replace(message: Message, filtered: pb.Node, enough: pb.Node, leaf: Leaf) -> None:
-    """Figures with this FILTER, wherever they stand, become NULL where it lets too few people through."""
+def _replace(message: Message, figure: pb.Node, enough: pb.Node, leaf: Leaf) -> None:
+    """A figure, wherever it stands, becomes NULL where too few people are behind one of its parts."""
     for node in children(message):
         if node.WhichOneof("node") == "sub_link":
             continue
-        call = node.func_call
-        own = node.WhichOneof("node") == "func_call" and not call.HasField("over") and call.HasField("agg_filter")
-        if own and same(call.agg_filter, filtered, leaf.block):
+        if same(node, figure, leaf.block):
             instead = pb.Node.FromString(_ENOUGH.SerializeToString())
             instead.case_expr.args[0].case_when.expr.CopyFrom(enough)
             instead.case_expr.args[0].case_when.result.CopyFrom(node)
             node.CopyFrom(instead)
         else:
-            _replace(node, filtered, enough, leaf)
+            _replace(node, figure, enough, leaf)
 
 
 # who stands behind it

@@ -37,6 +37,8 @@ def harmless(node: pb.Node, block: Block, total: Total) -> bool:
     match node.WhichOneof("node"):
         case "bool_expr":
             return all(harmless(one, block, total) for one in node.bool_expr.args)
+        case "coalesce_expr":
+            return all(harmless(one, block, total) for one in node.coalesce_expr.args)
         case "null_test":
             return harmless(node.null_test.arg, block, total)
         case "case_expr":

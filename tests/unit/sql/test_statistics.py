@@ -50,6 +50,14 @@ STATISTICS = (
     "SELECT count(*) FROM accounts UNION ALL SELECT count(*) FROM devices",
     "WITH x AS (SELECT home, count(*) AS n FROM accounts GROUP BY 1) SELECT r.title, max(x.n) FROM x JOIN regions r "
     "ON r.home = x.home WHERE n > 2 GROUP BY 1",
+    # CASE in figures, and subqueries about the very person of the row.
+    "SELECT home, sum(CASE WHEN coins > 2 THEN coins ELSE 0 END), count(CASE home WHEN 'eu' THEN 1 END) FROM accounts "
+    "GROUP BY home",
+    "SELECT sum(CASE WHEN id = 42 THEN coins END) FROM accounts",
+    "SELECT avg(CASE WHEN EXISTS (SELECT 1 FROM devices WHERE account_id = a.id) THEN 0 ELSE 1 END) FROM accounts a",
+    "SELECT count(*) FILTER (WHERE id IN (SELECT account_id FROM devices)) FROM accounts",
+    "SELECT count(*) FROM accounts WHERE id IN (SELECT account_id FROM devices WHERE model = 'm1')",
+    "SELECT home, EXISTS (SELECT 1 FROM devices d WHERE d.account_id = a.id), count(*) FROM accounts a GROUP BY 1, 2",
     # What stands below them.
     "SELECT a.home, count(*), count(d.id) FROM accounts a LEFT JOIN devices d ON d.account_id = a.id GROUP BY 1",
     "SELECT sum(b.coins) FROM accounts a LEFT JOIN accounts b ON b.id = a.id AND b.handle = 'x'",
@@ -79,7 +87,6 @@ REFUSED = {
     "SELECT x.n FROM regions r, LATERAL (SELECT count(*) AS n FROM accounts WHERE home = r.home) x": "LATERAL",
     "SELECT home, sum(max(coins)) OVER () FROM accounts GROUP BY home": "max can give",
     "SELECT count(*) FILTER (WHERE 1 / (id - 42) > 0) FROM accounts": "can fail",
-    "SELECT count(*) FILTER (WHERE id IN (SELECT account_id FROM devices)) FROM accounts": "no subqueries",
     "SELECT count(*) FROM accounts GROUP BY CUBE (home, bio, handle, coins, joined)": "sets of groups",
     "SELECT home, id, count(*) FROM accounts GROUP BY ROLLUP (home, id)": "single people",
     "SELECT width_bucket(coins, 1, 1, 4), count(*) FROM accounts GROUP BY 1": "can fail",
@@ -136,7 +143,31 @@ REFUSED = {
     "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY coins) FROM accounts": "percentile_cont can give",
     "SELECT count(*) FROM accounts ORDER BY max(coins)": "max can give",
     "SELECT 1 FROM accounts HAVING string_agg(handle, '') > 'x'": "string_agg can give",
-    "SELECT sum(CASE WHEN id = 42 THEN coins END) FROM accounts": "could pick a single person",
+    "SELECT sum(CASE WHEN coins > 2 THEN coins * coins END) FROM accounts": "could pick a single person",
+    "SELECT sum(CASE WHEN 1 / (id - 42) > 0 THEN coins END) FROM accounts": "can fail",
+    "SELECT sum(n) FROM (SELECT account_id, sum(CASE WHEN id = 7 THEN 1 END) AS n FROM devices GROUP BY 1) x": (
+        "a subquery computed"
+    ),
+    # Subqueries about other people than the row's.
+    "SELECT count(*) FROM accounts WHERE id IN (SELECT sender FROM messages)": "no subqueries",
+    "SELECT count(*) FROM accounts WHERE home IN (SELECT model FROM devices)": "no subqueries",
+    "SELECT count(*) FROM accounts WHERE id IN (SELECT id FROM devices)": "no subqueries",
+    "SELECT count(*) FROM accounts WHERE id IN (SELECT account_id FROM devices GROUP BY 1 HAVING count(*) > 3)": (
+        "no subqueries"
+    ),
+    "SELECT count(*) FROM accounts WHERE id IN (SELECT account_id FROM devices ORDER BY id LIMIT 1)": "no subqueries",
+    "SELECT count(*) FROM accounts a WHERE EXISTS (SELECT 1 FROM devices WHERE account_id <= a.id)": "no subqueries",
+    "SELECT count(*) FROM accounts a WHERE EXISTS (SELECT 1 FROM devices d WHERE d.id = a.id)": "no subqueries",
+    "SELECT count(*) FROM accounts a WHERE EXISTS (SELECT 1 FROM devices d, accounts b WHERE d.account_id = a.id)": (
+        "no subqueries"
+    ),
+    "SELECT count(*) FROM accounts a WHERE EXISTS (SELECT 1 FROM devices d WHERE d.account_id = a.id OR d.id = 7)": (
+        "no subqueries"
+    ),
+    "SELECT count(*) FROM accounts a WHERE EXISTS (SELECT 1 FROM devices d WHERE account_id = a.id AND 1 / d.id = 1)": (
+        "can fail"
+    ),
+    "SELECT count(*) FROM accounts WHERE id = (SELECT account_id FROM devices WHERE id = 201)": "no subqueries",
     "SELECT count(nullif(id, 42)) FROM accounts": "could pick a single person",
     "SELECT sum((id = 42)::int) FROM accounts": "could pick a single person",
     "SELECT count(DISTINCT starts_with(handle, 'clara')) FROM accounts": "could pick a single person",
@@ -159,7 +190,6 @@ REFUSED = {
     "SELECT count(handle::int) FROM accounts": "could pick a single person",
     "SELECT sum(DISTINCT coins) FROM accounts": "sum(DISTINCT ...)",
     "SELECT sum(id) FROM accounts": "says who somebody is",
-    "SELECT count(*) FROM accounts WHERE id IN (SELECT account_id FROM devices)": "no subqueries",
     "SELECT count(*) FROM (SELECT * FROM accounts WHERE EXISTS (SELECT 1 FROM devices)) x": "no subqueries",
     "SELECT count(*) FROM (SELECT id, (SELECT count(*) FROM devices) AS n FROM accounts) x": "no subqueries",
     "SELECT count(*) FROM (SELECT id FROM accounts UNION ALL SELECT 42) x": "a side of UNION ALL",
