@@ -15,10 +15,11 @@ from seenby.errors import Unsupported
 from seenby.model.shape import Catalog
 from seenby.sql import functions
 from seenby.sql.blocks import Query, Sublink
-from seenby.sql.found import TRUTH_VALUES, Found, enclose, pattern_cannot_fail
+from seenby.sql.found import TRUTH_VALUES, Found, enclose, is_positive, pattern_cannot_fail
 from seenby.sql.functions import SERVED
 from seenby.sql.named import masked_use, whole_row
 from seenby.sql.readings import Item, Mixed, Reading, Window
+from seenby.sql.refused import unread
 from seenby.sql.scope import EMPTY, Column, Scope
 
 _COUNT = [pb.Node(string=pb.String(sval="count"))]
@@ -93,12 +94,7 @@ class Expressions:
             return
         method = _METHODS.get(kind)
         if method is None:
-            raise Unsupported(
-                f"{_IN_WORDS.get(kind, kind.replace('_', ' '))} in {self._use} cannot be attributed to people yet",
-                hint=_INSTEAD.get(
-                    kind, "write it with joins, functions and operators, or fetch the columns themselves"
-                ),
-            )
+            raise unread(kind, self._use)
         method(self, getattr(node, kind))
         if kind == "sqlvalue_function":
             functions.serve_keyword(node, self._catalog.rewritten_functions)
@@ -174,7 +170,7 @@ class Expressions:
         elif kind in {pb.AEXPR_OP, pb.AEXPR_OP_ANY, pb.AEXPR_OP_ALL}:
             # Without columns and parameters the planner computes it, whatever the data: all or no rows fail.
             self.total = name in functions.TOTAL_OPERATORS or self._met() == known
-            self.total = self.total or (name in {"/", "%"} and _is_positive(expr.rexpr))
+            self.total = self.total or (name in {"/", "%"} and is_positive(expr.rexpr))
             if name in {"~~", "!~~", "~~*", "!~~*"}:
                 self.total = self.total and pattern_cannot_fail(expr.rexpr)
         elif kind == pb.AEXPR_SIMILAR:
@@ -371,12 +367,6 @@ class Expressions:
         return self.refs
 
 
-def _is_positive(node: pb.Node) -> bool:
-    """A number greater than zero: to divide by it cannot fail."""
-    kind = node.a_const.WhichOneof("val") if node.WhichOneof("node") == "a_const" else None
-    return (kind == "ival" and node.a_const.ival.ival > 0) or (kind == "fval" and float(node.a_const.fval.fval) > 0)
-
-
 _METHODS: dict[str, Callable[[Expressions, Message], None]] = {
     "column_ref": Expressions._column,
     "param_ref": Expressions._parameter,
@@ -398,15 +388,4 @@ _METHODS: dict[str, Callable[[Expressions, Message], None]] = {
     "func_call": Expressions._call,
     "sub_link": Expressions._sublink,
     "grouping_func": Expressions._grouping,
-}
-
-_IN_WORDS = {
-    "grouping_set": "GROUPING SETS, ROLLUP or CUBE",
-    "set_to_default": "DEFAULT",
-    "xml_expr": "an XML expression",
-    "xml_serialize": "XMLSERIALIZE",
-    "current_of_expr": "CURRENT OF",
-}
-_INSTEAD = {
-    "grouping_set": "run one query per grouping",
 }

@@ -29,6 +29,9 @@ from seenby.sql.usable import Around, column_holds, gives, qualified, target, wr
 
 VALUE = "seenby$v"
 
+Places = Sequence[tuple[int, str]]
+"""Outputs of a query by number, each with the name that it gets."""
+
 Keys = Sequence[tuple[str, str, str]]
 """Hidden columns as (kind, alias, name): the people who are there whenever a row is."""
 
@@ -80,7 +83,7 @@ class _At:
 class Extremes:
     """Writes conditions down; what they are made of is read, and given are copies."""
 
-    def rows(self, query: Query, places: Sequence[tuple[int, str]], around: Around) -> pb.SelectStmt:
+    def rows(self, query: Query, places: Places, around: Around) -> pb.SelectStmt:
         raise NotImplementedError
 
     def best(self, conjunct: Conjunct, block: Block, around: Around) -> pb.Node | None:

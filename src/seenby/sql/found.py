@@ -66,3 +66,9 @@ def pattern_cannot_fail(pattern: pb.Node) -> bool:
         return False
     text = pattern.a_const.sval.sval
     return (len(text) - len(text.rstrip("\\"))) % 2 == 0
+
+
+def is_positive(node: pb.Node) -> bool:
+    """A number greater than zero: to divide by it cannot fail."""
+    kind = node.a_const.WhichOneof("val") if node.WhichOneof("node") == "a_const" else None
+    return (kind == "ival" and node.a_const.ival.ival > 0) or (kind == "fval" and float(node.a_const.fval.fval) > 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from seenby.errors import Refused
+from seenby.errors import Refused, Unsupported
 from seenby.model.classes import DataClass, Treatment
 from seenby.model.shape import Shape
 
@@ -74,3 +74,23 @@ def _data(classes: Collection[DataClass]) -> str:
     """``contact data``; ``contact, device and payment data``."""
     *first, last = [str(one) for one in sorted(classes)]
     return f"{', '.join(first)} and {last} data" if first else f"{last} data"
+
+
+_IN_WORDS = {
+    "grouping_set": "GROUPING SETS, ROLLUP or CUBE",
+    "set_to_default": "DEFAULT",
+    "xml_expr": "an XML expression",
+    "xml_serialize": "XMLSERIALIZE",
+    "current_of_expr": "CURRENT OF",
+}
+_INSTEAD = {
+    "grouping_set": "run one query per grouping",
+}
+
+
+def unread(kind: str, use: str) -> Unsupported:
+    """A kind of expression that is not read. ``kind``: as libpg_query calls it; ``use``: where it stands."""
+    return Unsupported(
+        f"{_IN_WORDS.get(kind, kind.replace('_', ' '))} in {use} cannot be attributed to people yet",
+        hint=_INSTEAD.get(kind, "write it with joins, functions and operators, or fetch the columns themselves"),
+    )

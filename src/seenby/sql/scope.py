@@ -11,9 +11,9 @@ from postgast import pg_query_pb2 as pb
 
 from seenby.errors import AmbiguousName, SeenbyError, UnknownColumn, UnknownTable
 from seenby.model.classes import DataClass, Treatment
-from seenby.model.shape import ShapeView
 from seenby.sql.named import own_name, system_column, whole_row
 from seenby.sql.refused import refused_column
+from seenby.sql.views import ViewIndex
 
 if TYPE_CHECKING:
     from seenby.sql.blocks import Query, Sublink
@@ -136,39 +136,6 @@ class Column:
             self.relation.uses.add(self.shown)
         for source in self.sources:
             source.use()
-
-
-class ViewIndex:
-    """A view of the shape, ready for lookups; made once per shape.
-
-    A table that the grant does not show at all has a view without columns here: whatever is named of it is refused.
-
-    Attributes:
-        gives: the classes of which the grant shows anything, for refusals.
-    """
-
-    __slots__ = ("columns", "gives", "label", "links", "refused", "view")
-
-    def __init__(self, view: ShapeView, gives: tuple[DataClass, ...]) -> None:
-        self.view = view
-        self.gives = gives
-        self.label = view.table if view.schema == "public" else view.qualified
-        self.columns = {column.name: column for column in view.columns}
-        self.refused = dict(view.refused)
-        self.links = frozenset(column.name for column in view.columns if column.links and view.keys)
-
-    def original(self, column: Column) -> str:
-        """The table's own name of one of its columns."""
-        return column.name if column.shown is None else column.shown[0].removeprefix(f"{self.label}.")
-
-    def persons(self, column: Column) -> list[str]:
-        """What ``column`` is a key of, if it names one person: people of a kind, or rows of a table of one person."""
-        if len(self.view.keys) != 1 or column.masked:
-            return []
-        (key,) = self.view.keys
-        name = self.original(column)
-        row = self.columns[name].row
-        return [one for one in (key.kind if key.pins == name else "", row) if one]
 
 
 @dataclass(slots=True, eq=False)

@@ -4,11 +4,48 @@ from __future__ import annotations
 
 from dataclasses import replace
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from seenby.errors import Refused, UnknownTable
+from seenby.model.classes import DataClass
 from seenby.model.shape import Catalog, KeyColumn, Shape, ShapeView
 from seenby.sql.refused import given, partition, unmapped_table
-from seenby.sql.scope import ViewIndex
+
+if TYPE_CHECKING:
+    from seenby.sql.scope import Column
+
+
+class ViewIndex:
+    """A view of the shape, ready for lookups; made once per shape.
+
+    A table that the grant does not show at all has a view without columns here: whatever is named of it is refused.
+
+    Attributes:
+        gives: the classes of which the grant shows anything, for refusals.
+    """
+
+    __slots__ = ("columns", "gives", "label", "links", "refused", "view")
+
+    def __init__(self, view: ShapeView, gives: tuple[DataClass, ...]) -> None:
+        self.view = view
+        self.gives = gives
+        self.label = view.table if view.schema == "public" else view.qualified
+        self.columns = {column.name: column for column in view.columns}
+        self.refused = dict(view.refused)
+        self.links = frozenset(column.name for column in view.columns if column.links and view.keys)
+
+    def original(self, column: Column) -> str:
+        """The table's own name of one of its columns."""
+        return column.name if column.shown is None else column.shown[0].removeprefix(f"{self.label}.")
+
+    def persons(self, column: Column) -> list[str]:
+        """What ``column`` is a key of, if it names one person: people of a kind, or rows of a table of one person."""
+        if len(self.view.keys) != 1 or column.masked:
+            return []
+        (key,) = self.view.keys
+        name = self.original(column)
+        row = self.columns[name].row
+        return [one for one in (key.kind if key.pins == name else "", row) if one]
 
 
 class Views:

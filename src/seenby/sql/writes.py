@@ -30,8 +30,8 @@ from seenby.sql.examined import examined
 from seenby.sql.named import masked_use
 from seenby.sql.parse import print_checked
 from seenby.sql.read import Reader
-from seenby.sql.scope import Relation, Shown, ViewIndex
-from seenby.sql.views import Views
+from seenby.sql.scope import Relation, Shown
+from seenby.sql.views import ViewIndex, Views
 
 KINDS = {
     "update_stmt": WriteAction.UPDATE,

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from seenby.errors import Refused, SeenbyError, Unsupported
 from seenby.model.plan import MAX_WRITTEN, WriteAction
 from seenby.model.shape import ViewWrites
-from seenby.sql.scope import ViewIndex
-from seenby.sql.views import Views
+from seenby.sql.views import ViewIndex, Views
 
 _ASK = "seenby grant request"
 _HELP = "(seenby grant request --help)"
