@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import tomllib
@@ -65,10 +66,11 @@ class Granted:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came through the gateway, and who was handed to the ledger for it."""
+    """What came through the gateway, and who was handed to the ledger for it: ``examined`` without being shown."""
 
     rows: ROWS | Refusal
     people: set[str]
+    examined: set[str]
     exact: bool
 
 
@@ -85,8 +87,10 @@ class Office:
         found: list[QueryDisclosure] = []
         with watching(self.served, found.append):
             rows = rows_of(connection, text)
-        people = {shown.person for item in found for shown in item.people}
-        return Answer(rows, people, bool(found) and all(item.bound is EntryBound.EXACT for item in found))
+        named = [shown for item in found for shown in item.people]
+        examined = {shown.person for shown in named if json.loads(shown.part)["how"] == "examined"}
+        people = {shown.person for shown in named} - examined
+        return Answer(rows, people, examined, bool(found) and all(item.bound is EntryBound.EXACT for item in found))
 
     def connect(self, grant: Granted) -> psycopg.Connection[Any]:
         return self.served.connect(STAFF, grant.id)
