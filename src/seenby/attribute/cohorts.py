@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import groupby
 from typing import NamedTuple
 
 from seenby.model.statistic import BUCKETS, LARGEST_SHARE, MAX_GROUPS, MOST_LEAST, Level
@@ -127,7 +127,7 @@ class Groups:
         cohorts = self._groups.setdefault(place, {})
         cohort = cohorts.get(row.column)
         if cohort is None:
-            cohort = cohorts[row.column] = Cohort(level.kinds[row.column - 1], frozenset(level.tables))
+            cohort = cohorts[row.column] = Cohort(level.kinds[row.column - 1], frozenset(level.tables[row.column - 1]))
         if row.bucket == BUCKETS and level.shown and level.weighed and row.keys * LARGEST_SHARE > row.rows:
             self._heavy.add(place)
         if row.bucket is None or not row.people:
@@ -174,36 +174,53 @@ class Groups:
 
     @property
     def near(self) -> bool:
-        """Two figures of it are about nearly the same people: a group and what a FILTER, or the groups that are shown
-        of a finer set, leave of it; or the two sides of an outer join."""
-        places: dict[tuple[int, int], list[tuple[int, int, Cohort]]] = {}
-        for (number, group), cohorts in self._groups.items():
-            if self._is_large((number, group)):
-                found = ((number, column, cohort) for column, cohort in cohorts.items())
-                places.setdefault((self._levels[number].place, group), []).extend(found)
-        return any(
-            self._nested(*one[:2], *other[:2]) and 0 < _apart(one[2], other[2]) < self._least
-            for found in places.values()
-            for one, other in combinations(found, 2)
-        )
+        """Two figures of it differ by the rows of few people: a group and what a FILTER leaves of it, or what is shown
+        of a finer set; both sides of an outer join; two sides of UNION ALL; or two SELECTs."""
+        return self._few_between() or self._near_sides() or self._near_leaves()
 
-    def _nested(self, level: int, column: int, other_level: int, other_column: int) -> bool:
-        """The people of one of the two key columns are among those of the other."""
-        if column == other_column:
-            return True
-        kinds, optional = self._levels[level].kinds, self._levels[level].optional
-        return (
-            level == other_level
-            and kinds[column - 1] == kinds[other_column - 1]
-            and ((column in optional) or (other_column in optional))
-        )
+    def _few_between(self) -> bool:
+        for (number, group), cohorts in self._groups.items():
+            between = self._levels[number].between
+            told = between is not None and all(self._is_told((one, group)) for one in between)
+            if told and any(0 < cohort.people < self._least for cohort in cohorts.values()):
+                return True
+        return False
+
+    def _is_told(self, place: tuple[int, int]) -> bool:
+        return place in self._groups and self._is_large(place)
+
+    def _near_sides(self) -> bool:
+        for (number, group), cohorts in self._groups.items():
+            level = self._levels[number]
+            if level.sides and level.between is None and self._is_large((number, group)):
+                memory = Memory()
+                for cohort in cohorts.values():
+                    if memory.close([cohort], self._least):
+                        return True
+                    memory.add([cohort])
+        return False
+
+    def _near_leaves(self) -> bool:
+        memory = Memory()
+        for _, own in groupby(self._told(), lambda pair: self._levels[pair[0][0]].leaf):
+            cohorts = [cohort for _, cohort in own]
+            if memory.close(cohorts, self._least):
+                return True
+            memory.add(cohorts)
+        return False
+
+    def _told(self) -> Iterator[tuple[tuple[int, int], Cohort]]:
+        """By level."""
+        for place in sorted(self._groups):
+            if self._levels[place[0]].between is None and self._is_large(place):
+                for cohort in self._groups[place].values():
+                    yield place, cohort
 
     def cohorts(self) -> Iterator[Cohort]:
         """Those that figures are told about, and what they are together."""
-        for place, cohorts in self._groups.items():
-            for cohort in cohorts.values() if self._is_large(place) else ():
-                cohort.asked = self.asked
-                yield cohort
+        for _, cohort in self._told():
+            cohort.asked = self.asked
+            yield cohort
 
 
 class Memory:
@@ -300,13 +317,6 @@ def _bits(cohort: Cohort) -> int:
 
 def _only_data(one: Cohort, other: Cohort) -> bool:
     return one.asked != b"" and one.asked == other.asked
-
-
-def _apart(one: Cohort, other: Cohort) -> int:
-    """In how many buckets they differ in people. Other numbers of rows are what a FILTER is for."""
-    buckets = one.sums.keys() | other.sums.keys()
-    nobody = (0, 0)
-    return sum(one.sums.get(bucket, nobody)[0] != other.sums.get(bucket, nobody)[0] for bucket in buckets)
 
 
 def _difference(one: Cohort, other: Cohort, shared: int) -> int:

@@ -83,23 +83,25 @@ class Level:
 
     Attributes:
         kinds: of the key columns 1, 2, ...
-        tables: those with people, sorted.
-        place: groups of levels with the same place and the same number are compared with each other.
+        tables: of each key column those with people, sorted.
+        leaf: levels with the same number are of the same SELECT.
         shown: there are figures of its groups; otherwise it is what groups of another level amount to together.
+        between: its groups are the rows that are in a group of one of these two levels and not in that of the other.
         lone: it is one group, because there is no GROUP BY.
         filtered: a FILTER chooses its rows.
         weighed: whoever has more rows weighs more in some figure.
-        optional: the key columns of what an outer join may leave out, from 1.
+        sides: each key column is of a side of UNION ALL, and of other rows.
     """
 
     kinds: tuple[str, ...]
-    tables: tuple[str, ...]
-    place: int
+    tables: tuple[tuple[str, ...], ...]
+    leaf: int
     shown: bool = False
     lone: bool = False
     filtered: bool = False
     weighed: bool = True
-    optional: frozenset[int] = frozenset()
+    sides: bool = False
+    between: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

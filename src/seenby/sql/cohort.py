@@ -6,20 +6,24 @@
 The cohort query gives for each group and key column how many people there are, and sums of hashes of their keys
 (attribute/cohorts.py). Each set of GROUP BY is a *level* of groups, and each FILTER makes another one of the same
 groups. What is left out of a level is a difference too: so everybody in the groups that are large enough, taken
-together by what a coarser set groups by, is a cohort beside that set's own group. ROLLUP (os, model)::
+together by what a coarser set groups by, is a cohort beside that set's own group. For each two of these that are told
+about one group, there is a level of the rows between them. ROLLUP (os, model)::
 
-    level 0   (os, model)    place 0                              shown
-    level 1   (os)           place 1   compared with level 3      shown
-    level 2   ()             place 2   compared with 4 and 5      shown
-    level 3   level 0's large groups by os       place 1
-    level 4   level 0's large groups together    place 2
-    level 5   level 1's large groups together    place 2
+    level 0   (os, model)                                    shown
+    level 1   (os)                                           shown
+    level 2   ()                                             shown
+    level 3   level 0's large groups by os
+    level 4   level 0's large groups together
+    level 5   level 1's large groups together
+    level 6   the rows of a group of level 1 that level 3 has not        few people here tell on somebody
+    ...
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
@@ -118,7 +122,6 @@ class _Made:
     seed: int
     levels: list[Level] = field(default_factory=list)
     selects: list[str] = field(default_factory=list)
-    places: int = 0
     steady: bool = True
 
     def add(self, leaf: Leaf, whole: pb.SelectStmt) -> None:
@@ -127,41 +130,47 @@ class _Made:
         inner, around = _rows(leaf), _around(leaf.block.select, whole)
         self.steady = self.steady and all(map(_steady, [inner, *around]))
         q = f"q{len(self.selects)}"
-        kinds = tuple(one.kind for one in persons)
-        optional = frozenset(number for number, one in enumerate(persons, 1) if one.optional)
-        tables = tuple(sorted({one.index.label for one in leaf.sources.relations if one.index and one.keys}))
+        kinds, tables = tuple(one.kind for one in persons), tuple(one.tables for one in persons)
+        there = [f"o{number}" for number, one in enumerate(persons, 1) if one.optional]
         # Every set that is grouped by, and what two of them have in common.
         every = dict.fromkeys([*sets, *(_common(one, other) for one in sets for other in sets), ()])
-        place = {one: self.places + number for number, one in enumerate(every)}
-        self.places += len(every)
         rank = {one: f"r{number}" for number, one in enumerate(every)}
         ctes = [f"{q} AS MATERIALIZED ({_ranked(leaf, inner, around, rank)})"]
         cohorts: list[str] = []
 
-        def level(source: str, found: Level) -> None:
+        told: dict[tuple[int, ...], list[tuple[int, str]]] = {one: [] for one in every}
+
+        def level(source: str, found: Level) -> int:
             cohorts.append(f"SELECT {len(self.levels)} AS l, g, j, key, m FROM {source}")
             self.levels.append(found)
+            return len(self.levels) - 1
 
+        plain = Level(kinds, tables, len(self.selects), sides=bool(leaf.sources.unions))
         large: dict[tuple[int, ...], str] = {}
         for one in sets:
             name = large[one] = f"{q}l{len(large)}"
             ctes.append(f"{name} AS MATERIALIZED ({_people(q, rank[one])})")
-            usual = Level(kinds, tables, place[one], shown=True, weighed=leaf.weighed, optional=optional)
-            level(name, replace(usual, lone=leaf.lone))
-            for number, (condition, filtered) in enumerate(zip(leaf.filters, filters, strict=True), 1):
+            usual = replace(plain, shown=True, weighed=leaf.weighed)
+            number = level(name, replace(usual, lone=leaf.lone))
+            told[one] += [(number, "true"), *((number, flag) for flag in there)]
+            for condition, flag in zip(leaf.filters, filters, strict=True):
                 exempt = {persons.index(person) + 1 for person in leaf.exempt(condition)}
                 without = "".join(f" AND j <> {j}" for j in sorted(exempt))
-                rows = f"({_people(q, rank[one], f' WHERE {filtered}{without}')}) AS s{number}"
-                level(rows, replace(usual, filtered=True))
+                rows = f"({_people(q, rank[one], f' WHERE {flag}{without}')}) AS s{flag}"
+                told[one].append((level(rows, replace(usual, filtered=True)), f"coalesce({flag}, false)"))
         for one in sets:
             enough = (
-                f"SELECT g FROM (SELECT g, j, count(key) AS n FROM {large[one]} GROUP BY g, j) AS s GROUP BY g "
-                f"HAVING min(n) >= {self.least}"
+                f"{rank[one]} IN (SELECT g FROM (SELECT g, j, count(key) AS n FROM {large[one]} GROUP BY g, j) AS s "
+                f"GROUP BY g HAVING min(n) >= {self.least})"
             )
             for coarse in every:
                 if set(coarse) < set(one):
-                    rows = f"({_people(q, rank[coarse], f' WHERE {rank[one]} IN ({enough})')}) AS u"
-                    level(rows, Level(kinds, tables, place[coarse]))
+                    number = level(f"({_people(q, rank[coarse], f' WHERE {enough}')}) AS u", plain)
+                    told[coarse].append((number, enough))
+        for one, each in told.items():
+            for (first, here), (second, other) in combinations(each, 2):
+                rows = f"({_people(q, rank[one], f' WHERE ({here}) <> ({other})')}) AS d"
+                level(rows, replace(plain, between=(first, second)))
         self.selects.append(
             f"SELECT * FROM (WITH {', '.join(ctes)} {_sketched(' UNION ALL '.join(cohorts), self.seed)}) AS o{q}"
         )
@@ -201,9 +210,11 @@ def _ranked(leaf: Leaf, inner: pb.SelectStmt, around: Sequence[pb.Node], rank: M
         for number, (one, key) in enumerate(zip(persons, keys, strict=True), 1)
     )
     ranks = ", ".join(f"{_rank([groups[place] for place in one])} AS {name}" for one, name in rank.items())
-    each = ", ".join([*groups, *filters, "j", "key"])
+    there = {f"o{number}": key for number, (one, key) in enumerate(zip(persons, keys, strict=True), 1) if one.optional}
+    shown = [*filters, *(f"{key} IS NOT NULL AS {name}" for name, key in there.items()), "j", "key"]
+    each = ", ".join([*groups, *filters, *(f"{key} IS NOT NULL" for key in there.values()), "j", "key"])
     return (
-        f"SELECT {ranks}, {', '.join([*filters, 'j', 'key'])}, sum(w)::bigint AS m FROM {rows} "
+        f"SELECT {ranks}, {', '.join(shown)}, sum(w)::bigint AS m FROM {rows} "
         f"CROSS JOIN LATERAL (VALUES {values}) AS v (j, key, w, gone) WHERE NOT coalesce(gone, false) GROUP BY {each}"
     )
 

@@ -15,7 +15,7 @@ a series       generate_series(current_date - 14, current_date, '1 day') d   nob
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from postgast import pg_query_pb2 as pb
 
@@ -47,6 +47,7 @@ class Person:
         node: the key, as text.
         rows: how many rows of tables the row stands for; None: one.
         key: of the relation.
+        tables: with people, below it; sorted.
         optional: an outer join can leave it out.
     """
 
@@ -54,6 +55,7 @@ class Person:
     node: pb.Node
     rows: pb.Node | None
     key: Key
+    tables: tuple[str, ...] = ()
     optional: bool = False
 
 
@@ -103,9 +105,16 @@ def read_sources(block: Block, unique: UniqueKeys) -> Sources | Why:
     for one in found.blocks:
         if why := _why_not_joined(one):
             return why
+    every = _tables(*found.blocks)
+    found.persons = [one if one.tables else replace(one, tables=every) for one in found.persons]
     if not found.unions and multiplies(block, unique):
         return "its joins could count single people several times: join all tables but one by a whole unique key"
     return found
+
+
+def _tables(*blocks: Block) -> tuple[str, ...]:
+    relations = (relation for block in blocks for relation in block.relations)
+    return tuple(sorted({one.index.label for one in relations if one.index is not None and one.keys}))
 
 
 def _relations(block: Block, found: Sources) -> Why:
@@ -134,7 +143,7 @@ def _persons_of_rows(relation: Relation, optional: int, found: Sources) -> Why:
         outside = bool(relation.bit & optional)
         # On the side that may be missing, who is there is not who is on the other side.
         if key.same is None or outside:
-            found.persons.append(Person(key.kind, carry.key_target(key).res_target.val, None, key, outside))
+            found.persons.append(Person(key.kind, carry.key_target(key).res_target.val, None, key, optional=outside))
     return ""
 
 
@@ -189,7 +198,7 @@ def _union(relation: Relation, query: Query, block: Block, found: Sources) -> Wh
                 when.expr.a_expr.lexpr.CopyFrom(tree.column(relation.alias, SIDE))
                 when.expr.a_expr.rexpr.a_const.ival.ival = number
                 when.result.CopyFrom(carry.key_target(key).res_target.val)
-                found.persons.append(Person(key.kind, node, None, key))
+                found.persons.append(Person(key.kind, node, None, key, _tables(one, *inner.blocks)))
     return ""
 
 
@@ -209,7 +218,7 @@ def _grouped(relation: Relation, query: Query, block: Block, found: Sources) -> 
     node = pb.Node.FromString(_FIRST.SerializeToString())
     node.a_indirection.arg.type_cast.arg.CopyFrom(carry.key_target(key).res_target.val)
     outside = bool(relation.bit & block.level.nullable)
-    found.persons.append(Person(key.kind, node, tree.column(relation.alias, ROWS), key, outside))
+    found.persons.append(Person(key.kind, node, tree.column(relation.alias, ROWS), key, optional=outside))
     return ""
 
 

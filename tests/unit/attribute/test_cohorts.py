@@ -121,9 +121,9 @@ def rows(group: int, people: Cohort, column: int = 1, level: int = 0) -> list[Ro
     return [Row(level, group, column, None, 0, 0, 0), *first, *found[1:]]
 
 
-GROUPS = Level(("account",), ("accounts",), 0, shown=True)
-TOGETHER = Level(("account",), ("accounts",), 1)
-TWO_KEYS = Level(("account", "account"), ("messages",), 0, shown=True)
+GROUPS = Level(("account",), (("accounts",),), 0, shown=True)
+TOGETHER = Level(("account",), (("accounts",),), 0)
+TWO_KEYS = Level(("account", "account"), (("messages",), ("messages",)), 0, shown=True)
 
 
 def groups(*answered: list[Row], levels: tuple[Level, ...] = (GROUPS, TOGETHER)) -> Groups:
@@ -171,20 +171,34 @@ def test_nobody_has_more_than_a_third_of_the_rows() -> None:
     assert not weighed(10, 12, level=TOGETHER)
 
 
-@pytest.mark.parametrize(("fewer", "near"), [(0, False), (1, True), (9, True), (40, False)])
-def test_two_figures_of_one_statistic(fewer: int, *, near: bool) -> None:
-    """A group, and what a FILTER leaves of it."""
-    levels = (GROUPS, replace(GROUPS, filtered=True))
+@pytest.mark.parametrize(("fewer", "near"), [(0, False), (1, True), (9, True), (10, False)])
+def test_the_rows_between_two_figures_of_one_statement_are_of_nobody_or_of_many(fewer: int, *, near: bool) -> None:
+    """A group, what a FILTER leaves of it, and the rest."""
+    levels = (GROUPS, replace(GROUPS, filtered=True), replace(TOGETHER, between=(0, 1)))
     every, some = cohort(range(100)), cohort(range(100 - fewer))
-    assert groups(rows(1, every), rows(1, some, level=1), levels=levels).near is near
-    assert not groups(rows(1, every), rows(2, some, level=1), levels=levels).near, "of other groups"
-    assert not groups(rows(1, every), rows(1, some, level=1), levels=(GROUPS, TOGETHER)).near, "of other places"
+    between = rows(1, cohort(range(200, 200 + fewer)), level=2)
+    assert groups(rows(1, every), rows(1, some, level=1), between, levels=levels).near is near
+    assert not groups(rows(1, every), rows(2, some, level=1), between, levels=levels).near, "of other groups"
+    few = cohort(range(9))
+    assert not groups(rows(1, every), rows(1, few, level=1), between, levels=levels).near, "one of them is not told"
 
 
-def test_two_sides_of_an_outer_join() -> None:
+def test_two_sides_of_a_union_are_two_figures() -> None:
     sides = (rows(1, cohort(range(100))), rows(1, cohort(range(99)), column=2))
-    assert groups(*sides, levels=(replace(TWO_KEYS, optional=frozenset({2})),)).near
-    assert not groups(*sides, levels=(TWO_KEYS,)).near, "senders and recipients are not each other's rest"
+    union = replace(TWO_KEYS, sides=True)
+    assert groups(*sides, levels=(union,)).near
+    assert not groups(*sides, levels=(TWO_KEYS,)).near, (
+        "a row has a sender and a recipient: no figure is about one alone"
+    )
+    other = replace(union, tables=(("likes",), ("shares",)))
+    assert not groups(*sides, levels=(other,)).near, "other tables have other rows"
+
+
+def test_two_selects_of_one_statement_are_two_statistics() -> None:
+    told = (rows(1, cohort(range(100))), rows(1, cohort(range(99)), level=1))
+    assert groups(*told, levels=(GROUPS, replace(GROUPS, leaf=1))).near
+    assert not groups(*told, levels=(GROUPS, GROUPS)).near, "two groups have no rows in common"
+    assert not groups(told[0], rows(1, cohort(range(100)), level=1), levels=(GROUPS, replace(GROUPS, leaf=1))).near
 
 
 def test_too_many_groups() -> None:
