@@ -10,6 +10,7 @@ from seenby.attach import asking
 from seenby.attach.classify import Verdict, by_name, by_values, classify, harmless_table, table_class
 from seenby.attach.inside import Insides
 from seenby.attach.inspection import (
+    JSONS,
     Contained,
     FoundColumn,
     FoundTable,
@@ -314,6 +315,10 @@ class _Proposer:
                 seen and seen[0] in _PERSONAL
             ):
                 found.append(column.name)
+            elif column.base_name in JSONS:
+                inside = classify(table, column, owned=False, about=DataClass.CONTENT, reference="")
+                if inside.data_class in _PERSONAL:
+                    found.append(column.name)
         return found
 
     def _through(self, tables: dict[TableName, ProposedTable]) -> None:

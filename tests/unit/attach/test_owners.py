@@ -129,6 +129,15 @@ def test_a_name_that_leads_nowhere_is_no_nobody() -> None:
     assert "created_by seems to name a person" in found.tables[TableName("public", "things")].refused
 
 
+def test_personal_json_is_not_of_nobody() -> None:
+    """Nothing but the values inside says that the rows are about people."""
+    inspection, parcels = database(users=USERS, parcels="number*, payload json"), TableName("public", "parcels")
+    columns = inspection.tables[parcels].columns
+    samples = tuple(f'{{"to": {{"mail": "p{n}@example.org"}}}}' for n in range(9))
+    columns["payload"] = replace(columns["payload"], samples=samples)
+    assert made(inspection).tables[parcels].refused == "payload may be about a person, but nothing says whom"
+
+
 def test_an_array_of_people_is_told() -> None:
     inspection = database(users=USERS, chats="id*, opened_by_id -> users.id", clubs="id*")
     many = FoundColumn("member_ids", "bigint[]", "_int8", "b", element="int8")
