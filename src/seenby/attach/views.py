@@ -79,7 +79,8 @@ def derive(inspection: Inspection, tables: Mapping[TableName, Known]) -> list[De
     def visit(name: TableName, above: tuple[TableName, ...]) -> None:
         table = inspection.tables[name]
         for used in table.uses:
-            if _is_view(inspection.tables[used]) and used not in made and used not in above:
+            read = inspection.tables.get(used)  # not a partition, nor an extension's
+            if read is not None and _is_view(read) and used not in made and used not in above:
                 visit(used, (*above, name))
         one = made[name] = _derived(table, inspection, known)
         known[name] = Known(one.owners, one.columns, bool(one.refused))
@@ -124,6 +125,8 @@ class _Query:
             self._equalities(select.where_clause)
         _refuse_functions(select)
         targets = [node.res_target.val for node in select.target_list]
+        if len(targets) != len(table.columns):
+            raise _Inexact("its query could not be read")
         self._targets = dict(zip(table.columns, targets, strict=True))
         self._shown: dict[_Place, str] = {}
         self._equal: dict[_Place, str] = {}
@@ -158,7 +161,7 @@ class _Query:
         if found is not None and found.kind is RelationKind.FOREIGN:
             raise _Inexact(f"it reads {name}, a foreign table")
         if found is None or known is None:
-            raise _Inexact(f"it reads {name}, which is not a table of the platform")
+            raise _Inexact(f"it reads {name}, which is a partition, or not the platform's")
         if known.refused:
             raise _Inexact(f"it reads {name}, whose people are not known")
         if var.alias.colnames:

@@ -39,8 +39,12 @@ CREATE TABLE lines (order_id int NOT NULL REFERENCES orders, line int NOT NULL, 
   PRIMARY KEY (order_id, line));
 CREATE TABLE notes (id int PRIMARY KEY, about_type text NOT NULL, about_id int NOT NULL, body text);
 CREATE TABLE countries (code text PRIMARY KEY, name text NOT NULL);
+CREATE EXTENSION pg_stat_statements;
+CREATE TABLE visits (user_id int NOT NULL REFERENCES users, day date NOT NULL) PARTITION BY RANGE (day);
+CREATE TABLE visits_2026 PARTITION OF visits FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
 CREATE TABLE secrets (id int PRIMARY KEY, phone text, room text);
 INSERT INTO users SELECT n, 'u' || n || '@example.org', 'x' || n, NULL FROM generate_series(1, 12) n;
+INSERT INTO visits SELECT n, date '2026-01-01' + n FROM generate_series(1, 12) n;
 INSERT INTO shops SELECT n, 1 + n % 12, 'Shop ' || n FROM generate_series(1, 9) n;
 INSERT INTO orders SELECT n, 1 + (n * 5) % 12, 1 + n % 9, (ARRAY['open', 'sent'])[1 + n % 2]::state, n || ' Long Road'
   FROM generate_series(1, 40) n;
@@ -65,6 +69,8 @@ EXACT = {
     "right_join": "SELECT u.email, o.id AS order_nr FROM orders o RIGHT JOIN users u ON u.id = o.user_id",
     "over_a_view": "SELECT number AS n, lower(email) AS mail FROM by_email WHERE number > 7",
     "mixed": "SELECT id, street || zz9 AS both, street || 'x' AS one FROM orders",
+    "nothing": "SELECT FROM countries",
+    "of_a_day": "SELECT user_id, day FROM visits",
     "about": "SELECT id, about_type AS kind, about_id AS of, body FROM notes",
     "Büro.Offen": 'SELECT id AS "Nr.", id AS "Nummer", shop_id AS "Laden" FROM orders',
     "two_of_one": "SELECT a.id AS one, b.id AS other FROM shops a JOIN shops b ON a.id < b.id",
@@ -100,9 +106,11 @@ NOT = {
         "calls query_to_xml",
     ),
     "sized": ("SELECT id FROM orders WHERE pg_relation_size('notes') > 0", "calls pg_relation_size"),
+    "a_partition": ("SELECT user_id FROM visits_2026", "reads visits_2026, which is a partition"),
+    "an_extension": ("SELECT queryid FROM pg_stat_statements", "not the platform's"),
     "closed": ("SELECT id FROM secrets", "reads secrets, whose people are not known"),
     "over_closed": ("SELECT n FROM grouped", "reads grouped, whose people are not known"),
-    "tables_of_postgres": ("SELECT relname FROM pg_class", "not a table of the platform"),
+    "tables_of_postgres": ("SELECT relname FROM pg_class", "not the platform's"),
     "renamed": ("SELECT x.a FROM orders x (a)", "other names"),
 }
 
