@@ -6,7 +6,6 @@ All SQL comes from ``seenby.guard``; this file only carries it out. One connecti
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -16,18 +15,16 @@ from typing import Any
 import psycopg
 from psycopg import sql as raw
 
-from seenby.datamap import ColumnFact, DatabaseFacts, DataMap, TableFact, TableName, check_facts
+from seenby.datamap import DatabaseFacts, DataMap
 from seenby.errors import ConfigError, SeenbyError, Unavailable, UsageError
-from seenby.guard import Finding, ShapeDesign, attach_sql, design, facts, lifecycle, names, refuse_findings, scan_sql
-from seenby.guard import catalog as guard_catalog
-from seenby.guard.functions import FunctionFact, decide
+from seenby.guard import Finding, ShapeDesign, attach_sql, design, lifecycle, names, refuse_findings, scan_sql
 from seenby.guard.homes import home_region
 from seenby.guard.quote import ident, literals, qualified
 from seenby.guard.scram import verifier
-from seenby.guard.types import castable
 from seenby.model.grant import GrantTerms
 from seenby.model.people import Person
 from seenby.model.shape import Catalog, Shape
+from seenby.stores.userdb_catalog import read_catalog, read_fingerprint, rows, run
 
 END_WITHIN_S = 10.0
 """How long ``end`` waits for backends that were told to go. They go when they next look, mostly at once."""
@@ -139,13 +136,13 @@ class UserDatabase:
                 ]
                 await self._refuse_odd_keys(connection, kind, keys)
                 base_type = self._known_facts.tables[mapped.table].columns[mapped.key].base_type
-                rows = await _rows(
+                answered = await rows(
                     connection,
                     f"SELECT DISTINCT {ident(mapped.key)}::text, {region}, {', '.join(flags)}"
                     f" FROM {qualified(*mapped.table)} p"
                     f" WHERE {ident(mapped.key)} = ANY (ARRAY[{literals(keys)}]::text[]::{base_type}[])",
                 )
-                for key, where, protected, employee in rows:
+                for key, where, protected, employee in answered:
                     person = Person(kind, key)
                     other = found.get(person)
                     same = other is None or other.region == where
@@ -182,7 +179,7 @@ class UserDatabase:
             for kind in sorted({person.kind for person in people}):
                 await self._refuse_odd_keys(connection, kind, [person.key for person in people if person.kind == kind])
             async with connection.transaction():
-                await _run(connection, lifecycle.shape_lock(made.shape.id))
+                await run(connection, lifecycle.shape_lock(made.shape.id))
                 await self._make_shape(connection, made)
                 await self._make_role(connection, made, role_name, password, people, terms.principal)
             return made.shape
@@ -196,10 +193,10 @@ class UserDatabase:
     async def sweep(self, active: Collection[str]) -> tuple[str, ...]:
         """Ends every grant role that is not in ``active`` and drops shapes nobody uses. Returns the ended roles."""
         async with self._session() as connection:
-            there = [row[0] for row in await _rows(connection, lifecycle.GRANT_ROLES)]
+            there = [row[0] for row in await rows(connection, lifecycle.GRANT_ROLES)]
             stale = [role for role in there if role not in active]
             await self._end(connection, stale)
-            for (role,) in await _rows(connection, lifecycle.UNUSED_SHAPES):
+            for (role,) in await rows(connection, lifecycle.UNUSED_SHAPES):
                 await self._drop_shape(connection, role.removeprefix(names.SHAPE_PREFIX))
         return tuple(stale)
 
@@ -221,7 +218,7 @@ class UserDatabase:
                 if self._connection is None or self._connection.closed:
                     self._connection = await psycopg.AsyncConnection.connect(self._dsn, autocommit=True)
                     # format_type and regclass then qualify everything that is not Postgres's own.
-                    await _run(self._connection, "SET search_path = ''; SET lock_timeout = '10s'; SET jit = off")
+                    await run(self._connection, "SET search_path = ''; SET lock_timeout = '10s'; SET jit = off")
                 yield self._connection
             except SeenbyError:
                 raise
@@ -241,82 +238,31 @@ class UserDatabase:
     @asynccontextmanager
     async def _as_owner(self, connection: psycopg.AsyncConnection[Any], role: str = names.OWNER) -> AsyncIterator[None]:
         async with connection.transaction():
-            await _run(connection, f"SET LOCAL ROLE {role}")
+            await run(connection, f"SET LOCAL ROLE {role}")
             yield
-            await _run(connection, "RESET ROLE")
+            await run(connection, "RESET ROLE")
 
     async def _load(
         self, connection: psycopg.AsyncConnection[Any], datamap: DataMap, *, enclosed: bool = False
     ) -> Catalog:
         """``enclosed``: only if the privilege scan finds nothing either."""
-        # REPEATABLE READ: the fingerprint and what it stands for are of one moment.
-        async with connection.transaction():
-            await _run(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            fingerprint = (await _rows(connection, facts.fingerprint(datamap)))[0][0]
-            read = await self._read_facts(connection)
-            functions = decide(
-                FunctionFact(name, kind, volatility, tuple(types), *rest)
-                for name, kind, volatility, types, *rest in await _rows(connection, facts.FUNCTIONS)
-            )
-            types = castable(row[0] for row in await _rows(connection, facts.TYPES))
-            relations = await _rows(connection, facts.RELATION_NAMES)
-            keys = await _rows(connection, facts.PRIMARY_KEYS)
-        check_facts(datamap, read)
+        read = await read_catalog(connection, datamap)
         if enclosed:
             refuse_findings(await self._findings(connection, datamap))
-        self._datamap, self._facts, self._fingerprint = datamap, read, fingerprint
-        return Catalog(
-            version=read.version,
-            functions=functions.allowed,
-            aggregates=functions.aggregates,
-            windows=functions.windows,
-            set_returning=functions.set_returning,
-            types=types,
-            catalog_views=guard_catalog.CATALOG_VIEWS,
-            catalog_functions=guard_catalog.CATALOG_FUNCTIONS,
-            rewritten_functions=guard_catalog.REWRITTEN_FUNCTIONS,
-            tables={(schema, table): tuple(columns) for schema, table, columns, *_ in relations},
-            partitions={(schema, table): (*whole,) for schema, table, _, *whole in relations if whole[0] is not None},
-            primary_keys={(schema, table): tuple(columns) for schema, table, columns in keys},
-            unique_keys={(name.schema, name.name): one.unique for name, one in read.tables.items()},
-            server_version=connection.info.parameter_status("server_version") or "",
-        )
-
-    async def _read_facts(self, connection: psycopg.AsyncConnection[Any]) -> DatabaseFacts:
-        columns = await _rows(connection, facts.COLUMNS)
-        indexes = await _rows(connection, facts.INDEXES)
-        tables: dict[TableName, TableFact] = {}
-        found: dict[TableName, dict[str, ColumnFact]] = {}
-        oids: dict[TableName, int] = {}
-        for schema, table, oid, *column in columns:
-            name = TableName(schema, table)
-            oids[name] = oid
-            fact = ColumnFact(column[0], *column[1:])
-            found.setdefault(name, {})[fact.name] = fact
-        for name, by_name in found.items():
-            mine = [(keys, unique) for schema, table, keys, unique in indexes if (schema, table) == name]
-            tables[name] = TableFact(
-                name=name,
-                oid=oids[name],
-                columns=by_name,
-                unique=frozenset(frozenset(keys) for keys, unique in mine if unique),
-                indexed=frozenset(keys[0] for keys, _ in mine if keys and keys[0]),
-            )
-        digest = hashlib.sha256(repr((columns, indexes)).encode()).hexdigest()
-        return DatabaseFacts(version=digest[:16], tables=tables)
+        self._datamap, self._facts, self._fingerprint = datamap, read.facts, read.fingerprint
+        return read.catalog
 
     async def _changed(self, connection: psycopg.AsyncConnection[Any]) -> bool:
-        now = (await _rows(connection, facts.fingerprint(self._datamap)))[0][0]
-        return bool(now != self._fingerprint)
+        return await read_fingerprint(connection, self._datamap) != self._fingerprint
 
     async def _findings(self, connection: psycopg.AsyncConnection[Any], datamap: DataMap) -> list[Finding]:
-        return [Finding(*row) for row in await _rows(connection, scan_sql(datamap, managed=self._managed))]
+        return [Finding(*row) for row in await rows(connection, scan_sql(datamap, managed=self._managed))]
 
     async def _refuse_odd_keys(self, connection: psycopg.AsyncConnection[Any], kind: str, keys: Sequence[str]) -> None:
         mapped = self._datamap.kinds[kind]
         base_type = self._known_facts.tables[mapped.table].columns[mapped.key].base_type
         try:
-            odd = await _rows(connection, lifecycle.odd_keys(base_type, keys))
+            odd = await rows(connection, lifecycle.odd_keys(base_type, keys))
         except psycopg.DataError:
             raise UsageError(
                 f"one of the people of kind {kind} has a key that is no {base_type}",
@@ -328,22 +274,22 @@ class UserDatabase:
             )
 
     async def _make_shape(self, connection: psycopg.AsyncConnection[Any], made: ShapeDesign) -> None:
-        if await _rows(connection, f"SELECT FROM pg_roles WHERE rolname IN ({literals([made.role])})"):
+        if await rows(connection, f"SELECT FROM pg_roles WHERE rolname IN ({literals([made.role])})"):
             return
         for check in made.checks:
-            await _run(connection, check)
+            await run(connection, check)
         for statement in made.as_guard:
-            await _run(connection, statement)
+            await run(connection, statement)
         async with self._as_owner(connection):
             for statement in made.as_owner:
-                await _run(connection, statement)
+                await run(connection, statement)
         if made.as_writer:
             async with self._as_owner(connection, names.WRITER):
                 for statement in made.as_writer:
-                    await _run(connection, statement)
+                    await run(connection, statement)
             async with self._as_owner(connection):
                 for statement in made.as_owner_again:
-                    await _run(connection, statement)
+                    await run(connection, statement)
 
     async def _make_role(
         self,
@@ -354,7 +300,7 @@ class UserDatabase:
         people: Sequence[Person],
         principal: str,
     ) -> None:
-        memberships = await _rows(
+        memberships = await rows(
             connection,
             "SELECT s.rolname FROM pg_roles g LEFT JOIN (pg_auth_members m JOIN pg_roles s ON s.oid = m.roleid"
             f" AND starts_with(s.rolname, '{names.SHAPE_PREFIX}')) ON m.member = g.oid"
@@ -367,7 +313,7 @@ class UserDatabase:
                     hint="end the grant's role and activate it again: the schema or the data map changed",
                 )
             async with self._as_owner(connection):
-                there = await _rows(connection, lifecycle.people_of(role))
+                there = await rows(connection, lifecycle.people_of(role))
             if set(there) != {(person.kind, person.key) for person in people}:
                 raise ConfigError(
                     f"role {role} exists, but for other people than this grant's",
@@ -376,29 +322,29 @@ class UserDatabase:
             return
         salt = secrets.token_bytes(16)
         for statement in lifecycle.create_role(role, verifier(password, salt), made.role, self._connections_per_grant):
-            await _run(connection, statement)
+            await run(connection, statement)
         async with self._as_owner(connection):
-            await _run(connection, lifecycle.add_holder(role, principal))
+            await run(connection, lifecycle.add_holder(role, principal))
             if people:
-                await _run(connection, lifecycle.add_people(role, people))
+                await run(connection, lifecycle.add_people(role, people))
 
     async def _end(self, connection: psycopg.AsyncConnection[Any], roles: list[str]) -> None:
         for start in range(0, len(roles), lifecycle.DROP_BATCH):
             batch = roles[start : start + lifecycle.DROP_BATCH]
-            there = [row[0] for row in await _rows(connection, lifecycle.existing(batch))]
+            there = [row[0] for row in await rows(connection, lifecycle.existing(batch))]
             if not there:
                 continue
             async with connection.transaction():
-                await _run(connection, lifecycle.cut_off(there))
+                await run(connection, lifecycle.cut_off(there))
             await self._disconnect(connection, there)
             async with connection.transaction():
                 async with self._as_owner(connection):
-                    await _run(connection, lifecycle.remove_people(there))
-                await _run(connection, lifecycle.drop_roles(there))
+                    await run(connection, lifecycle.remove_people(there))
+                await run(connection, lifecycle.drop_roles(there))
 
     async def _disconnect(self, connection: psycopg.AsyncConnection[Any], roles: list[str]) -> None:
         deadline = asyncio.get_running_loop().time() + END_WITHIN_S
-        while await _rows(connection, lifecycle.signal(roles)):
+        while await rows(connection, lifecycle.signal(roles)):
             if asyncio.get_running_loop().time() > deadline:
                 raise Unavailable(
                     f"{len(roles)} ended grants still have sessions in the database",
@@ -409,35 +355,26 @@ class UserDatabase:
     async def _drop_shape(self, connection: psycopg.AsyncConnection[Any], shape_id: str) -> None:
         schemas = [
             row[0]
-            for row in await _rows(
+            for row in await rows(
                 connection,
                 f"SELECT nspname FROM pg_namespace WHERE starts_with(nspname, '{names.VIEW_PREFIX}{shape_id}')",
             )
         ]
         async with connection.transaction():
-            await _run(connection, lifecycle.shape_lock(shape_id))
+            await run(connection, lifecycle.shape_lock(shape_id))
             if schemas:
                 async with self._as_owner(connection):
-                    await _run(connection, lifecycle.drop_shape_schemas(schemas))
-            await _run(connection, f"DROP ROLE {ident(names.shape_role(shape_id))}")
+                    await run(connection, lifecycle.drop_shape_schemas(schemas))
+            await run(connection, f"DROP ROLE {ident(names.shape_role(shape_id))}")
 
 
 async def _alive(connection: psycopg.AsyncConnection[Any]) -> bool:
     """Whether it survived since it was last used: a restart of the database shows only when something is sent."""
     try:
-        await _run(connection, "")
+        await run(connection, "")
     except psycopg.OperationalError:
         return False
     return True
-
-
-async def _rows(connection: psycopg.AsyncConnection[Any], text: str) -> list[tuple[Any, ...]]:
-    cursor = await connection.execute(raw.SQL(text))
-    return await cursor.fetchall()
-
-
-async def _run(connection: psycopg.AsyncConnection[Any], text: str) -> None:
-    await connection.execute(raw.SQL(text))
 
 
 def _words(error: psycopg.Error) -> str:
