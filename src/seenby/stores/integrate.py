@@ -14,6 +14,7 @@ import lmdb
 import structlog
 
 from seenby.errors import LedgerFailed
+from seenby.stores.finding import landmarks
 from seenby.stores.journal import START, Group, JournalReader
 from seenby.stores.layout import EVENTS, HEADS, NO_GRANT, PERSON_PRIVATE, principal_of, seal_mark
 from seenby.stores.publish import Tiles
@@ -119,6 +120,7 @@ class Integrator:
     def _take(self, group: Group, txn: lmdb.Transaction) -> None:
         place, changes = group.place, self._changes
         changes.groups.append((place.index.to_bytes(8, "big"), group_value(place.segment, place.offset, group.time)))
+        changes.marks += landmarks(group)
         entries, labels = self._entries, self._labels
         for index, (entry, private) in enumerate(group.pairs, place.index):
             kind = entry[1]

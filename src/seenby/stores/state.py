@@ -15,6 +15,7 @@ Tables, keys in the order of their bytes::
     seals     epoch u32 -> index u64 of its newest seal
     regions   "newest" -> index u64 of the newest list of regions
     nodes     tile level u8 | tile index u64 -> 16 hashes         of a full tile: halfway up, for quick proofs
+    marks     index u64 -> (seenby.stores.finding)                 landmarks in long groups
     labels    (seenby.stores.labels)
 """
 
@@ -35,7 +36,7 @@ from seenby.stores.labels import LabelStore
 
 MAP_SIZES: Final = (1 << 40, 1 << 36, 1 << 33)
 """Bytes of address space, not of disk; the first that the system grants. A terabyte holds some 10^9 labels."""
-TABLES: Final = ("meta", "groups", "events", "receipts", "usage", "enrolled", "seals", "regions", "nodes")
+TABLES: Final = ("meta", "groups", "events", "receipts", "usage", "enrolled", "seals", "regions", "nodes", "marks")
 REGIONS: Final = b"newest"
 TILE: Final = struct.Struct(">BQ")
 """Level and index of a tile."""
@@ -78,6 +79,7 @@ class Changes:
     """What a run of entries adds to the tables. Lists are in the log's order."""
 
     groups: list[tuple[bytes, bytes]] = field(default_factory=list)
+    marks: list[tuple[bytes, bytes]] = field(default_factory=list)
     events: list[tuple[bytes, bytes]] = field(default_factory=list)
     receipts: list[tuple[bytes, bytes]] = field(default_factory=list)
     rows: dict[bytes, int] = field(default_factory=dict)
@@ -138,7 +140,7 @@ class State:
     def write(self, txn: lmdb.Transaction, changes: Changes) -> None:
         """Adds ``changes`` to the tables."""
         tables = self._tables
-        for name, rows in (("groups", changes.groups), ("events", changes.events)):
+        for name, rows in (("groups", changes.groups), ("marks", changes.marks), ("events", changes.events)):
             if rows:
                 txn.cursor(tables[name]).putmulti(rows, append=True)
         txn.cursor(tables["receipts"]).putmulti(sorted(changes.receipts))

@@ -6,7 +6,6 @@ of them in a log of millions take milliseconds. Every entry that is handed out i
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,10 +16,11 @@ from typing import Final
 import lmdb
 
 from seenby.errors import NotFound, Unavailable, VerificationError
-from seenby.stores.journal import GROUP, GROUP_HEADER, Place, Record, damaged, segment_path
-from seenby.stores.state import GROUP_PLACE, REGIONS, TILE, State
+from seenby.stores.finding import Finder
+from seenby.stores.journal import Place, Record
+from seenby.stores.state import REGIONS, TILE, State
 from seenby_verify.tlog.checkpoint import Checkpoint, VerifierKey, open_checkpoint
-from seenby_verify.tlog.entries import PersonNamed, Seal, encode
+from seenby_verify.tlog.entries import Seal, encode
 from seenby_verify.tlog.labels import LabelProof
 from seenby_verify.tlog.steps import Placed
 from seenby_verify.tlog.tiles import HEIGHT, WIDTH, Read, read_tile
@@ -76,11 +76,10 @@ class LogView:
         self.place = place
         self._state = state
         self._txn = txn
-        self._journal = ledger / "private" / "journal"
+        self._finder = Finder(ledger / "private" / "journal", state, txn)
         self._read = public_reader(ledger / "public")
         self._tiles: dict[tuple[int, int], bytes] = {}
         self._nodes: dict[tuple[int, int], bytes] = {}
-        self._files: dict[int, int] = {}
 
     @classmethod
     @contextmanager
@@ -119,15 +118,11 @@ class LogView:
                     try:
                         yield view
                     finally:
-                        view._close()
+                        view._finder.close()
                     return
             if time.monotonic() > until:
                 raise _too_late(fits)
             time.sleep(_PAUSE)
-
-    def _close(self) -> None:
-        for file in self._files.values():
-            os.close(file)
 
     # --- what the state knows
 
@@ -183,57 +178,10 @@ class LogView:
         return entry
 
     def records(self, index: int) -> tuple[Record | None, Record]:
-        """The journal's record of an entry, after that of the last entry before it in its group that names nobody.
-
-        What a session hands over is in one group, so a person entry's head is there.
-        """
-        segment, offset, first = self._group(index)
-        file = self._files.get(segment)
-        path = segment_path(self._journal, segment)
-        if file is None:
-            file = self._files[segment] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        head = os.pread(file, GROUP_HEADER.size, offset)
-        magic, length, number, _, _ = GROUP_HEADER.unpack(head.ljust(GROUP_HEADER.size, b"\0"))
-        if magic != GROUP or number != first:
-            raise damaged(path, offset, f"the group of entry {first} does not stand there")
-        data = os.pread(file, length, offset + GROUP_HEADER.size)
-        if len(data) != length:
-            raise damaged(path, offset, "the group is cut off")
-        return self._walk(data, first, index, path, offset)
-
-    @staticmethod
-    def _walk(data: bytes, first: int, index: int, path: Path, offset: int) -> tuple[Record | None, Record]:
-        at, number, people = 0, int.from_bytes, PersonNamed.KIND
-        head = (-1, 0, 0, 0)
-        try:
-            for here in range(first, index + 1):
-                middle = at + 2 + number(data[at : at + 2], "big")
-                start = middle + 4
-                end = start + number(data[middle:start], "big")
-                found = (here, at, start, end)
-                if data[at + 3] != people and here < index:
-                    head = found
-                at = end
-        except IndexError:
-            at = len(data) + 1
-        if at > len(data):
-            raise damaged(path, offset, "the group is not made of whole records")
-
-        def record(here: int, at: int, start: int, end: int) -> Record:
-            return Record(here, data[at + 2 : start - 4], data[start:end])
-
-        return record(*head) if head[0] >= 0 else None, record(*found)
-
-    def _group(self, index: int) -> tuple[int, int, int]:
-        """(segment, offset, first index) of the group that holds an entry."""
+        """The journal's record of an entry, after that of the entry which it belongs to (``Finder.records``)."""
         if not 0 <= index < self.checkpoint.size:
             raise VerificationError(f"entry {index} is not in the public log of {self.checkpoint.size} entries")
-        key = index.to_bytes(8, "big")
-        with self._txn.cursor(self._state.table("groups")) as cursor:
-            if not (cursor.set_range(key) and cursor.key() == key):
-                cursor.prev()
-            segment, offset, _ = GROUP_PLACE.unpack(cursor.value())
-            return segment, offset, int.from_bytes(cursor.key(), "big")
+        return self._finder.records(index)
 
     # --- proofs
 
