@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from random import Random
 from typing import Any
 
@@ -206,16 +206,19 @@ class Truth:
                 found.setdefault(place, []).append(frozenset(rows))
         sets = self.asked.sets
         coarser = {tuple(sorted(set(one) & set(other))) for one in sets for other in sets} | {()}
-        for one in sets:
-            for coarse in coarser:
-                if set(coarse) < set(one):
-                    whole: dict[Place, set[int]] = {}
-                    for (own, values), rows in self.groups.items():
-                        if own == one and self.large((own, values)):
-                            named = (coarse, tuple(values[own.index(place)] for place in coarse))
-                            whole.setdefault(named, set()).update(rows)
-                    for named, rows in whole.items():
-                        found.setdefault(named, []).append(frozenset(rows))
+        shown = [{place: rows for place, rows in self.groups.items() if self.large(place)}]
+        for number in range(len(self.asked.filters)):
+            cells = [place for place in shown[0] if self.large_filtered(place, number)]
+            shown.append({place: self.filtered[place, number] for place in cells})
+        for one, coarse, cells in product(sets, coarser, shown):
+            if set(coarse) < set(one):
+                whole: dict[Place, set[int]] = {}
+                for (own, values), rows in cells.items():
+                    if own == one:
+                        named = (coarse, tuple(values[own.index(place)] for place in coarse))
+                        whole.setdefault(named, set()).update(rows)
+                for named, rows in whole.items():
+                    found.setdefault(named, []).append(frozenset(rows))
         return found
 
     def tells(self) -> bool:
@@ -237,11 +240,10 @@ class Truth:
         return [differences(self.people(rows, 0), self.people(rows, 1)) for rows in [*places, *self.totals()]]
 
     def totals(self) -> list[set[int]]:
-        """What the groups of each set that are shown are together."""
+        """What the groups of each set that are shown are together, and their cells of each FILTER."""
         found = []
-        for one in self.asked.sets:
-            shown = [rows for place, rows in self.groups.items() if place[0] == one and self.large(place)]
-            found += [set().union(*shown)] if one and shown else []
+        for place, told in self.together().items():
+            found += [set(rows) for rows in told] if place not in self.groups or place == ((), ()) else []
         return found
 
 

@@ -146,33 +146,40 @@ class _Made:
             return len(self.levels) - 1
 
         plain = Level(kinds, tables, len(self.selects), sides=bool(leaf.sources.unions))
-        large: dict[tuple[int, ...], str] = {}
+        shown: list[tuple[tuple[int, ...], str]] = []  # a set, and which rows are in what is shown of it
         for one in sets:
-            name = large[one] = f"{q}l{len(large)}"
+            name = f"{q}l{len(shown)}"
             ctes.append(f"{name} AS MATERIALIZED ({_people(q, rank[one])})")
             usual = replace(plain, shown=True, weighed=leaf.weighed)
             number = level(name, replace(usual, lone=leaf.lone))
             told[one] += [(number, "true"), *((number, flag) for flag in there)]
+            enough = self._enough(rank[one], name)
+            shown.append((one, enough))
             for condition, flag in zip(leaf.filters, filters, strict=True):
                 exempt = {persons.index(person) + 1 for person in leaf.exempt(condition)}
                 without = "".join(f" AND j <> {j}" for j in sorted(exempt))
-                rows = f"({_people(q, rank[one], f' WHERE {flag}{without}')}) AS s{flag}"
-                told[one].append((level(rows, replace(usual, filtered=True)), f"coalesce({flag}, false)"))
-        for one in sets:
-            enough = (
-                f"{rank[one]} IN (SELECT g FROM (SELECT g, j, count(key) AS n FROM {large[one]} GROUP BY g, j) AS s "
-                f"GROUP BY g HAVING min(n) >= {self.least})"
-            )
+                name = f"{q}l{len(shown)}"
+                ctes.append(f"{name} AS MATERIALIZED ({_people(q, rank[one], f' WHERE {flag}{without}')})")
+                told[one].append((level(name, replace(usual, filtered=True)), f"coalesce({flag}, false)"))
+                shown.append((one, f"coalesce({flag}, false) AND {enough} AND {self._enough(rank[one], name)}"))
+        for one, rows in shown:
             for coarse in every:
                 if set(coarse) < set(one):
-                    number = level(f"({_people(q, rank[coarse], f' WHERE {enough}')}) AS u", plain)
-                    told[coarse].append((number, enough))
+                    number = level(f"({_people(q, rank[coarse], f' WHERE {rows}')}) AS u", plain)
+                    told[coarse].append((number, rows))
         for one, each in told.items():
             for (first, here), (second, other) in combinations(each, 2):
                 rows = f"({_people(q, rank[one], f' WHERE ({here}) <> ({other})')}) AS d"
                 level(rows, replace(plain, between=(first, second)))
         self.selects.append(
             f"SELECT * FROM (WITH {', '.join(ctes)} {_sketched(' UNION ALL '.join(cohorts), self.seed)}) AS o{q}"
+        )
+
+    def _enough(self, rank: str, name: str) -> str:
+        """A row is in a group of level ``name`` that is large enough."""
+        return (
+            f"{rank} IN (SELECT g FROM (SELECT g, j, count(key) AS n FROM {name} GROUP BY g, j) AS s GROUP BY g "
+            f"HAVING min(n) >= {self.least})"
         )
 
 
@@ -291,6 +298,12 @@ def _with(ctes: Sequence[pb.Node]) -> str:
     clause.target_list.add().res_target.val.a_const.ival.ival = 1
     text: str = deparse(clause)
     return text.removesuffix("SELECT 1").rstrip()
+
+
+def repeats_names(whole: pb.SelectStmt) -> bool:
+    """Two WITH queries have one name: which of them is meant would have to be asked of each place."""
+    found = [cte.common_table_expr.ctename for cte in _ctes(whole)]
+    return len(set(found)) < len(found)
 
 
 def _ctes(message: Message) -> Iterator[pb.Node]:

@@ -92,6 +92,8 @@ def statistic(case: Case) -> QueryPlan | None:
         return None
     finder = statistics.Finder(reader.catalog, reader.cannot_fail)
     why = finder.why_not(query)
+    if not why and cohort.repeats_names(query.select):
+        why = "two of its WITH queries have the same name"
     if not why and reader.unsteady:
         why = "it does not say whose rows take part"
     if why and answering.answers is Answers.STATISTICS:

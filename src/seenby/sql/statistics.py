@@ -186,6 +186,7 @@ class Finder:
         if select.HasField("having_clause"):
             expressions.append(select.having_clause)
         expressions += [one for window in select.window_clause for one in children(window)]
+        expressions += [node for node in select.distinct_clause if node.WhichOneof("node")]  # DISTINCT ON
         for item in select.sort_clause:
             node = item.sort_by.node
             if not _names_output(node, leaf.query):

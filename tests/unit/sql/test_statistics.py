@@ -119,6 +119,9 @@ REFUSED = {
     "SELECT sum(coins) FROM accounts a, unnest(CASE WHEN id = 42 THEN ARRAY[1, 2] ELSE ARRAY[1] END) n": (
         "unnest in FROM could count"
     ),
+    "SELECT DISTINCT ON (max(coins)) home, count(*) FROM accounts GROUP BY home": "max can give",
+    "WITH x AS (SELECT * FROM accounts) SELECT count(*) FROM x WHERE coins > 2 "
+    "UNION ALL (WITH x AS (SELECT * FROM accounts WHERE id <> 42) SELECT count(*) FROM x)": "the same name",
     "SELECT id, count(*) FROM accounts GROUP BY id": "single people",
     "SELECT account_id, count(*) FROM devices GROUP BY 1": "single people",
     "SELECT handle, count(*) FROM accounts GROUP BY home, handle HAVING min(coins) > 1": "min can give",
