@@ -156,7 +156,7 @@ class _Query:
             raise _Inexact("its query reads something else than tables and views")
 
     def _table(self, var: pb.RangeVar, *, outer: bool) -> None:
-        name = TableName(var.schemaname, var.relname)
+        name = TableName(var.schemaname or "pg_catalog", var.relname)  # the only schema that is not printed
         found, known = self._inspection.tables.get(name), self._known.get(name)
         if found is not None and found.kind is RelationKind.FOREIGN:
             raise _Inexact(f"it reads {name}, a foreign table")

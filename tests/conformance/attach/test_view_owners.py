@@ -110,7 +110,7 @@ NOT = {
     "an_extension": ("SELECT queryid FROM pg_stat_statements", "not the platform's"),
     "closed": ("SELECT id FROM secrets", "reads secrets, whose people are not known"),
     "over_closed": ("SELECT n FROM grouped", "reads grouped, whose people are not known"),
-    "tables_of_postgres": ("SELECT relname FROM pg_class", "not the platform's"),
+    "tables_of_postgres": ("SELECT relname FROM pg_class", "it reads pg_catalog.pg_class"),
     "renamed": ("SELECT x.a FROM orders x (a)", "other names"),
 }
 
