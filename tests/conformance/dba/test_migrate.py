@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from seenby.stores.cluster import BIN
+from seenby.stores.migrating import MigrationFile, OpenMigration
 from tests.fixtures.gateway import Running
 from tests.fixtures.small_platform import Platform
 
@@ -181,6 +182,19 @@ def test_a_killed_gateway_starts_suspended(platform: Platform) -> None:
         edit_map(platform, ('phone = "contact"\n', ""))
         end(platform)
         assert platform.seenby(OPERATOR, "migrate", "status").returncode == 0
+
+
+def test_a_gateway_killed_before_the_views_were_gone_takes_them_out_when_it_starts(platform: Platform) -> None:
+    """The file is there first; what was to follow is made up for."""
+    with platform.serve() as running:
+        grant = contact(running)
+    assert seenbys_views(platform) == 1
+    MigrationFile(platform.folder / "state" / "migration.json").open(OpenMigration(OPERATOR, int(time.time()), 60, ""))
+    with platform.serve() as running:
+        assert seenbys_views(platform) == 0
+        assert "all grants are suspended" in told(running, grant)[1]
+        assert end(platform)["again"] == [grant]
+        assert told(running, grant) == ("", "")
 
 
 def test_run_ends_it_whatever_the_command_does(platform: Platform) -> None:
