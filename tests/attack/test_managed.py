@@ -36,8 +36,7 @@ OPEN = {
         "cancel another session",
     },
     "large objects (lo_*)": {"large object, create", "large object, from bytes"},
-    # The embedded Postgres is built without XML: query_to_xml is not supported there.
-    "SQL in a text (query_to_xml, ts_stat)": {"SQL in a text, text search"},
+    "SQL in a text (query_to_xml, ts_stat)": {"SQL in a text", "SQL in a text, text search"},
 }
 """By what guard/managed.py lists, the channels that the database closes where a superuser attached it."""
 OPEN_NAMES = frozenset().union(*OPEN.values())
@@ -88,8 +87,10 @@ def attempt(managed: Attacked, channel: Closed, role: str) -> str:
             attacker.execute(fill(statement, managed, role))
         try:
             cursor = attacker.execute(fill(last, managed, role, int(row[0])))
-        except psycopg.Error:
-            return ""
+        except psycopg.Error as error:
+            # The embedded Postgres is built without XML: what would be open elsewhere is not supported there.
+            missing = isinstance(error, psycopg.errors.FeatureNotSupported) and channel.name in OPEN_NAMES
+            return "not refused, but not built in" if missing else ""
         return f"answered {cursor.fetchall() if cursor.description else ''}"
 
 

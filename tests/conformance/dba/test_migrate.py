@@ -147,6 +147,21 @@ def test_a_grant_goes_on_without_what_was_dropped(platform: Platform) -> None:
         assert any("nothing that this grant shows is left: accounts.phone" in one for one in notices)
 
 
+def test_a_table_that_was_made_again_needs_the_attach_script(platform: Platform) -> None:
+    """Its privileges went with it: it would be a hole in what grants show, or one around it."""
+    with platform.serve() as running:
+        grant = contact(running)
+        begin(platform)
+        again = "CREATE TABLE posts (id bigint PRIMARY KEY, account_id bigint NOT NULL, body text)"
+        assert platform.psql(f"DROP TABLE posts; {again}").returncode == 0
+        refused = platform.seenby(OPERATOR, "migrate", "end")
+        said = " ".join(refused.stderr.split())
+        assert (refused.returncode, "seenby_owner cannot read a mapped table" in said) == (78, True), said
+        assert "next: run the attach script again; then again: seenby migrate end" in said
+        platform.attach()
+        assert end(platform)["again"] == [grant]
+
+
 def test_grants_end_meanwhile_as_ever_and_what_takes_too_long_is_told(platform: Platform) -> None:
     with platform.serve() as running:
         revoked, over, later = contact(running), running.grant(STAFF, ("public", ["eu"]), seconds=60), contact(running)
