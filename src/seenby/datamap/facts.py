@@ -82,6 +82,12 @@ def check_facts(datamap: DataMap, facts: DatabaseFacts) -> None:
                 checker.fail(f"{place}: {flag} is of type {found.type_name}", "use a boolean column")
 
 
+def _family(column: ColumnFact) -> str:
+    if column.base_name in {"int2", "int4", "int8", "numeric", "float4", "float8"}:
+        return "numbers"
+    return "texts" if column.base_name in {"text", "varchar", "bpchar", "citext", "name"} else column.base_name
+
+
 class _Checker:
     def __init__(self, datamap: DataMap, facts: DatabaseFacts) -> None:
         self.datamap = datamap
@@ -107,14 +113,26 @@ class _Checker:
         here = start
         for hop in owner.hops:
             for column, target in zip(hop.columns, hop.targets, strict=True):
-                self.column(here, column, place)
-                self.column(hop.table, target, place)
+                self.comparable((here, column), (hop.table, target), place)
             if not hop.many:
                 self.unique(hop.table, hop.targets, place)
             if hop.when and (kind := self.column(here, hop.when[0], place)).category not in "SE":
                 self.fail(f"{place}: {here}.{kind.name} is of type {kind.type_name}", "name a text or enum column")
             here = hop.table
         self.key_type(self.column(here, owner.column, place), f"{place}: {here}.{owner.column}")
+        people = self.datamap.kinds[owner.kind]
+        if people.account:
+            self.comparable((here, owner.column), (people.table, people.key), place)
+
+    def comparable(self, one: tuple[TableName, str], other: tuple[TableName, str], place: str) -> None:
+        """A view joins along the path: Postgres compares no text with a number, and no uuid with a text."""
+        left, right = self.column(*one, place), self.column(*other, place)
+        if _family(left) != _family(right):
+            self.fail(
+                f"{place}: {one[0]}.{one[1]} is of type {left.type_name} and {other[0]}.{other[1]} of type "
+                f"{right.type_name}, which cannot be compared",
+                "name a column of the same type, or leave this owner out",
+            )
 
     def column(self, table: TableName, column: str, place: str) -> ColumnFact:
         columns = self.facts.tables[table].columns

@@ -74,6 +74,8 @@ def typed(fact: TableFact, column: str, base: str) -> TableFact:
         (facts(ACCOUNTS, POSTS, replace(LIKES, unique=frozenset())), r"key: likes \(post_id, n\) is not unique"),
         (facts(typed(ACCOUNTS, "id", "float8"), POSTS, LIKES), "of type float8, which cannot name a person"),
         (facts(ACCOUNTS, typed(POSTS, "account_id", "bytea"), LIKES), "of type bytea, which cannot name a person"),
+        (facts(ACCOUNTS, typed(POSTS, "id", "uuid"), LIKES), "likes.post_id is of type int8 and posts.id of type uuid"),
+        (facts(ACCOUNTS, typed(POSTS, "account_id", "text"), LIKES), "account_id is of type text and accounts.id"),
         (facts(typed(ACCOUNTS, "flag", "int8"), POSTS, LIKES), "people.account: flag is of type int8"),
         (facts(replace(ACCOUNTS, columns=ACCOUNTS.columns | {"region": replace(ACCOUNTS.columns["id"], name="region")}),
                POSTS, LIKES), "region_column region is of type int8"),
