@@ -249,7 +249,8 @@ FEW: tuple[tuple[str, str], ...] = (
      " WHERE EXISTS (SELECT 1 FROM @logins l WHERE l.device_id = d.id AND l.day IS NULL)", "5"),
     ("SELECT handle FROM @accounts! WHERE 1000 < (SELECT max(views) FROM @videos!)", ""),
     ("SELECT handle FROM @accounts! WHERE (id, coins) IN (SELECT author, views FROM @videos!)", ""),
-    ("SELECT a.handle FROM @accounts a WHERE a.id = 1 AND EXISTS (SELECT 1 FROM @devices!)", "1"),
+    ("SELECT a.handle FROM @accounts a WHERE a.id = 1 AND EXISTS (SELECT 1 FROM @devices d WHERE d.year > a.coins)",
+     "1"),
 )  # fmt: skip
 """A filter on one person: nobody else may be named but whoever shares a row with them."""
 

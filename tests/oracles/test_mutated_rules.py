@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from postgast import pg_query_pb2 as pb
 
-from seenby.sql import extremes, first, gather, influence, outer, pieces, tree, usable
+from seenby.sql import extremes, first, gather, influence, outer, pieces, ranges, tree, usable
 from seenby.sql.blocks import Block, Query
 from seenby.sql.extremes import Extremes
 from seenby.sql.influence import Influence
@@ -52,6 +52,8 @@ def conditions_on_aggregates_kept(patch: Patch) -> None:
 
     patch.setattr(usable, "column_holds", holds)
     patch.setattr(influence, "column_holds", holds)
+    patch.setattr(ranges, "column_holds", holds)
+    patch.setattr(extremes, "column_holds", holds)
 
 
 def conditions_above_outer_joins_kept(patch: Patch) -> None:
@@ -64,7 +66,7 @@ def conditions_above_outer_joins_kept(patch: Patch) -> None:
         finally:
             block.joins = joins
 
-    patch.setattr(influence, "holds", holds)
+    patch.setattr(ranges, "holds", holds)
 
 
 def limit_kept(patch: Patch) -> None:
@@ -161,6 +163,8 @@ def possible_values_relied_on(patch: Patch) -> None:
 
     patch.setattr(usable, "column_holds", holds)
     patch.setattr(influence, "column_holds", holds)
+    patch.setattr(ranges, "column_holds", holds)
+    patch.setattr(extremes, "column_holds", holds)
 
 
 def other_groups_forgotten(patch: Patch) -> None:
