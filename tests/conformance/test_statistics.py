@@ -405,3 +405,35 @@ def test_nor_is_an_overflow(served: Served, analyst: Connection) -> None:
 def test_too_many_groups(served: Served, analyst: Connection) -> None:
     with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="too many groups"):
         rows(analyst, "SELECT at, count(*) FROM watch_events GROUP BY at")
+
+
+def test_two_figures_of_one_statement_do_not_tell_on_one_person(served: Served, analyst: Connection) -> None:
+    [(video,)] = real(
+        served,
+        "SELECT min(id) FROM videos WHERE account_id = "
+        "(SELECT account_id FROM videos GROUP BY 1 HAVING count(*) > 1 LIMIT 1)",
+    )
+    for sql in (
+        f"SELECT sum(views), sum(views) FILTER (WHERE id <> {video}) FROM videos",
+        f"SELECT sum(views), sum(CASE WHEN id <> {video} THEN views END) FROM videos",
+        f"SELECT (SELECT sum(views) FROM videos), (SELECT sum(views) FROM videos WHERE id <> {video})",
+        "SELECT country, count(*) FROM accounts WHERE country IN ('FR', 'DE', 'IE', 'NL') GROUP BY ROLLUP (country)",
+    ):
+        with recorded(served) as items, pytest.raises(psycopg.errors.ConfigurationLimitExceeded) as caught:
+            rows(analyst, sql)
+        assert "two figures of this statistic differ by fewer than 10 people" in str(caught.value)
+        assert "leave out the totals and FILTERs" in str(caught.value.diag.message_hint)
+        assert [type(item) for item in items] == [RefusedAttempt]
+
+
+def test_what_is_computed_of_figures_says_so(served: Served, analyst: Connection) -> None:
+    notices: list[str] = []
+    analyst.add_notice_handler(lambda told: notices.append(told.message_primary or ""))
+    sql = "SELECT country, count(*), sum(count(*)) OVER () FROM accounts GROUP BY country ORDER BY country"
+    found = rows(analyst, sql)
+    assert {row[2] for row in found} == {sum(row[1] for row in found)}, "of the groups that are shown"
+    assert "What is computed of groups is computed of those that are not left out." in notices
+    [(short, whole)] = rows(
+        analyst, "SELECT count(*) FILTER (WHERE id < 1000000004), count(*) FROM accounts WHERE home_region = 'eu'"
+    )
+    assert (short, whole) == (None, real(served, "SELECT count(*) FROM accounts WHERE home_region = 'eu'")[0][0])

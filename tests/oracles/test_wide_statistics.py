@@ -208,8 +208,8 @@ class Truth:
         coarser = {tuple(sorted(set(one) & set(other))) for one in sets for other in sets} | {()}
         shown = [{place: rows for place, rows in self.groups.items() if self.large(place)}]
         for number in range(len(self.asked.filters)):
-            cells = [place for place in shown[0] if self.large_filtered(place, number)]
-            shown.append({place: self.filtered[place, number] for place in cells})
+            large = [place for place in shown[0] if self.large_filtered(place, number)]
+            shown.append({place: self.filtered[place, number] for place in large})
         for one, coarse, cells in product(sets, coarser, shown):
             if set(coarse) < set(one):
                 whole: dict[Place, set[int]] = {}

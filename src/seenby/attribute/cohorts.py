@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import NamedTuple
 
@@ -194,7 +194,7 @@ class Groups:
             level = self._levels[number]
             if level.sides and level.between is None and self._is_large((number, group)):
                 memory = Memory()
-                for cohort in cohorts.values():
+                for cohort in map(_unasked, cohorts.values()):
                     if memory.close([cohort], self._least):
                         return True
                     memory.add([cohort])
@@ -203,7 +203,7 @@ class Groups:
     def _near_leaves(self) -> bool:
         memory = Memory()
         for _, own in groupby(self._told(), lambda pair: self._levels[pair[0][0]].leaf):
-            cohorts = [cohort for _, cohort in own]
+            cohorts = [_unasked(cohort) for _, cohort in own]
             if memory.close(cohorts, self._least):
                 return True
             memory.add(cohorts)
@@ -308,6 +308,11 @@ class Memory:
         for bucket, (keys, _) in cohort.sums.items():
             found.update(self._where.get((cohort.kind, bucket, keys), ()))
         return found
+
+
+def _unasked(cohort: Cohort) -> Cohort:
+    """What chose the people of one SELECT did not choose those of another."""
+    return replace(cohort, asked=b"")
 
 
 def _bits(cohort: Cohort) -> int:

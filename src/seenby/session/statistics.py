@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from seenby.session.session import Session
 
 
+_WITHOUT = "leave out the totals and FILTERs that would tell what is left out, or group by something coarser"
+
+
 class CohortRows(Item):
     """Bind and Execute of the cohort query: ``2``, its rows, ``C``."""
 
@@ -68,7 +71,8 @@ class CohortRows(Item):
             groups.asked = sha256(asked.encode()).digest()
         cohorts = list(groups.cohorts())
         enough = groups.all_large if plan.instead else groups.complete
-        close = enough and (groups.near or access.cohorts.close(cohorts, cohort.least))
+        near = enough and groups.near
+        close = near or (enough and access.cohorts.close(cohorts, cohort.least))
         if enough and not close and not groups.too_many and not groups.heavy:
             if plan.noise is not None:
                 try:
@@ -83,9 +87,10 @@ class CohortRows(Item):
         elif close:
             access.usage.breaches += 1
             result.refused = LimitReached(
-                f"{'two figures of this statistic' if groups.near else 'this statistic and an earlier one'} differ by "
-                f"fewer than {cohort.least} people, so that together they would tell about those",
-                hint="ask about other groups; the refusal is recorded, and ten of them end the grant",
+                f"{'two figures of this statistic' if near else 'this statistic and an earlier one'} differ by fewer "
+                f"than {cohort.least} people, so that together they would tell about those",
+                hint=f"{_WITHOUT if near else 'ask about other groups'}; the refusal is recorded, and ten of them end "
+                "the grant",
             )
         elif plan.instead is not None:
             result.plan = plan.instead

@@ -198,6 +198,10 @@ def test_two_selects_of_one_statement_are_two_statistics() -> None:
     told = (rows(1, cohort(range(100))), rows(1, cohort(range(99)), level=1))
     assert groups(*told, levels=(GROUPS, replace(GROUPS, leaf=1))).near
     assert not groups(*told, levels=(GROUPS, GROUPS)).near, "two groups have no rows in common"
+    found = groups(*told, levels=(GROUPS, replace(GROUPS, leaf=1)))
+    found.asked = b"this"
+    assert len(list(found.cohorts())) == 2
+    assert found.near, "also when it is known what was asked"
     assert not groups(told[0], rows(1, cohort(range(100)), level=1), levels=(GROUPS, replace(GROUPS, leaf=1))).near
 
 
