@@ -205,7 +205,7 @@ class Influence(Ranges):
                 nodes.append(self.worst(conjunct, block, around.literally(), owners(block)))
         for text in dict.fromkeys(node.SerializeToString() for node in nodes if node is not None):
             node = unless(pb.Node.FromString(text))
-            yield node, named_bits(node, block), None
+            yield node, named_bits(node, block, _touched(link)), None
 
     def _compared(self, block: Block, link: Sublink, around: Around) -> list[pb.Node]:
         """Of ``x IN (SELECT v ...)`` which rows of the subquery matter, as alternatives; none: all do."""

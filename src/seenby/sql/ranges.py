@@ -77,7 +77,7 @@ class Ranges(Extremes):
             if conjunct.sublinks:
                 node = self.best(conjunct, block, around)
                 if node is not None:
-                    conditions.append((node, conjunct.bits | named_bits(node, block), None))
+                    conditions.append((node, named_bits(node, block, conjunct.bits), None))
             elif holds(conjunct, block, around):
                 conditions.append((written(conjunct), conjunct.bits, None))
         return Core(found, conditions, around, named)
@@ -171,10 +171,15 @@ class Ranges(Extremes):
         return Piece(node, left.bits | right.bits, left.needs | right.needs, left.keys + right.keys)
 
 
-def named_bits(node: pb.Node, block: Block) -> int:
-    """The relations of a block whose names stand in an expression, its subqueries too."""
+def named_bits(node: pb.Node, block: Block, known: int) -> int:
+    """The relations of a block whose names stand in an expression, its subqueries too. ``known``: some of them."""
+    if known == sum(relation.bit for relation in block.relations):
+        return known
     names = set(tree.qualifiers(node))
-    return sum(relation.bit for relation in block.relations if relation.alias in names)
+    for relation in block.relations:
+        if relation.alias in names:
+            known |= relation.bit
+    return known
 
 
 def _sides(join: Join) -> tuple[Item, Item]:
