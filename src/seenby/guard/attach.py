@@ -13,7 +13,7 @@ from seenby.guard import managed as for_managed
 from seenby.guard import names
 from seenby.guard.catalog import catalog_sql
 from seenby.guard.functions import GUARD_NEEDS, taken_from_public
-from seenby.guard.quote import ident, literal, literals, qualified
+from seenby.guard.quote import block, ident, literal, literals, qualified
 from seenby.guard.writable import writable_sql
 
 FIRST_USER_OID = 16384
@@ -196,15 +196,17 @@ ALTER TABLE {names.SHAPE_SCHEMA} OWNER TO {names.OWNER};
 
 def _readable(schema: str, tables: list[tuple[str, str]]) -> str:
     listed = ",\n  ".join(qualified(*name) for name in tables)
-    return f"""
--- The mapped tables of schema {ident(schema)}, and no others.
-DO $$ DECLARE name regclass; BEGIN
+    taken = block(f"""DECLARE name regclass; BEGIN
   FOR name IN SELECT DISTINCT c.oid::regclass FROM pg_class c, aclexplode(c.relacl) a
               WHERE c.relnamespace = {literal(ident(schema))}::regnamespace
                 AND a.grantee = '{names.OWNER}'::regrole LOOP
     EXECUTE format('REVOKE ALL ON %s FROM {names.OWNER}', name);
   END LOOP;
-END $$;
+END""")
+    # The name of the schema is not in the comment: it may hold the end of a line, and what follows would be SQL.
+    return f"""
+-- The mapped tables of one schema, and no others.
+{taken}
 GRANT USAGE ON SCHEMA {ident(schema)} TO {names.OWNER};
 GRANT SELECT ON
   {listed}
@@ -213,9 +215,7 @@ TO {names.OWNER};
 
 
 def _default_privileges(schemas: list[str]) -> str:
-    return f"""
--- Functions that the platform makes later: not for everybody.
-DO $$ DECLARE one record; BEGIN
+    later = block(f"""DECLARE one record; BEGIN
   FOR one IN SELECT r.oid::regrole AS who, '' AS place
              FROM pg_roles r
              LEFT JOIN pg_default_acl d ON d.defaclrole = r.oid AND d.defaclobjtype = 'f' AND d.defaclnamespace = 0,
@@ -232,7 +232,10 @@ DO $$ DECLARE one record; BEGIN
     EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %s%s GRANT EXECUTE ON FUNCTIONS TO {names.PLATFORM}',
                    one.who, one.place);
   END LOOP;
-END $$;
+END""")
+    return f"""
+-- Functions that the platform makes later: not for everybody.
+{later}
 """
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from seenby.datamap import DataMap
 from seenby.guard import names
-from seenby.guard.quote import literal, literals, qualified
+from seenby.guard.quote import block, literal, literals, qualified
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,7 @@ REMAINS_OPEN: tuple[Remains, ...] = (
 
 def preconditions(datamap: DataMap) -> str:
     mapped = ", ".join(f"({literal(qualified(*name))})" for name in sorted(datamap.tables))
-    return f"""
--- Who runs this, and is it enough?
-DO $$ DECLARE me pg_roles; listed text; BEGIN
+    enough = block(f"""DECLARE me pg_roles; listed text; BEGIN
   SELECT * INTO me FROM pg_roles WHERE rolname = current_user;
   IF me.rolsuper THEN
     RAISE EXCEPTION 'this script leaves open what only a managed service forbids to close, and you are superuser'
@@ -88,7 +86,10 @@ DO $$ DECLARE me pg_roles; listed text; BEGIN
     RAISE EXCEPTION 'row security would silently take rows out of grants: %', listed
       USING HINT = 'only a role with BYPASSRLS can let {names.OWNER} see all rows; take these tables out of the map';
   END IF;
-END $$;
+END""")
+    return f"""
+-- Who runs this, and is it enough?
+{enough}
 """
 
 

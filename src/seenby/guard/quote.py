@@ -32,6 +32,15 @@ def literals(texts: Iterable[str]) -> str:
     return ", ".join(literal(text) for text in texts)
 
 
+def block(body: str) -> str:
+    """``DECLARE ... BEGIN ... END`` -> an anonymous block between dollar quotes that nothing in it can end."""
+    tag, number = "$$", 0
+    while tag in body:
+        number += 1
+        tag = f"$seenby{number}$"
+    return f"DO {tag} {body} {tag};"
+
+
 def relation_oid(schema: str, name: str) -> str:
     """The oid of a relation, NULL if it is not there. Unlike to_regclass it needs no USAGE on the schema."""
     return (

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from seenby.datamap import DataMap, MappedTable
 from seenby.guard import names
-from seenby.guard.quote import ident, literal, qualified, relation_oid
+from seenby.guard.quote import block, ident, literal, qualified, relation_oid
 
 
 def writable_sql(datamap: DataMap) -> str:
@@ -36,14 +36,15 @@ END $$;"""
         may += [f"INSERT ({_listed((*staff.insert, *staff.forced))})"] if staff.insert else []
         parts.append(f"GRANT {', '.join(may)} ON {name} TO {names.WRITER};")
         if staff.insert:  # a default of a column may be taken from a sequence
-            parts.append(f"""
-DO $$ DECLARE name regclass; BEGIN
+            parts.append(
+                block(f"""DECLARE name regclass; BEGIN
   FOR name IN SELECT d.objid::regclass FROM pg_depend d JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'S'
               WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
                 AND d.refobjid = {literal(name)}::regclass AND d.deptype IN ('a', 'i') LOOP
     EXECUTE format('GRANT USAGE ON SEQUENCE %s TO {names.WRITER}', name);
   END LOOP;
-END $$;""")
+END""")
+            )
     return "\n".join(parts)
 
 
