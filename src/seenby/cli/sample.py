@@ -54,7 +54,8 @@ def sample(
     if who.kind not in datamap.kinds:
         raise Unknown(f"the map has no people of kind {who.kind}", hint=nearest(who.kind, datamap.kinds))
     with Inspector(dsn) as inspector:
-        found = [(way, *inspector.counted(way.sql, who.key)) for way in ways(datamap, who)]
+        every = ways(datamap, who, inspector.collations())
+        found = [(way, *inspector.counted(way.sql, who.key)) for way in every]
     kind = datamap.kinds[who.kind]
     there = any(count for way, count, _ in found if way.table == kind.table and way.path == (kind.key,))
     if not there:

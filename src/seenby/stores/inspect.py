@@ -95,6 +95,11 @@ class Inspector:
         except psycopg.Error as error:
             raise Unavailable("the database's privileges could not be read", detail=str(error).strip()) from None
 
+    def collations(self) -> dict[tuple[TableName, str], str]:
+        """Of the columns that have one of their own, qualified and quoted."""
+        found = self._rows(queries.COLLATIONS)
+        return {(TableName(schema, table), name): collation for schema, table, name, collation in found}
+
     def counted(self, text: str, key: str) -> tuple[int | None, list[str]]:
         """Runs a query of ``seenby.attach.sample``: (rows, their keys). None: it took more than 5 s.
 

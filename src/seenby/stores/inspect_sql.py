@@ -173,3 +173,11 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND c.relrowsecurity AND {PLATFORM}
 ORDER BY 1, 2"""
 """(kind, name, detail) of what passes the map by: by the ACLs of everybody, so that any role can ask."""
+
+COLLATIONS = f"""
+SELECT n.nspname, c.relname, a.attname, format('%I.%I', o.nspname, l.collname)
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_type t ON t.oid = a.atttypid
+JOIN pg_collation l ON l.oid = a.attcollation AND a.attcollation <> t.typcollation
+JOIN pg_namespace o ON o.oid = l.collnamespace
+WHERE a.attnum > 0 AND {PLATFORM}"""

@@ -150,7 +150,7 @@ def examine(here: Office, grant: Granted, questions: Iterable[Question]) -> int:
     return len(asked)
 
 
-@pytest.mark.parametrize("here", [name for name in NAMES if name != "attic"], indirect=True)
+@pytest.mark.parametrize("here", NAMES, indirect=True)
 def test_what_is_theirs(here: Office, capsys: pytest.CaptureFixture[str]) -> None:
     """`seenby sample` names every row of a person, and none of others."""
     kinds = here.rows.mapped["people"]
