@@ -201,8 +201,14 @@ class Groups:
         return False
 
     def _near_leaves(self) -> bool:
+        """Those of two SELECTs, or of two sets of groups of one: (country = 'DE') and (country = 'DE' OR id = 42)."""
+
+        def place(told: tuple[tuple[int, int], Cohort]) -> tuple[int, int]:
+            level = self._levels[told[0][0]]
+            return level.leaf, level.by
+
         memory = Memory()
-        for _, own in groupby(self._told(), lambda pair: self._levels[pair[0][0]].leaf):
+        for _, own in groupby(sorted(self._told(), key=place), place):
             cohorts = [_unasked(cohort) for _, cohort in own]
             if memory.close(cohorts, self._least):
                 return True

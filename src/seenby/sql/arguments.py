@@ -63,6 +63,9 @@ class Arguments:
             return f"{name}(DISTINCT ...) is not part of a statistic"
         if call.agg_order or call.agg_within_group or call.func_variadic:
             return f"{name} is written in a way that is not part of a statistic"
+        if sum(argument.WhichOneof("node") == "case_expr" for argument in call.args) > 1:
+            # Its rows are those where both give a value, and these are nobody's group.
+            return f"{name}() of two CASEs could pick a single person: let WHERE or FILTER choose the rows"
         for argument in call.args:
             results = _results(argument)
             if why := next((why for one in results if (why := self._why_not_value(one, name, block))), ""):

@@ -101,8 +101,12 @@ def _replace(message: Message, figure: pb.Node, enough: pb.Node, leaf: Leaf) -> 
     """A figure, wherever it stands, becomes NULL where too few people are behind one of its parts."""
     for node in children(message):
         if node.WhichOneof("node") == "sub_link":
-            continue
-        if same(node, figure, leaf.block):
+            # What it is compared with is of this SELECT, as in ``count(*) FILTER (...) IN (SELECT ...)``.
+            beside = pb.SubLink(testexpr=node.sub_link.testexpr) if node.sub_link.HasField("testexpr") else pb.SubLink()
+            _replace(beside, figure, enough, leaf)
+            if beside.HasField("testexpr"):
+                node.sub_link.testexpr.CopyFrom(beside.testexpr)
+        elif same(node, figure, leaf.block):
             instead = pb.Node.FromString(_ENOUGH.SerializeToString())
             instead.case_expr.args[0].case_when.expr.CopyFrom(enough)
             instead.case_expr.args[0].case_when.result.CopyFrom(node)
@@ -135,6 +139,7 @@ class _Made:
         # Every set that is grouped by, and what two of them have in common.
         every = dict.fromkeys([*sets, *(_common(one, other) for one in sets for other in sets), ()])
         rank = {one: f"r{number}" for number, one in enumerate(every)}
+        by = {one: number for number, one in enumerate(every)}
         ctes = [f"{q} AS MATERIALIZED ({_ranked(leaf, inner, around, rank)})"]
         cohorts: list[str] = []
 
@@ -150,7 +155,7 @@ class _Made:
         for one in sets:
             name = f"{q}l{len(shown)}"
             ctes.append(f"{name} AS MATERIALIZED ({_people(q, rank[one])})")
-            usual = replace(plain, shown=True, weighed=leaf.weighed)
+            usual = replace(plain, by=by[one], shown=True, weighed=leaf.weighed)
             number = level(name, replace(usual, lone=leaf.lone))
             told[one] += [(number, "true"), *((number, flag) for flag in there)]
             enough = self._enough(rank[one], name)
@@ -165,7 +170,9 @@ class _Made:
         for one, rows in shown:
             for coarse in every:
                 if set(coarse) < set(one):
-                    number = level(f"({_people(q, rank[coarse], f' WHERE {rows}')}) AS u", plain)
+                    number = level(
+                        f"({_people(q, rank[coarse], f' WHERE {rows}')}) AS u", replace(plain, by=by[coarse])
+                    )
                     told[coarse].append((number, rows))
         for one, each in told.items():
             for (first, here), (second, other) in combinations(each, 2):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import combinations, product
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations, islice, product
 
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
@@ -40,28 +40,34 @@ def _meant(node: pb.Node, block: Block) -> pb.Node:
     return node
 
 
-def grouping_sets(block: Block, groups: Sequence[pb.Node]) -> list[tuple[int, ...]]:
-    """The sets, as places in ``groups``, each once and sorted; one empty set if there is no GROUP BY."""
-    parts = [_sets(node, block, groups) for node in block.select.group_clause]
-    found = [tuple(sorted({place for one in each for place in one})) for each in product(*parts)]
-    return list(dict.fromkeys(found))
+def grouping_sets(block: Block, groups: Sequence[pb.Node], most: int) -> list[tuple[int, ...]]:
+    """The sets, as places in ``groups``, each sorted; one empty set if there is no GROUP BY.
+
+    One that is written twice is there twice, as Postgres shows it twice. No more than ``most + 1`` are written out: two
+    CUBEs of twelve are 16 million.
+    """
+    parts = [list(islice(_sets(node, block, groups), most + 1)) for node in block.select.group_clause]
+    return [tuple(sorted({place for one in each for place in one})) for each in islice(product(*parts), most + 1)]
 
 
-def _sets(node: pb.Node, block: Block, groups: Sequence[pb.Node]) -> list[tuple[int, ...]]:
-    if node.WhichOneof("node") != "grouping_set":
-        return [_places(node, block, groups)]
+def _sets(node: pb.Node, block: Block, groups: Sequence[pb.Node]) -> Iterator[tuple[int, ...]]:
     kind, content = node.grouping_set.kind, node.grouping_set.content
-    if kind == pb.GROUPING_SET_EMPTY:
-        return [()]
-    if kind == pb.GROUPING_SET_SETS:
-        return [one for item in content for one in _sets(item, block, groups)]
-    items = [_places(item, block, groups) for item in content]
-    if kind == pb.GROUPING_SET_ROLLUP:
-        return [_joined(items[:count]) for count in range(len(items), -1, -1)]
-    if kind == pb.GROUPING_SET_CUBE:
-        counts = range(len(items), -1, -1)
-        return [_joined(some) for count in counts for some in combinations(items, count)]
-    return [_joined(items)]
+    if node.WhichOneof("node") != "grouping_set":
+        yield _places(node, block, groups)
+    elif kind == pb.GROUPING_SET_EMPTY:
+        yield ()
+    elif kind == pb.GROUPING_SET_SETS:
+        for item in content:
+            yield from _sets(item, block, groups)
+    else:
+        items = [_places(item, block, groups) for item in content]
+        if kind == pb.GROUPING_SET_ROLLUP:
+            yield from (_joined(items[:count]) for count in range(len(items), -1, -1))
+        elif kind == pb.GROUPING_SET_CUBE:
+            counts = range(len(items), -1, -1)
+            yield from (_joined(some) for count in counts for some in combinations(items, count))
+        else:
+            yield _joined(items)
 
 
 def _joined(items: Iterable[tuple[int, ...]]) -> tuple[int, ...]:

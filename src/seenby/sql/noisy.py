@@ -48,7 +48,7 @@ def read_noisy(query: Query, leaves: Sequence[Leaf], unique: UniqueKeys, epsilon
             return "ORDER BY would go by exact counts: order by what it groups by"
     if not _once(leaf, unique) and not _each_counted_once(leaf, columns):
         return "somebody can have several rows, so nobody knows how much they change: count people, each in one row"
-    return Noisy(tuple(columns), max(len(columns), 1) * len(leaf.sets), epsilon)
+    return Noisy(tuple(columns), max(len(columns), 1) * leaf.shown, epsilon)
 
 
 def _is_group(node: pb.Node, leaf: Leaf) -> bool:
@@ -73,7 +73,7 @@ def _once(leaf: Leaf, unique: UniqueKeys) -> bool:
     """Everybody is in one row at most: of a table with a row per person, or of a subquery that makes such rows."""
     block = leaf.block
     about = [relation for relation in block.relations if relation.persons]
-    elements = any(one.index is None and one.query is None for one in block.relations)
+    elements = any(one.index is None and one.query is None for one in leaf.sources.relations)
     if len(leaf.sources.persons) != 1 or len(about) != 1 or elements:
         return False
     (person,), (relation,) = leaf.sources.persons, about
@@ -93,7 +93,8 @@ def _once(leaf: Leaf, unique: UniqueKeys) -> bool:
 
 def _each_counted_once(leaf: Leaf, columns: Sequence[int]) -> bool:
     """``SELECT count(DISTINCT account_id)``, without groups: nobody is in two of them."""
-    if not leaf.lone:
+    # Of whom is followed, not one of those who follow is left if they go away.
+    if not leaf.lone or len(leaf.sources.persons) != 1:
         return False
     for place in columns:
         call = leaf.block.select.target_list[place].res_target.val.func_call

@@ -38,7 +38,8 @@ class Leaf:
 
     Attributes:
         groups: what it groups by, each expression once.
-        sets: of GROUP BY, as places in ``groups``; one empty set where there is no GROUP BY.
+        sets: of GROUP BY, as places in ``groups``, each once; one empty set where there is no GROUP BY.
+        shown: how many sets are written: one that is written twice is shown twice.
         filters: the conditions of FILTER, and of the branches of CASE inside of figures, each once.
         chosen: figures, each once, and the places in ``filters`` of what chooses their rows.
         weighed: whoever has more rows weighs more in some figure.
@@ -50,6 +51,7 @@ class Leaf:
     sources: Sources
     groups: list[pb.Node] = field(default_factory=list)
     sets: list[tuple[int, ...]] = field(default_factory=list)
+    shown: int = 1
     filters: list[pb.Node] = field(default_factory=list)
     chosen: list[tuple[pb.Node, tuple[int, ...]]] = field(default_factory=list)
     weighed: bool = False
@@ -170,9 +172,11 @@ class Finder:
                 leaf.groups.append(node)
         if any(self._has_others(node) for node in leaf.groups):
             return NO_SUBQUERIES
-        leaf.sets = grouping_sets(block, leaf.groups)
-        if len(leaf.sets) > MOST_SETS:
+        written = grouping_sets(block, leaf.groups, MOST_SETS)
+        if len(written) > MOST_SETS:
             return f"it has more than {MOST_SETS} sets of groups"
+        leaf.sets = list(dict.fromkeys(written))
+        leaf.shown = len(written)
         for node in leaf.groups:
             column = column_of(node, block)
             if column is not None and names_a_person(column):
@@ -199,7 +203,9 @@ class Finder:
             return ""
         kind = node.WhichOneof("node")
         if kind == "sub_link":
-            return ""  # a statistic of its own, or none: _sublinks
+            # The subquery is a statistic of its own, or none: _sublinks. What it is compared with is of this SELECT.
+            test = node.sub_link.testexpr
+            return self._why_not_figure(test, leaf, block) if node.sub_link.HasField("testexpr") else ""
         if kind == "func_call" and not node.func_call.HasField("over"):
             call = node.func_call
             name = name_of_call(call)
