@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +200,68 @@ def test_what_is_about_somebody_else_is_not_taken(desk: Desk) -> None:
         fetch(lambda _: {**asked(desk, BEN), "next": None}, "/mine", folder)
     assert files(desk) == mine_alone
     assert len(mine_alone) == 2
+
+
+@contextmanager
+def gateway_that_answers(status: int, parts: Iterable[bytes], **headers: str) -> Iterator[tuple[str, list[int]]]:
+    """Its URL, and how many bytes it could send."""
+    sent = [0]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.end_headers()
+            for part in parts:
+                try:
+                    self.wfile.write(part)
+                except OSError:
+                    return
+                sent[0] += len(part)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", sent
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_gateway_that_answers_without_end_is_not_listened_to(desk: Desk) -> None:
+    desk.do(desk.ledger.append(disclosure(ADA)))
+    desk.publish()
+    bundle = desk.bundle(ADA)
+    for status, exit_status, words in ((200, 1, "is longer than"), (500, 66, "answers 500")):
+        with gateway_that_answers(status, (bytes(1 << 16) for _ in range(1 << 11))) as (url, sent):
+            found, said = mine(desk, bundle, place=url)
+        assert (found, words in said) == (exit_status, True), said
+        assert sent[0] < 32 << 20
+
+
+def test_a_gateway_whose_answer_cannot_be_read_is_told(desk: Desk) -> None:
+    desk.do(desk.ledger.append(disclosure(ADA)))
+    desk.publish()
+    with gateway_that_answers(200, [b"{}"], content_encoding="gzip") as (url, _):
+        status, said = mine(desk, desk.bundle(ADA), place=url)
+    assert (status, "does not answer" in said) == (69, True), said
+
+
+def test_pages_come_to_an_end(desk: Desk) -> None:
+    """From a gateway that always has another page, with nothing on it, or with what was there before."""
+    desk.do(desk.ledger.append(disclosure(ADA)))
+    desk.publish()
+    first = asked(desk, ADA)["entries"]
+    empty: list[dict[str, Any]] = []
+    for entries in (empty, first):
+        folder = Folder(desk.folder / f"out-{len(entries)}", Policy.trusting(desk.ledger.verifier_key))
+        pages = ({"entries": entries, "next": number} for number in range(first[-1]["index"] + 1, 100))
+        with pytest.raises(VerificationError, match="no list of receipts"):
+            fetch(lambda _, pages=pages: next(pages), "/mine", folder)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

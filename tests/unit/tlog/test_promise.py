@@ -99,6 +99,7 @@ def test_every_lie_about_evidence_has_its_reason() -> None:
         (("\n60\n", "\n 60\n"), "no such number"),
         (("\n60\n", "\n9223372036854775807\n"), "no such number"),
         (("\n1795338000", "\n1795338000.5"), "no such number"),
+        (("\n1795338000", "\n253402300740"), "no such number"),  # due in the year 10000
         ((LEAF, LEAF[:-1]), "no leaf hash"),
         ((LEAF, "AAAA"), "no leaf hash"),
         ((LEAF, LEAF[:-2] + "R="), "no leaf hash"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from seenby_verify.cli.output import console
 from seenby_verify.tlog.entries import DailyReport, decode, encode
 from seenby_verify.tlog.tree import leaf_hash
 from tests.fixtures.bundles import World
@@ -48,6 +49,15 @@ def told(*arguments: object, status: int = 0) -> str:
     assert "Traceback" not in said.stderr + said.stdout
     assert bool(said.stderr) is (status not in (0, 75))
     return said.stdout + said.stderr
+
+
+def test_what_the_log_says_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    """A log's operator writes the names that a report counts by; they may not paint over what does not agree."""
+    for markup in (True, False):
+        console().print("41 purpose \x1b[2J\x1b[1;1Hagrees\r\u202e with the log.\x9b2J", markup=markup)
+    said = capsys.readouterr().out
+    assert said.count("purpose \N{REPLACEMENT CHARACTER}[2J") == 2
+    assert not set("\x1b\r\u202e\x9b") & set(said)
 
 
 def answer(*arguments: object, status: int = 0) -> Any:

@@ -151,10 +151,13 @@ def _fields(page: Any, since: int) -> tuple[list[tuple[int, str, bool]], int | N
         following = page["next"]
     except (TypeError, KeyError, AttributeError):
         raise _nonsense() from None
+    newest = -1
     for index, text, _ in found:
-        if type(index) is not int or index < 0 or not isinstance(text, str) or len(text) > MAX_NOTE:
+        if type(index) is not int or index < max(newest, 0) or not isinstance(text, str) or len(text) > MAX_NOTE:
             raise _nonsense()
-    if following is not None and not (type(following) is int and following > since):
+        newest = index
+    # A page that is not the last one has something new, and the next one goes on behind it: pages come to an end.
+    if following is not None and not (type(following) is int and following > since and following >= newest >= since):
         raise _nonsense()
     return found, following
 

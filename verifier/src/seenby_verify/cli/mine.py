@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from seenby_verify.cli.output import console, progress, say_json
 from seenby_verify.cli.trust import Json, Key, PolicyFile, policy_of, read_file
 from seenby_verify.client import open_log
-from seenby_verify.errors import NotFound, SeenbyError, Unavailable, UsageError
+from seenby_verify.errors import NotFound, SeenbyError, Unavailable, UsageError, VerificationError
 from seenby_verify.kept import Folder, check_due, collect, in_words
 from seenby_verify.labels import Labels, scan
 from seenby_verify.tlog.bundle_format import Bundle
@@ -104,23 +104,37 @@ def _asker(place: str, person: str, key: bytes, region: str) -> Callable[[str], 
         # The gateway sees the path behind its own prefix, if a web server stands before it.
         mac = person_mac(key, person, region, path, at).hex()
         try:
-            with httpx2.Client(timeout=TIMEOUT) as client:
-                answer = client.get(f"{str(url).rstrip('/')}{path}", headers={HEADER: f"{name} {at} {mac}"})
-        except httpx2.TransportError as error:
+            headers = {HEADER: f"{name} {at} {mac}", "accept-encoding": "identity"}
+            with (
+                httpx2.Client(timeout=TIMEOUT) as client,
+                client.stream("GET", f"{str(url).rstrip('/')}{path}", headers=headers) as answer,
+            ):
+                status, body = answer.status_code, _body(answer)
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
             raise Unavailable(f"{place} does not answer: {error}", hint="check the URL, or give --scan") from None
-        if answer.status_code == 200:
-            return load_json(answer.content, "the gateway's answer", MAX_ANSWER)
-        raise _refused(place, answer)
+        if status == 200:
+            return load_json(body, "the gateway's answer", MAX_ANSWER)
+        raise _refused(place, status, body)
 
     return read
 
 
-def _refused(place: str, answer: httpx2.Response) -> SeenbyError:
+def _body(answer: httpx2.Response) -> bytes:
+    """At most one byte more than an answer may have: whoever answers may be the one who is being checked."""
+    body = b""
+    for part in answer.iter_bytes(65_536):
+        body += part
+        if len(body) > MAX_ANSWER:
+            break
+    return body[: MAX_ANSWER + 1]
+
+
+def _refused(place: str, status: int, body: bytes) -> SeenbyError:
     try:
-        told = answer.json()
+        told = load_json(body, "the refusal", MAX_ANSWER)
         message, hint = str(told["error"]), str(told["hint"])
-    except (ValueError, KeyError, TypeError):
-        message, hint = f"{place} answers {answer.status_code}", ""
-    if answer.status_code in (429, 503):
+    except (VerificationError, KeyError, TypeError):
+        message, hint = f"{place} answers {status}", ""
+    if status in (429, 503):
         return Unavailable(message, hint=hint)
     return NotFound(message, hint=f"{hint}; --scan asks nobody".removeprefix("; "))

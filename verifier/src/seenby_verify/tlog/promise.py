@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from seenby_verify.errors import VerificationError
 from seenby_verify.tlog.note import Note, sign_note
 from seenby_verify.tlog.policy import Accepted, Policy
-from seenby_verify.tlog.strict import MAX_NUMBER, decode_base64, decode_decimal
+from seenby_verify.tlog.strict import LAST_TIME, decode_base64, decode_decimal
 from seenby_verify.tlog.vkey import valid_name
 
 _FIRST: Final = "seenby/promise/v1"
@@ -64,7 +64,7 @@ class Promise:
         leaf = decode_base64(lines[3])
         if not valid_name(lines[1]):
             raise _wrong("names no log")
-        if index is None or time is None or delay is None or time + delay > MAX_NUMBER:
+        if index is None or time is None or delay is None or time + delay > LAST_TIME:
             raise _wrong("has an index, time or delay that is no such number")
         if leaf is None or len(leaf) != 32:
             raise _wrong("has no leaf hash")
