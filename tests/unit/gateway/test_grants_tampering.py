@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from seenby.errors import UsageError
-from seenby.gateway.grants import AUDIT_SECONDS
+from seenby.gateway.grant_times import AUDIT_SECONDS
 from seenby.grants.signing import Verb
 from seenby.grants.terms import encode_terms
 from seenby.model.grant import GrantState
