@@ -6,6 +6,7 @@ erasure nobody can ask any more, since no key is known (docs/formats/receipts.md
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -18,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from seenby.errors import AuthFailed, SeenbyError, Unavailable
 from seenby.gateway.control_receipts import page_json, since_of
 from seenby.stores.keystore import KeyStore, PersonKey
-from seenby.stores.receipts import Receipts
+from seenby.stores.receipts import Page, Receipts
 from seenby_verify.tlog.records import person_mac
 from seenby_verify.tlog.strict import decode_decimal
 
@@ -28,8 +29,11 @@ SECONDS: Final = 60
 """How far the time in a request may be from the gateway's."""
 RATE: Final = 100
 """Requests a second that are looked at. Each looks a key up on the loop on which sessions run."""
+REFUSED_AFTER: Final = 0.25
+"""Seconds between a request and its refusal, always: how long a name was looked up tells whether the key store knew it.
+For people without an account that would be whether a phone number stands in somebody's address book."""
 _NOBODY: Final = PersonKey(0, bytes(32))
-"""Stands for the key of a name that has none, so that it takes as long to refuse."""
+"""Stands for the key of a name that has none."""
 
 
 class PersonDesk:
@@ -42,16 +46,35 @@ class PersonDesk:
         self._clock = clock
         self._second = 0
         self._asked = 0
+        self._answering: set[bytes] = set()
 
     async def answer(self, request: Request) -> Response:
         """JSON, whatever happens; nothing of it is to be kept by anybody in between."""
+        loop = asyncio.get_running_loop()
+        refused_at = loop.time() + REFUSED_AFTER
         try:
             keys = self._keys(request)
-            found = page_json(await self._receipts.of_person(keys, since_of(request)))
+            found = page_json(await self._page(keys, since_of(request)))
             return JSONResponse(found, headers={"cache-control": "no-store"})
         except SeenbyError as error:
+            if isinstance(error, AuthFailed):
+                await asyncio.sleep(refused_at - loop.time())
             told = {"error": error.message, "hint": error.hint, "sqlstate": error.state}
             return JSONResponse(told, error.http, headers={"cache-control": "no-store"})
+
+    async def _page(self, keys: list[PersonKey], since: int) -> Page:
+        """One at a time for each person: proofs of a year take long, and everybody who asks waits for one thread.
+
+        Raises Unavailable, VerificationError, LedgerFailed.
+        """
+        who = keys[0].key
+        if who in self._answering:
+            raise Unavailable("your last question is not answered yet", hint="ask again when it is")
+        self._answering.add(who)
+        try:
+            return await self._receipts.of_person(keys, since)
+        finally:
+            self._answering.discard(who)
 
     def _keys(self, request: Request) -> list[PersonKey]:
         """The keys of whoever signed this. Raises AuthFailed, the same for whatever is wrong; Unavailable."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +18,8 @@ import pytest
 
 from seenby.gateway import person_web
 from seenby.model.disclosure import PeopleEvent
+from seenby.stores.keystore import PersonKey
+from seenby.stores.receipts import Page, Receipts
 from seenby_verify.errors import VerificationError
 from seenby_verify.kept import Folder, fetch
 from seenby_verify.labels import Labels
@@ -125,6 +129,54 @@ def test_too_many_at_once_are_sent_away(desk: Desk, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(person_web, "RATE", 0)
     desk.do(desk.ledger.append(disclosure(ADA)))
     assert httpx2.get(desk.url + "/mine", headers=header(ADA, key_of(desk, ADA))).status_code == 503
+
+
+def test_how_long_a_refusal_takes_does_not_tell_whether_the_key_store_knows_the_name(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here it takes 150 ms to see that nobody has this name, as from a key store in a database."""
+    desk.do(desk.ledger.append(disclosure(ADA)))
+    look = desk.keystore.known_keys
+
+    def slow(person: str) -> list[PersonKey]:
+        if person != ADA:
+            time.sleep(0.15)
+        return look(person)
+
+    monkeypatch.setattr(desk.keystore, "known_keys", slow)
+    took = {}
+    with httpx2.Client() as client:
+        client.get(desk.url + "/mine")
+        for person in (ADA, BEN):
+            before = time.monotonic()
+            assert client.get(desk.url + "/mine", headers=header(person, bytes(32))).status_code == 401
+            took[person] = time.monotonic() - before
+    assert min(took.values()) >= person_web.REFUSED_AFTER
+    assert abs(took[ADA] - took[BEN]) < 0.1
+
+
+def test_one_person_keeps_the_thread_for_proofs_from_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.do(desk.ledger.append(disclosure(ADA, BEN)))
+    asked_for, go_on = threading.Event(), threading.Event()
+    of_person = Receipts.of_person
+
+    async def slow(self: Receipts, keys: Sequence[PersonKey], since: int) -> Page:
+        asked_for.set()
+        await asyncio.to_thread(go_on.wait, 20)
+        return await of_person(self, keys, since)
+
+    ada = key_of(desk, ADA)
+    with ThreadPoolExecutor(1) as other:
+        monkeypatch.setattr(Receipts, "of_person", slow)
+        first = other.submit(asked, desk, ADA)
+        assert asked_for.wait(20)
+        monkeypatch.setattr(Receipts, "of_person", of_person)
+        second = httpx2.get(desk.url + "/mine", headers=header(ADA, ada))
+        assert (second.status_code, second.json()["error"]) == (503, "your last question is not answered yet")
+        assert asked(desk, BEN)["entries"]
+        go_on.set()
+        assert first.result(20)["entries"]
+    assert asked(desk, ADA)["entries"]
 
 
 # The command that a person runs
