@@ -18,7 +18,7 @@ from rich.text import Text
 
 from seenby.cli.control_client import ControlClient
 from seenby.cli.grant import As, ConfigFile, Json, Key, Socket, open_client
-from seenby.errors import UsageError
+from seenby.errors import Unavailable, UsageError
 from seenby.grants.words import clock
 
 app = App(
@@ -107,6 +107,12 @@ def run(
             client.post_signed("/migration", {"minutes": minutes, "reason": reason or f"runs {command[0]}"})
         except (KeyboardInterrupt, SystemExit):
             _say("Interrupted while beginning. Is a migration open now? seenby migrate status")
+            raise
+        except Unavailable:
+            # It may be open all the same: then the database did not let go of Seenby's views.
+            if (found := client.read("/migration")["open"]) is not None and found["by"] == as_:
+                _say(f"{command[0]} was not run; ending the migration.")
+                _end(client, as_json=False)
             raise
         code = 1
         try:

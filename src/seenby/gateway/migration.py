@@ -20,7 +20,7 @@ import structlog
 
 from seenby.attach.check import Finding, Level, check
 from seenby.datamap import DataMap
-from seenby.errors import ConfigError, PolicyDenied, SeenbyError, UnderMigration, UsageError
+from seenby.errors import ConfigError, PolicyDenied, SeenbyError, Unavailable, UnderMigration, UsageError
 from seenby.gateway.accesses import AccessBook
 from seenby.gateway.active import lost_words
 from seenby.gateway.enforce import NewestCatalog
@@ -94,6 +94,7 @@ class Migration:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._rebuilding: asyncio.Task[None] | None = None
+        self._out = True  # with a migration open: no view of Seenby's is in the database any more
         self.current: OpenMigration | None = None
 
     def found(self, migration: OpenMigration | None) -> None:
@@ -112,12 +113,16 @@ class Migration:
     async def begin(self, by: Principal, minutes: int, reason: str) -> None:
         """Suspends every grant. When this returns, no view of Seenby's is in the platform's database.
 
-        Raises PolicyDenied, UsageError; Unavailable when the database does not obey: then it is open all the same.
+        Raises PolicyDenied, UsageError; Unavailable when the database does not obey (a dump reads the views, say): then
+        it is open all the same, and whoever begins again lets what is left be taken out.
         """
         _check_operator(by)
         if not 1 <= minutes <= MAX_MINUTES:
             raise UsageError(f"a migration cannot take {minutes} minutes", hint=f"give 1 to {MAX_MINUTES}")
         async with self._lock:
+            if self.current is not None and not self._out:
+                await self._take_out(self.current)
+                return
             if self.current is not None:
                 raise UsageError(
                     f"{self.current.by} began a migration at {clock_words(self.current.at)}, and it is not over",
@@ -126,12 +131,24 @@ class Migration:
             opened = OpenMigration(by.name, int(self._clock()), minutes, reason)
             self._file.open(opened)
             self.current = opened
-            error = self._database.paused = _told(opened)
             try:
-                await self._grants.pause(error)
+                await self._take_out(opened)
             finally:
                 until = clock_words(opened.until)
                 await self._notify(by, f"{by.name} began a migration, until {until}: {reason or 'no reason given'}")
+
+    async def _take_out(self, opened: OpenMigration) -> None:
+        self._out = False
+        error = self._database.paused = _told(opened)
+        try:
+            await self._grants.pause(error)
+        except Unavailable as failed:
+            raise Unavailable(
+                "all grants are suspended, but views of Seenby's are still in the database, which does not let go",
+                hint="whoever reads or locks them (a dump?) must end; then begin again, or give up: seenby migrate end",
+                detail=f"{failed.message} {failed.detail}".strip(),
+            ) from None
+        self._out = True
 
     async def end(self, by: Principal) -> Ended:
         """Reads the data map again, and lets the grants go on if it fits the database as it is now.

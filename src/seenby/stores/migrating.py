@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -60,5 +59,6 @@ class MigrationFile:
         create(self._path, json.dumps({"v": 1, **asdict(migration)}).encode())
 
     def close(self) -> None:
-        os.unlink(self._path)
+        """Also when somebody deleted the file meanwhile: nobody could end the migration otherwise."""
+        self._path.unlink(missing_ok=True)
         sync_directory(self._path.parent)

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql as raw
 
 from seenby.stores.cluster import BIN
 from seenby.stores.migrating import MigrationFile, OpenMigration
@@ -231,6 +232,29 @@ def test_run_ends_it_whatever_the_command_does(platform: Platform) -> None:
             assert process.wait(20) == 128 + signal.SIGTERM
         assert told(running, grant) == ("", "")
         assert platform.seenby(OPERATOR, "migrate", "status").returncode == 0
+
+
+def test_views_that_a_dump_holds_are_taken_out_when_somebody_begins_again(platform: Platform) -> None:
+    with platform.serve() as running:
+        grant = contact(running)
+        with psycopg.connect(platform.cluster.dsn("platform")) as dump:
+            view = dump.execute(
+                "SELECT oid::regclass FROM pg_class WHERE relnamespace::regnamespace::text ~ '^seenby_v_'"
+            )
+            (name,) = view.fetchone() or ("",)
+            dump.execute(raw.SQL(f"LOCK TABLE {name} IN ACCESS SHARE MODE"))
+            alone = platform.seenby(OPERATOR, "migrate", "run", "--", "true")
+            assert (alone.returncode, "true was not run" in alone.stdout) == (69, True), alone.stdout + alone.stderr
+            assert told(running, grant) == ("", "")
+            held = platform.seenby(OPERATOR, "migrate", "begin")
+            assert (held.returncode, "still in the database" in held.stderr) == (69, True), held.stderr
+            assert "all grants are suspended" in told(running, grant)[1]
+        begin(platform)
+        assert seenbys_views(platform) == 0
+        again = platform.seenby(OPERATOR, "migrate", "begin")
+        assert (again.returncode, "it is not over" in again.stderr) == (64, True)
+        assert end(platform)["again"] == [grant]
+        assert told(running, grant) == ("", "")
 
 
 def test_who_may_and_what_makes_sense(platform: Platform) -> None:

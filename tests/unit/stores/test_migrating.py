@@ -22,6 +22,14 @@ def test_what_was_opened_is_read_until_it_is_closed(tmp_path: Path) -> None:
     assert MigrationFile(path).read() is None
 
 
+def test_a_file_that_somebody_deleted_keeps_nobody_from_ending(tmp_path: Path) -> None:
+    file = MigrationFile(tmp_path / "migration.json")
+    file.open(OPEN)
+    (tmp_path / "migration.json").unlink()
+    file.close()
+    assert file.read() is None
+
+
 @pytest.mark.parametrize(
     "text",
     [
