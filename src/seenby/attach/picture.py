@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from xml.sax.saxutils import escape
+from xml.sax import saxutils
 
 from seenby.attach.write import AREAS
 from seenby.datamap import DataMap, MappedTable, MappedView, OwnerPath, TableName
@@ -91,7 +91,7 @@ def to_svg(datamap: DataMap, written: Mapping[str, Any]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{top}" viewBox="0 0 {width} {top}"'
         ' font-family="sans-serif" font-size="12">'
     )
-    title = f"<title>{escape(f'Whose data is where: {datamap.source}')}</title>"
+    title = f"<title>{_escaped(f'Whose data is where: {datamap.source}')}</title>"
     arrow = (
         '<defs><marker id="to" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M0 0 L8 4 L0 8 z" fill="#555"/></marker></defs>'
@@ -105,7 +105,7 @@ def _legend(datamap: DataMap, parts: list[str]) -> int:
     kinds = ", ".join(f"{kind.name} ({kind.table})" for kind in datamap.kinds.values())
     told = f"{owned} tables belong to people: {kinds}"
     parts.append(f'<text x="{_MARGIN}" y="34" font-size="17" font-weight="bold">Whose data is where</text>')
-    parts.append(f'<text x="{_MARGIN}" y="54">{escape(_fit(told, _WIDTH - 2 * _MARGIN))}</text>')
+    parts.append(f'<text x="{_MARGIN}" y="54">{_escaped(_fit(told, _WIDTH - 2 * _MARGIN))}</text>')
     x, y = _MARGIN, 70
     for data_class, colour in COLOURS.items():
         parts.append(f'<rect x="{x}" y="{y}" width="11" height="11" fill="{colour}" stroke="#555"/>')
@@ -292,7 +292,7 @@ def _line(x: int, y: int, target: _Card, step: _Step) -> str:
     dash = ' stroke-dasharray="4 3"' if step.optional else ""
     return (
         f'<path d="{path}" fill="none" stroke="#555"{dash} marker-end="url(#to)">'
-        f"<title>{escape(step.told)}</title></path>"
+        f"<title>{_escaped(step.told)}</title></path>"
     )
 
 
@@ -302,17 +302,17 @@ def _card(card: _Card) -> Iterable[str]:
     classes = ", ".join(one.value for one in card.classes)
     told = f"{card.name}: {classes or card.note}" if classes or card.note else str(card.name)
     yield (
-        f'<g><title>{escape(told)}</title><rect x="{card.x}" y="{card.y}" width="{card.width}" height="{card.height}"'
+        f'<g><title>{_escaped(told)}</title><rect x="{card.x}" y="{card.y}" width="{card.width}" height="{card.height}"'
         f' rx="4" fill="{fill}" stroke="#555"{stroke}/>'
     )
     squares = 13 * len(card.classes)
     bold = ' font-weight="bold"' if card.people else ""
     name = _fit(str(card.name), min(card.width, 400) - 20 - squares)
-    yield f'<text x="{card.x + 8}" y="{card.y + 17}"{bold}>{escape(name)}</text>'
+    yield f'<text x="{card.x + 8}" y="{card.y + 17}"{bold}>{_escaped(name)}</text>'
     aside = max(_wide(name) + 30, _CARD if card.width > _CARD else 0)
     if card.note and card.width - aside > 60:
         note = _fit(card.note, card.width - aside - 8)
-        yield f'<text x="{card.x + aside}" y="{card.y + 17}" font-size="11" fill="#666">{escape(note)}</text>'
+        yield f'<text x="{card.x + aside}" y="{card.y + 17}" font-size="11" fill="#666">{_escaped(note)}</text>'
     for number, data_class in enumerate(card.classes):
         x = card.x + _CARD - 6 - squares + 13 * number
         yield f'<rect x="{x}" y="{card.y + 8}" width="11" height="11" fill="{COLOURS[data_class]}" stroke="#777"/>'
@@ -321,8 +321,8 @@ def _card(card: _Card) -> Iterable[str]:
         y = card.y + _HEAD + _ROW * number
         taken = _wide(step.kind) + 22 if step.kind else 0
         label = _fit(step.label, _CARD - 20 - taken)
-        yield f"<g><title>{escape(step.told)}</title>"
-        yield f'<text x="{card.x + 12}" y="{y + 13}" font-size="11" fill="#333">{escape(label)}</text>'
+        yield f"<g><title>{_escaped(step.told)}</title>"
+        yield f'<text x="{card.x + 12}" y="{y + 13}" font-size="11" fill="#333">{_escaped(label)}</text>'
         if step.kind:
             yield from _chip(step.kind, card.x + _CARD - 7, y + 1, optional=step.optional)
         yield "</g>"
@@ -336,8 +336,14 @@ def _chip(kind: str, right: int, y: int, *, optional: bool) -> Iterable[str]:
     yield f'<rect x="{right - width}" y="{y}" width="{width}" height="15" rx="7" {look}/>'
     yield (
         f'<text x="{right - width / 2:g}" y="{y + 11}" font-size="11" fill="{colour}" text-anchor="middle">'
-        f"{escape(kind)}</text>"
+        f"{_escaped(kind)}</text>"
     )
+
+
+def _escaped(text: str) -> str:
+    """Text for XML 1.0, which has no way to write control characters: U+FFFD instead."""
+    shown = (one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return saxutils.escape("".join(shown))
 
 
 def _wide(text: str) -> int:

@@ -82,7 +82,7 @@ def to_json(datamap: DataMap, written: Mapping[str, Any]) -> str:
 def to_markdown(datamap: DataMap, written: Mapping[str, Any], *, region: str) -> str:
     """What of a record of processing activities follows from the map. The rest (purposes, recipients) does not."""
     lines = [
-        f"# Record of processing: {datamap.source}",
+        f"# Record of processing: {_cell(datamap.source)}",
         "",
         "From the data map, for Article 30(1)(c) of the GDPR. Purposes, recipients, transfers and retention do not"
         " stand in a data map: take them from the grants' policy and the log.",
@@ -113,7 +113,7 @@ def to_markdown(datamap: DataMap, written: Mapping[str, Any], *, region: str) ->
             ]
             lines.append("")
     lines += _views_told(datamap, _refused(written, "views"))
-    nobody = [str(table.name) for table in sorted(datamap.tables.values(), key=lambda one: one.name) if table.nobody]
+    nobody = [_cell(str(one.name)) for one in sorted(datamap.tables.values(), key=lambda one: one.name) if one.nobody]
     lines += ["## About nobody", "", ", ".join(nobody) or "No table.", "", "## Not decided", ""]
     refused = _refused(written, "tables")
     lines += [f"- {_cell(name)}: {_cell(why)}" for name, why in sorted(refused.items())] or ["Nothing: every table is."]
@@ -176,4 +176,6 @@ def _refused(written: Mapping[str, Any], what: str) -> dict[str, str]:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    """Names and words of a database in Markdown: neither cells nor tags, links or code of their own."""
+    line = "".join(one if one.isprintable() else " " for one in text).replace("&", "&amp;").replace("<", "&lt;")
+    return "".join(f"\\{one}" if one in "\\|`[" else one for one in line)

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.markup import escape
 
+from seenby.cli.plain import PlainConsole
 from seenby.errors import SeenbyError
 
 COMMANDS = {
@@ -63,7 +63,7 @@ def command_line(arguments: Sequence[str]) -> App:
 
 def report(error: SeenbyError) -> int:
     """Prints what happened and what to do next to stderr; returns the exit status."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = PlainConsole(stderr=True, highlight=False, soft_wrap=True)
     console.print(f"[bold red]seenby:[/] {escape(error.message)}")
     if error.detail:
         console.print(f"  {error.detail}", markup=False)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
+from seenby.cli.plain import PlainConsole
 from seenby.errors import ConfigError, UsageError
 
 
@@ -84,7 +84,7 @@ def _print_sql(config: Path) -> None:
     )
     sys.stdout.write(script)
     if managed:
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console = PlainConsole(stderr=True, highlight=False, soft_wrap=True)
         console.print("[bold]This service lets nobody close the following.[/] Whoever has a grant's own password:")
         for one in REMAINS_OPEN:
             console.print(f"- {one.what}: {one.tells}.\n  Instead: {one.instead}.", markup=False)
@@ -99,7 +99,7 @@ def _propose(dsn: str, out: Path | None, review: bool, by: str) -> None:
     from seenby.cli.attach_summary import summary
     from seenby.stores.inspect import Inspector
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = PlainConsole(stderr=True, highlight=False, soft_wrap=True)
     old = _read(out) if out else ""
     answers = answers_of(_parse(old, out)) if old and out else {}
     with Inspector(dsn) as inspector:

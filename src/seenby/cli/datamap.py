@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.text import Text
 
+from seenby.cli.plain import PlainConsole
 from seenby.datamap import DataMap, parse
 from seenby.errors import ConfigError
 
@@ -60,7 +60,7 @@ def check(
     if json_:
         print(json.dumps({"ok": not failing, "findings": [asdict(one) for one in found]}, indent=2))
         return 1 if failing else 0
-    console = Console(highlight=False, soft_wrap=True)
+    console = PlainConsole(highlight=False, soft_wrap=True)
     for one in found:
         style = {"problem": "bold red", "warning": "yellow"}.get(one.level.value, "dim")
         console.print(Text(f"{one.level.value:8}", style=style), Text(f"{one.what}: {one.place}: {one.message}"))

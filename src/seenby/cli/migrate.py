@@ -13,11 +13,11 @@ from types import FrameType
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.text import Text
 
 from seenby.cli.control_client import ControlClient
 from seenby.cli.grant import As, ConfigFile, Json, Key, Socket, open_client
+from seenby.cli.plain import PlainConsole
 from seenby.errors import Unavailable, UsageError
 from seenby.grants.words import clock
 
@@ -168,4 +168,4 @@ def _end(client: ControlClient, as_json: bool) -> None:
 
 
 def _say(text: str) -> None:
-    Console(highlight=False, soft_wrap=True).print(Text(text))
+    PlainConsole(highlight=False, soft_wrap=True).print(Text(text))

@@ -128,6 +128,21 @@ def test_names_are_text(name: str) -> None:
     assert one.width > 0
 
 
+def test_control_characters_in_names_break_no_picture() -> None:
+    text = """version = 1
+[people.account]
+table = "a\\u0001\\u001b\\uffff"
+key = "id"
+region = "eu"
+[tables."a\\u0001\\u001b\\uffff"]
+key = ["id"]
+owners = [{ kind = "account", path = "id" }]
+columns = { id = "public" }
+"""
+    (one,) = boxes(picture(text))
+    assert one.title.startswith("a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}")
+
+
 def test_views_and_what_is_optional() -> None:
     text = to_toml(propose(database(users=USERS, posts="id*, user_id -> users.id, body text"), {}, {}))
     text += '[views.newest]\nowners = [{ kind = "user", path = ["id -> posts.id", "user_id"], nullable = true }]\n'

@@ -54,6 +54,18 @@ def test_people_whose_country_is_not_listed_are_in_no_grant() -> None:
     assert "uk: GB; others: in no grant" in to_markdown(closed, WRITTEN, region="eu")
 
 
+def test_what_the_database_says_is_neither_markup_nor_a_line_of_its_own() -> None:
+    """Who may name a table, or comment on one, does not write the record."""
+    name = json.dumps("x<img/onerror=y>[a](//evil)`|\n##\tAbout")
+    about_nobody = 'key = ["id"]\nnobody = true\ncolumns = { id = "public" }\n'
+    for what in (about_nobody, 'refused = "<script>[x](y)\\n## Not decided"\n'):
+        text = f"{MAP}[tables.{name}]\n{what}"
+        record = to_markdown(parse(text, source="map.toml", region="eu"), tomllib.loads(text), region="eu")
+        assert "x&lt;img/onerror=y>\\[a](//evil)\\`\\| ## About" in record
+        assert ("<" in record, "\\[x](y) ## Not decided" in record) == (False, "script" in what)
+        assert [record.count(f"\n## {title}") for title in ("About", "Not decided")] == [1, 1]
+
+
 def test_views_are_in_the_record_and_copies_are_said() -> None:
     record = to_markdown(DATAMAP, WRITTEN, region="eu").splitlines()
     assert "| newest | yes, as of its last refresh | identity, contact | customer, lead |" in record

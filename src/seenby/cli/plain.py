@@ -1,0 +1,35 @@
+"""A console on which names of tables, words of a database and other people's texts stay text.
+
+Whoever may name a table could otherwise steer the terminal of who reads about it, and paint over what a check found.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+
+class PlainConsole(Console):
+    """Shows U+FFFD for every character that moves the cursor, changes colours or turns the direction of writing."""
+
+    def print(self, *objects: Any, **more: Any) -> None:
+        super().print(*map(_shown, objects), **more)
+
+
+def plain(text: str) -> str:
+    """
+    >>> plain("a\\x1b[2Jb")
+    'a\ufffd[2Jb'
+    """
+    return "".join(one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
+def _shown(one: Any) -> Any:
+    if isinstance(one, str):
+        return plain(one)
+    if isinstance(one, Text):
+        one = one.copy()
+        one.plain = plain(one.plain)  # as long as before, so that styles stay where they are
+    return one
