@@ -161,20 +161,22 @@ class LogView:
 
         Raises VerificationError if it is not the one in the tree, LedgerFailed, OSError.
         """
-        if entry is None:
-            entry = self.entry(index)
-        if self._leaf(index) != leaf_hash(entry):
-            raise VerificationError(f"entry {index} of the journal is not the one in the public log")
+        entry = self.entry(index) if entry is None else self._published(index, entry)
         return Placed(index, entry, tuple(self.proof(index)))
 
     def entry(self, index: int) -> bytes:
-        """As it was published."""
+        """As it was published. Raises VerificationError if the journal has another one, LedgerFailed, OSError."""
         entry = self.records(index)[1].entry
         if entry[1] == Seal.KIND:  # the journal has its place alone
             epoch = int.from_bytes(entry[2:6], "big")
             if (epoch, index) not in self.seals(epoch)[:1]:
                 raise VerificationError(f"entry {index} is not the newest seal of epoch {epoch}")
             entry = encode(Seal(epoch, index, self._state.labels.root(self._txn, epoch)))
+        return self._published(index, entry)
+
+    def _published(self, index: int, entry: bytes) -> bytes:
+        if self._leaf(index) != leaf_hash(entry):
+            raise VerificationError(f"entry {index} of the journal is not the one in the public log")
         return entry
 
     def records(self, index: int) -> tuple[Record | None, Record]:

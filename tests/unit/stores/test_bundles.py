@@ -66,6 +66,24 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
+def test_an_enrolment_that_was_changed_in_the_journal_gives_no_bundle(tmp_path: Path) -> None:
+    """Its epoch says with which month the list begins."""
+    home = Home(tmp_path)
+    home.live(lambda ledger: ledger.append(disclosure("account:1")))
+    with home.view() as view:
+        (enrolment,) = home.enrolled(view, "account:1")
+        entry = view.entry(enrolment.index)
+    (segment,) = (tmp_path / "ledger" / "private" / "journal").iterdir()
+    data = segment.read_bytes()
+    assert data.count(entry) == 1
+    for byte in range(2, 6):
+        changed = bytearray(data)
+        changed[data.index(entry) + byte] ^= 1
+        segment.write_bytes(changed)
+        with home.view() as view, pytest.raises(VerificationError, match="is not the one in the public log"):
+            home.enrolled(view, "account:1")
+
+
 def test_a_person_of_four_months(home: Home) -> None:
     check = checked(bundle(home, "account:1"), home)
     assert [(one.epoch, one.how, one.bound) for one in check.shown] == [
