@@ -20,14 +20,16 @@ from seenby.gateway import person_web
 from seenby.model.disclosure import PeopleEvent
 from seenby.stores.keystore import PersonKey
 from seenby.stores.receipts import Page, Receipts
+from seenby_verify import client
 from seenby_verify.errors import VerificationError
 from seenby_verify.kept import Folder, fetch
-from seenby_verify.labels import Labels
+from seenby_verify.labels import Labels, scan
 from seenby_verify.tlog.entries import Erasure, PersonNamed
 from seenby_verify.tlog.policy import Policy
 from seenby_verify.tlog.promise import Promise
 from seenby_verify.tlog.proof import ReceiptCheck
 from seenby_verify.tlog.records import label, person_mac
+from seenby_verify.tlog.tiles import tiles_of
 from tests.fixtures.ledgers import disclosure, every_entry
 from tests.fixtures.person_desk import Desk, open_desk
 from tests.fixtures.written_logs import seenby_verify
@@ -226,6 +228,32 @@ def test_after_an_erasure_nobody_is_asked_and_the_log_itself_says_it(desk: Desk)
     indexes = sorted(int(name.removesuffix(".tlog-proof")) for name in files(desk))
     assert len(indexes) == 4
     assert isinstance(every_entry(desk.folder)[indexes[-1] - 1], Erasure)
+
+
+def test_whoever_serves_the_files_does_not_learn_which_entries_are_hers(desk: Desk) -> None:
+    """Every bundle of entries is read once, as by anybody who reads the log, and nothing else."""
+    for n in range(3):
+        desk.do(desk.ledger.append(disclosure(ADA, *(f"account:{n}-{one}" for one in range(300)))))
+        desk.publish()
+    desk.do(desk.ledger.append(disclosure(*(f"account:{n}" for n in range(10, 300)))))
+    desk.publish()
+    labels = Labels([(1, key_of(desk, ADA))], "eu")
+    trust = Policy.trusting(desk.ledger.verifier_key)
+    read: list[str] = []
+
+    class Watched(client._Directory):
+        def read(self, path: str) -> bytes | None:
+            read.append(path)
+            return super().read(path)
+
+    folder = Folder(desk.folder / "out", trust, labels.check)
+    scan(Watched(desk.public), trust, labels, folder, lambda _done, _all: None)
+    size = trust.accepts(desk.ledger.note).checkpoint.size
+    assert size > 5 * 256
+    assert read == ["checkpoint", *(tile.path for tile in tiles_of(size) if tile.level == -1)]
+    logged = every_entry(desk.folder)
+    key = key_of(desk, ADA)
+    assert folder.kept == {n for n, one in enumerate(logged) if isinstance(one, PersonNamed) and _labelled(one, key)}
 
 
 def test_a_copy_in_which_an_entry_was_changed_gives_nothing(desk: Desk) -> None:

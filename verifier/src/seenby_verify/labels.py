@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from seenby_verify.client import LogSource
 from seenby_verify.errors import VerificationError
 from seenby_verify.kept import Folder
-from seenby_verify.placed import proven
 from seenby_verify.tlog.entries import PersonNamed, decode
 from seenby_verify.tlog.fsck import CHECKPOINT
 from seenby_verify.tlog.policy import Policy
 from seenby_verify.tlog.proof import Proof
 from seenby_verify.tlog.records import label
-from seenby_verify.tlog.tiles import ENTRIES, WIDTH, decode_bundle_prefix, read_tile
-from seenby_verify.tlog.tree import Frontier, leaf_hash
+from seenby_verify.tlog.tiles import ENTRIES, HEIGHT, WIDTH, decode_bundle_prefix, read_tile
+from seenby_verify.tlog.tree import Frontier, inclusion_proof, leaf_hash, node_hash, root_of
 from seenby_verify.tlog.verify import Progress
 
 
@@ -70,25 +69,59 @@ MOST = 1 << 20
 def scan(source: LogSource, policy: Policy, labels: Labels, folder: Folder, progress: Progress) -> None:
     """Saves a receipt of every entry about the person. Everything that is read is held against the signed root.
 
-    Raises VerificationError, Unavailable.
+    Reads every entry and nothing else: proofs are made from what was read, since whoever serves the files would learn
+    from the tiles that a proof is read from which entries are about who reads. Raises VerificationError, Unavailable.
     """
     note = source.fresh(CHECKPOINT)
     if note is None:
         raise VerificationError("there is no checkpoint", where=CHECKPOINT, hint="give the log's directory or URL")
     checkpoint = policy.accepts(note).checkpoint
-    edge, found = Frontier(), []
+    tree, found = _Tree(), list[tuple[int, bytes]]()
     for bundle in range((checkpoint.size + WIDTH - 1) // WIDTH):
         first = bundle * WIDTH
         path, data = read_tile(source.read, checkpoint.size, ENTRIES, bundle)
         count = min(WIDTH, checkpoint.size - first)
-        for index, entry in enumerate(decode_bundle_prefix(data, count, first, path), first):
-            edge.append(leaf_hash(entry))
-            if entry[1:2] == bytes([PersonNamed.KIND]) and labels.mine(entry):
-                found.append(index)
+        entries = list(enumerate(decode_bundle_prefix(data, count, first, path), first))
+        mine = [(at, one) for at, one in entries if one[1:2] == bytes([PersonNamed.KIND]) and labels.mine(one)]
+        tree.add([leaf_hash(one) for _, one in entries], keep=bool(mine) or first + count == checkpoint.size)
+        found += mine
         progress(first + count, checkpoint.size)
-    if edge.root() != checkpoint.root:
+    if tree.root() != checkpoint.root:
         raise VerificationError("the entries are not those that the log signed", where=CHECKPOINT)
-    for index in found:
-        placed = proven(source.read, index, checkpoint)
-        assert placed is not None
-        folder.given(index, Proof(index, placed[1], note, placed[0]).encode())
+    for index, entry in found:
+        proof = tuple(inclusion_proof(tree.node, index, checkpoint.size))
+        folder.given(index, Proof(index, proof, note, entry).encode())
+
+
+class _Tree:
+    """A tree of which every leaf was read once: the roots of all bundles, and the leaves of some."""
+
+    def __init__(self) -> None:
+        self._edge = Frontier()
+        self._bundles = 0
+        self._leaves: dict[int, list[bytes]] = {}
+        self._nodes: dict[tuple[int, int], bytes] = {}
+
+    def add(self, leaves: list[bytes], *, keep: bool) -> None:
+        """The leaf hashes of the next bundle. ``keep``: proofs of them are asked for, or the bundle is not full."""
+        for leaf in leaves:
+            self._edge.append(leaf)
+        if len(leaves) == WIDTH:
+            self._nodes[HEIGHT, self._bundles] = root_of(leaves)
+        if keep:
+            self._leaves[self._bundles] = leaves
+        self._bundles += 1
+
+    def root(self) -> bytes:
+        return self._edge.root()
+
+    def node(self, level: int, index: int) -> bytes:
+        """A ReadNode (seenby_verify.tlog.tree)."""
+        if level < HEIGHT:
+            bundle, first = divmod(index << level, WIDTH)
+            return root_of(self._leaves[bundle][first : first + (1 << level)])
+        known = self._nodes.get((level, index))
+        if known is None:
+            known = node_hash(self.node(level - 1, 2 * index), self.node(level - 1, 2 * index + 1))
+            self._nodes[level, index] = known
+        return known
