@@ -79,6 +79,7 @@ def test_figures_are_postgres_s_own_and_small_groups_are_left_out(served: Served
     assert 0 < len(found) < len(every)
     assert notices == [
         "Aggregates count only the rows that this grant shows.", "Groups of fewer than 10 people are left out.",
+        "A figure is NULL if its FILTER, a branch of its CASE, or its values are of fewer than 10 people.",
     ]  # fmt: skip
     [entry] = queries(items)
     assert (entry.bound, entry.people, entry.rows) == (EntryBound.STATISTIC, (), len(found))

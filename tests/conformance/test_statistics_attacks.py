@@ -82,3 +82,31 @@ def test_noise_is_refused_where_one_person_changes_more_than_one(served: Served,
         pytest.raises(psycopg.errors.InsufficientPrivilege, match="somebody can have several rows"),
     ):
         rows(connection, sql)
+
+
+def test_null_is_nobody_s_value(served: Served, analyst: Connection) -> None:
+    """Of 150 people one is protected as something: a sum of that would be theirs, and so would a count."""
+    [(there,)] = real(served, "SELECT count(protected_as) FROM accounts")
+    assert 0 < there < 10
+    sql = "SELECT sum(length(protected_as)), avg(length(protected_as)), sum(length(bio)) FROM accounts"
+    assert rows(analyst, sql) == [(None, None, real(served, sql)[0][2])]
+    assert rows(analyst, "SELECT count(*), count(protected_as) FROM accounts") == [(150, None)]
+    assert rows(analyst, "SELECT regr_count(length(handle), length(protected_as)) FROM accounts") == [(None,)]
+
+
+def test_two_sums_of_what_few_have_do_not_tell_on_one_who_has_it(served: Served, analyst: Connection) -> None:
+    """The second leaves out one who has a bio and twelve who have none: thirteen people, and one value."""
+    [(one,)] = real(served, "SELECT min(id) FROM accounts WHERE bio IS NOT NULL")
+    others = ", ".join(str(n) for (n,) in real(served, "SELECT id FROM accounts WHERE bio IS NULL ORDER BY 1 LIMIT 30"))
+    sql = "SELECT sum(length(bio)) FROM accounts WHERE id > {}"
+    assert rows(analyst, sql.format(0)) == real(served, sql.format(0))
+    with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="differ by fewer than 10 people"):
+        rows(analyst, sql.format(f"0 AND id NOT IN ({one}, {others})"))
+
+
+def test_a_count_of_values_is_held_against_the_count_of_rows(served: Served, analyst: Connection) -> None:
+    """All but a few have a bio: the two counts would say how few have none."""
+    few = ", ".join(str(n) for (n,) in real(served, "SELECT id FROM accounts WHERE bio IS NULL ORDER BY 1 LIMIT 4"))
+    some = f"FROM accounts WHERE bio IS NOT NULL OR id IN ({few})"
+    with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="two figures of this statistic differ"):
+        rows(analyst, f"SELECT count(*), count(bio) {some}")

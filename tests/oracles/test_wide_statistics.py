@@ -87,6 +87,13 @@ SHAPES = (
           frozenset({"devices"}), (), ("count(*)",), (Filter("x.account_id > {}"),)),
 )  # fmt: skip
 
+VALUES = {
+    "sum(a.coins)": ("a.coins", True), "count(a.bio)": ("a.bio", False), "avg(length(a.handle))": ("a.handle", True),
+    "count(d.id)": ("d.id", False), "count(DISTINCT d.model)": ("d.model", True), "sum(e.n)": ("e.n", True),
+    "count(e.n)": ("e.n", False),
+}  # fmt: skip
+"""Of what values each figure is, where they can be NULL; False: it says how many there are, as FILTER would."""
+
 WEIGHED_DISTINCT = "(SELECT count(*) FROM devices w WHERE w.account_id = x.account_id AND w.model <> 'm{}')"
 
 
@@ -105,6 +112,16 @@ class Asked:
         return text.replace("{}", str(self.number))
 
     @property
+    def choices(self) -> tuple[Filter, ...]:
+        """Its filters, and behind them which rows have a value for its figure."""
+        values = (f"{VALUES[self.figure][0]} IS NOT NULL",) if self.figure in VALUES else ()
+        return (*self.filters, *map(Filter, values))
+
+    def family(self, number: int) -> bool:
+        """The choice is held against others of the same alone: what a figure says of values."""
+        return number == len(self.filters) and VALUES[self.figure][1]
+
+    @property
     def source(self) -> str:
         return f"FROM {self.fill(self.shape.text)} WHERE {self.fill(self.where)}"
 
@@ -119,7 +136,7 @@ class Asked:
     def rows(self) -> str:
         """Each row with its groups, filters, and people with their weights."""
         weights = [self.fill(WEIGHED_DISTINCT) if weight == "count" else weight for _, weight in self.shape.keys]
-        outputs = [*self.groups, *(self.fill(one.text) for one in self.filters)]
+        outputs = [*self.groups, *(self.fill(one.text) for one in self.choices)]
         pairs = [f"({key})::text, {weight}" for (key, _), weight in zip(self.shape.keys, weights, strict=True)]
         return f"SELECT {', '.join([*outputs, *pairs])} {self.source}"
 
@@ -161,8 +178,19 @@ class Read:
     people: tuple[tuple[str | None, int], ...]
 
 
-Told = frozenset[int]
-"""Rows, by their numbers."""
+@dataclass(frozen=True)
+class Cell:
+    """A figure: of which group, by which choice (-1: all rows of it), and the rows behind it, by their numbers.
+
+    ``flag``: how many rows the optional side of an outer join has; ``total``: what is shown of a finer set.
+    """
+
+    place: Place
+    number: int
+    rows: frozenset[int]
+    family: bool = False
+    flag: bool = False
+    total: bool = False
 
 
 @dataclass
@@ -190,46 +218,58 @@ class Truth:
         return place in self.groups and self.enough(self.groups[place])
 
     def large_filtered(self, place: Place, number: int) -> bool:
-        return self.enough(self.filtered[place, number], self.asked.filters[number].without)
+        return self.enough(self.filtered[place, number], self.asked.choices[number].without)
 
-    def together(self) -> dict[Place, list[Told]]:
+    def together(self) -> list[Cell]:
         """By group, of a set or of what two sets have in common: which rows figures are told of."""
-        found: dict[Place, list[Told]] = {}
+        found: list[Cell] = []
         for place, rows in self.groups.items():
             if self.large(place):
-                found.setdefault(place, []).append(frozenset(rows))
+                found.append(Cell(place, -1, frozenset(rows)))
                 for key in self.asked.shape.optional:
                     there = frozenset(row for row in rows if self.rows[row].people[key][0] is not None)
-                    found[place].append(there)
+                    found.append(Cell(place, -1, there, flag=True))
         for (place, number), rows in self.filtered.items():
             if self.large_filtered(place, number) and self.large(place):
-                found.setdefault(place, []).append(frozenset(rows))
+                found.append(Cell(place, number, frozenset(rows), self.asked.family(number)))
         sets = self.asked.sets
         coarser = {tuple(sorted(set(one) & set(other))) for one in sets for other in sets} | {()}
-        shown = [{place: rows for place, rows in self.groups.items() if self.large(place)}]
-        for number in range(len(self.asked.filters)):
-            large = [place for place in shown[0] if self.large_filtered(place, number)]
-            shown.append({place: self.filtered[place, number] for place in large})
-        for one, coarse, cells in product(sets, coarser, shown):
+        shown = {-1: {place: rows for place, rows in self.groups.items() if self.large(place)}}
+        for number in range(len(self.asked.choices)):
+            large = [place for place in shown[-1] if self.large_filtered(place, number)]
+            shown[number] = {place: self.filtered[place, number] for place in large}
+        for one, coarse, (number, cells) in product(sets, coarser, shown.items()):
             if set(coarse) < set(one):
                 whole: dict[Place, set[int]] = {}
                 for (own, values), rows in cells.items():
                     if own == one:
                         named = (coarse, tuple(values[own.index(place)] for place in coarse))
                         whole.setdefault(named, set()).update(rows)
-                for named, rows in whole.items():
-                    found.setdefault(named, []).append(frozenset(rows))
+                family = number >= 0 and self.asked.family(number)
+                found += [Cell(named, number, frozenset(rows), family, total=True) for named, rows in whole.items()]
         return found
 
     def tells(self) -> bool:
         """The rows between two figures of one group are of somebody, and of fewer than LEAST."""
         keys = range(len(self.asked.shape.keys))
         return any(
-            0 < len(self.people(one ^ other, key)) < LEAST
-            for told in self.together().values()
-            for one, other in combinations(told, 2)
+            0 < len(self.people(one.rows ^ other.rows, key)) < LEAST
+            for one, other in combinations(self.together(), 2)
+            if (one.place, one.family) == (other.place, other.family)
             for key in keys
         )
+
+    def apart(self) -> list[tuple[int, int]]:
+        """As ``sides``, of any two figures of different sets of groups, if neither is a part of the other's groups."""
+        keys = range(len(self.asked.shape.keys))
+        found = []
+        for one, other in combinations([cell for cell in self.together() if not cell.flag], 2):
+            a, b = set(one.place[0]), set(other.place[0])
+            nested = (a <= b or b <= a) and one.number == other.number
+            if a != b and not nested and one.family == other.family:
+                people = [[self.people(cell.rows, key) for key in keys] for cell in (one, other)]
+                found += [differences(left, right) for left, right in product(*people)]
+        return found
 
     def sides(self) -> list[tuple[int, int]]:
         """Of unions: by how many people, or people with other numbers of rows, two sides of a group differ."""
@@ -242,15 +282,16 @@ class Truth:
     def totals(self) -> list[set[int]]:
         """What the groups of each set that are shown are together, and their cells of each FILTER."""
         found = []
-        for place, told in self.together().items():
-            found += [set(rows) for rows in told] if place not in self.groups or place == ((), ()) else []
+        for cell in self.together():
+            if cell.place not in self.groups or cell.place == ((), ()):
+                found.append(set(cell.rows))
         return found
 
 
 class Rows(World):
     def read(self, asked: Asked) -> Truth:
         truth = Truth(asked, [], {}, {})
-        width, filters = len(asked.groups), len(asked.filters)
+        width, filters = len(asked.groups), len(asked.choices)
         for number, row in enumerate(self.rows(asked.rows, "public")):
             values, passed, pairs = row[:width], row[width : width + filters], row[width + filters :]
             truth.rows.append(Read(values, tuple(map(bool, passed)), tuple(zip(pairs[::2], pairs[1::2], strict=True))))
@@ -304,12 +345,13 @@ def test_against_brute_force(world: Rows, number: int) -> None:
                 first = len(row) - len(asked.filters)
                 cells = [cell if truth.large_filtered(place, one) else None for one, cell in enumerate(row[first:])]
                 hidden += cells.count(None)
-                expected.append((*row[:first], *cells))
+                valued = asked.figure not in VALUES or truth.large_filtered(place, len(asked.filters))
+                expected.append((*row[: first - 1], row[first - 1] if valued else None, *cells))
         assert Counter(shown) == Counter(expected), (asked.text, plan.sql)
         assert sketched.shown is bool(expected), asked.text
 
         # Two figures of it that differ by few people's rows are noticed, and no others.
-        sides = truth.sides()
+        sides = truth.sides() + truth.apart()
         if truth.tells() or any(0 < alone < LEAST or (not alone and 0 < rows < LEAST) for alone, rows in sides):
             assert sketched.near, (asked.text, "tells on somebody by itself")
         elif sketched.near:

@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 from typing import NamedTuple
 
 from seenby.model.statistic import BUCKETS, LARGEST_SHARE, MAX_GROUPS, MOST_LEAST, Level
@@ -202,17 +201,21 @@ class Groups:
 
     def _near_leaves(self) -> bool:
         """Those of two SELECTs, or of two sets of groups of one: (country = 'DE') and (country = 'DE' OR id = 42)."""
-
-        def place(told: tuple[tuple[int, int], Cohort]) -> tuple[int, int]:
-            level = self._levels[told[0][0]]
-            return level.leaf, level.by
-
         memory = Memory()
-        for _, own in groupby(sorted(self._told(), key=place), place):
-            cohorts = [_unasked(cohort) for _, cohort in own]
-            if memory.close(cohorts, self._least):
+        levels: dict[int, tuple[Cohort, Level]] = {}  # by the cohort's identity
+
+        def known(one: Cohort, other: Cohort) -> bool:
+            """What lies between them is other groups that are shown, or was counted: ``between``."""
+            (_, a), (_, b) = levels[id(one)], levels[id(other)]
+            nested = set(a.by) <= set(b.by) or set(b.by) <= set(a.by)
+            return a.leaf == b.leaf and (a.by == b.by or (nested and a.chosen == b.chosen))
+
+        for (number, _), asked in self._told():
+            cohort = _unasked(asked)
+            levels[id(cohort)] = cohort, self._levels[number]
+            if memory.close([cohort], self._least, known):
                 return True
-            memory.add(cohorts)
+            memory.recall(cohort)
         return False
 
     def _told(self) -> Iterator[tuple[tuple[int, int], Cohort]]:
@@ -250,8 +253,12 @@ class Memory:
         """The oldest first."""
         return list(self._kept.values())
 
-    def close(self, new: Iterable[Cohort], least: int) -> bool:
+    def close(
+        self, new: Iterable[Cohort], least: int, known: Callable[[Cohort, Cohort], bool] = lambda _one, _other: False
+    ) -> bool:
         """Does one of ``new`` differ from an earlier one by fewer than ``least`` people, but not by nobody?
+
+        ``known``: of two that need not be compared.
 
         The same question asked again may: what came in between was not chosen by whoever asks.
         """
@@ -266,7 +273,7 @@ class Memory:
                 other = self._kept[one]
                 if other.kind != cohort.kind:
                     continue
-                comparable = cohort.tables & other.tables and not _only_data(cohort, other)
+                comparable = cohort.tables & other.tables and not _only_data(cohort, other) and not known(cohort, other)
                 if comparable and 0 < _difference(cohort, other, shared) < least:
                     return True
         return False

@@ -125,6 +125,7 @@ class Catalog:
         server_version: as ``SHOW server_version`` prints it.
         primary_keys: of the platform's tables.
         unique_keys: the sets of columns that identify a row of theirs.
+        required: the columns of a table that are never NULL.
         partitions: (schema, table) -> the table whose partition it is.
     """
 
@@ -141,4 +142,5 @@ class Catalog:
     rewritten_functions: frozenset[str] = frozenset()
     primary_keys: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict, hash=False)
     unique_keys: dict[tuple[str, str], frozenset[frozenset[str]]] = field(default_factory=dict, hash=False)
+    required: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict, hash=False)
     partitions: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict, hash=False)

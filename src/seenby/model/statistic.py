@@ -85,7 +85,8 @@ class Level:
         kinds: of the key columns 1, 2, ...
         tables: of each key column those with people, sorted.
         leaf: levels with the same number are of the same SELECT.
-        by: and those that have this in common too are grouped by the same.
+        by: the places of what its groups are grouped by, among what its SELECT groups by.
+        chosen: which of the SELECT's filters chooses its rows; 0: none.
         shown: there are figures of its groups; otherwise it is what groups of another level amount to together.
         between: its groups are the rows that are in a group of one of these two levels and not in that of the other.
         lone: it is one group, because there is no GROUP BY.
@@ -97,7 +98,8 @@ class Level:
     kinds: tuple[str, ...]
     tables: tuple[tuple[str, ...], ...]
     leaf: int
-    by: int = 0
+    by: tuple[int, ...] = ()
+    chosen: int = 0
     shown: bool = False
     lone: bool = False
     filtered: bool = False

@@ -7,8 +7,8 @@ avg(CASE WHEN price < 5 THEN 1 ELSE 0 END)                       each branch is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 
 from postgast import pg_query_pb2 as pb
 
@@ -37,6 +37,9 @@ FIGURES = names("""
 """Aggregates whose value is no single person's. min, max, percentiles, lists of values and the like are not here; nor
 are bool_and and bool_or, which say something of every person, or of one."""
 
+COUNTS = names("count regr_count")
+"""Of rows, or of values."""
+
 OF_PERSON = FIGURES | {"min", "max"}
 """What may be computed of each person before figures are made of many: min and max give a value of their own."""
 
@@ -50,10 +53,12 @@ class Arguments:
 
     Attributes:
         aggregates: by name.
+        required: the columns of tables that are never NULL.
         total_at: whether an expression of a block cannot fail.
     """
 
     aggregates: Collection[str]
+    required: Mapping[tuple[str, str], Collection[str]]
     total_at: Callable[[Block], Total]
 
     def why_not(self, call: pb.FuncCall, block: Block) -> Why:
@@ -131,6 +136,42 @@ class Arguments:
                 return False
         return True
 
+    def absent(self, value: pb.Node, block: Block) -> list[pb.Node]:
+        """The columns of a figure's argument that may be NULL: where one is, the row says nothing to the figure.
+
+        What ``plain`` lets through is NULL where one of its columns is, and nowhere else.
+        """
+        found = []
+        for ref in references(value):
+            column = column_of(ref, block)
+            if column is None or self._may_be_null(column):
+                found.append(ref)
+        return found
+
+    def _may_be_null(self, column: Column) -> bool:
+        found = base(column)
+        if found is None or found.relation is None:
+            call = series_call(column)
+            return call is None or name_of_call(call) != "generate_series"
+        if not is_persons(found.relation):
+            # On the optional side of an outer join a key is missing too, and that side needs people of its own.
+            index = found.relation.index
+            if index is None:
+                return True
+            view = index.view
+            return index.original(found) not in self.required.get((view.schema, view.table), ())
+        query = found.relation.query
+        assert query is not None
+        node, (below,) = _target(found, query), query.blocks
+        if node is None:
+            return True
+        if node.WhichOneof("node") == "func_call" and name_of_call(node.func_call) in self.aggregates:
+            if name_of_call(node.func_call) == "count":
+                return False
+            if name_of_call(node.func_call) not in {"sum", "avg", "min", "max"}:
+                return True  # stddev of one row is NULL
+        return bool(self.absent(node, below))
+
     def plain(self, node: pb.Node, block: Block) -> bool:
         """A column, a cast or a function of one that no constant steers, or a sum or difference of such.
 
@@ -169,29 +210,34 @@ def _results(argument: pb.Node) -> list[pb.Node]:
     return [*results, case.defresult] if case.HasField("defresult") else results
 
 
-def branches(call: pb.FuncCall) -> list[pb.Node]:
-    """The conditions under which its CASE gives a value, each without those before it; none if there is no CASE.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Some rows of a figure's: those where ``condition`` holds (None: all), and what is made of them there."""
 
-    Of a figure with FILTER each of them and the FILTER.
-    """
-    found: list[pb.Node] = []
-    for argument in call.args:
-        if argument.WhichOneof("node") != "case_expr":
-            continue
-        case = argument.case_expr
+    condition: pb.Node | None
+    values: tuple[pb.Node, ...]
+
+
+def choices(call: pb.FuncCall) -> list[Choice]:
+    """What FILTER chooses, and of CASE each branch, without those before it."""
+    cases = [argument.case_expr for argument in call.args if argument.WhichOneof("node") == "case_expr"]
+    values = tuple(argument for argument in call.args if argument.WhichOneof("node") != "case_expr")
+    found: list[Choice] = []
+    for case in cases:
         before: list[pb.Node] = []
         for when in case.args:
             condition = pb.Node.FromString(when.case_when.expr.SerializeToString())
             if case.HasField("arg"):
                 condition = tree.operation("=", case.arg, condition)
             if not _is_null(when.case_when.result):
-                found.append(tree.conjunction([*before, condition]))
+                found.append(Choice(tree.conjunction([*before, condition]), (when.case_when.result, *values)))
             before.append(_not_true(condition))
         if case.HasField("defresult") and not _is_null(case.defresult):
-            found.append(tree.conjunction(before))
-    if call.HasField("agg_filter"):
-        return [tree.conjunction([call.agg_filter, one]) for one in found]
-    return found
+            found.append(Choice(tree.conjunction(before), (case.defresult, *values)))
+    if not call.HasField("agg_filter"):
+        return found or [Choice(None, values)]
+    within = [replace(one, condition=tree.conjunction([call.agg_filter, one.condition])) for one in found]
+    return within or [Choice(call.agg_filter, values)]
 
 
 def _is_null(node: pb.Node) -> bool:

@@ -62,18 +62,27 @@ def guard(leaf: Leaf, least: int, *, fenced: bool) -> None:
     """
     select = leaf.block.select
     for figure, places in leaf.chosen:
-        enough = []
-        for filtered in (leaf.filters[place] for place in places):
-            exempt = [one.key for one in leaf.exempt(filtered)]
-            enough += [_least(one, least, filtered) for one in leaf.sources.persons if one.key not in exempt]
+        enough = [one for place in places for one in _enough(leaf, least, leaf.filters[place])]
         _replace(select, figure, tree.conjunction(enough), leaf)
     conditions = []
     if select.HasField("having_clause"):
         conditions.append(pb.Node.FromString(select.having_clause.SerializeToString()))
-    missing = leaf.exempt_by_group
+    select.having_clause.CopyFrom(tree.conjunction([*conditions, *_enough(leaf, least)]))
+    if fenced and not select.HasField("limit_offset"):
+        select.limit_offset.a_const.ival.ival = 0
+        if not select.HasField("limit_count"):
+            select.limit_option = pb.LIMIT_OPTION_COUNT
+
+
+def _enough(leaf: Leaf, least: int, filtered: pb.Node | None = None) -> list[pb.Node]:
+    """At least so many people under each key, but for those of whom no row is there by what a condition says."""
+    exempt = [] if filtered is None else [one.key for one in leaf.exempt(filtered)]
+    conditions = []
     for person in leaf.sources.persons:
-        condition = _least(person, least)
-        for place, value, one in missing:
+        if person.key in exempt:
+            continue
+        condition = _least(person, least, filtered)
+        for place, value, one in leaf.exempt_by_group:
             if one is person:
                 other = tree.negated(leaf.groups[place]) if not value else leaf.groups[place]
                 either = pb.Node()
@@ -81,11 +90,7 @@ def guard(leaf: Leaf, least: int, *, fenced: bool) -> None:
                 either.bool_expr.args.extend([condition, other])
                 condition = either
         conditions.append(condition)
-    select.having_clause.CopyFrom(tree.conjunction(conditions))
-    if fenced and not select.HasField("limit_offset"):
-        select.limit_offset.a_const.ival.ival = 0
-        if not select.HasField("limit_count"):
-            select.limit_option = pb.LIMIT_OPTION_COUNT
+    return conditions
 
 
 def _least(person: Person, least: int, filtered: pb.Node | None = None) -> pb.Node:
@@ -139,11 +144,10 @@ class _Made:
         # Every set that is grouped by, and what two of them have in common.
         every = dict.fromkeys([*sets, *(_common(one, other) for one in sets for other in sets), ()])
         rank = {one: f"r{number}" for number, one in enumerate(every)}
-        by = {one: number for number, one in enumerate(every)}
         ctes = [f"{q} AS MATERIALIZED ({_ranked(leaf, inner, around, rank)})"]
         cohorts: list[str] = []
 
-        told: dict[tuple[int, ...], list[tuple[int, str]]] = {one: [] for one in every}
+        told: dict[tuple[tuple[int, ...], str], list[tuple[int, str]]] = {}
 
         def level(source: str, found: Level) -> int:
             cohorts.append(f"SELECT {len(self.levels)} AS l, g, j, key, m FROM {source}")
@@ -151,33 +155,40 @@ class _Made:
             return len(self.levels) - 1
 
         plain = Level(kinds, tables, len(self.selects), sides=bool(leaf.sources.unions))
-        shown: list[tuple[tuple[int, ...], str]] = []  # a set, and which rows are in what is shown of it
+        # A set, which filter, which values are told of it, and which rows are in what is shown of it.
+        shown: list[tuple[tuple[int, ...], int, str, str]] = []
+
+        def of(values: str, level: Level) -> Level:
+            return replace(level, kinds=tuple(f"{kind} {values}" for kind in kinds)) if values else level
+
         for one in sets:
             name = f"{q}l{len(shown)}"
             ctes.append(f"{name} AS MATERIALIZED ({_people(q, rank[one])})")
-            usual = replace(plain, by=by[one], shown=True, weighed=leaf.weighed)
+            usual = replace(plain, by=one, shown=True, weighed=leaf.weighed)
             number = level(name, replace(usual, lone=leaf.lone))
-            told[one] += [(number, "true"), *((number, flag) for flag in there)]
+            told[one, ""] = [(number, "true"), *((number, flag) for flag in there)]
             enough = self._enough(rank[one], name)
-            shown.append((one, enough))
-            for condition, flag in zip(leaf.filters, filters, strict=True):
+            shown.append((one, 0, "", enough))
+            for chosen, (condition, values) in enumerate(zip(leaf.filters, leaf.values, strict=True), 1):
+                flag = filters[chosen - 1]
                 exempt = {persons.index(person) + 1 for person in leaf.exempt(condition)}
                 without = "".join(f" AND j <> {j}" for j in sorted(exempt))
                 name = f"{q}l{len(shown)}"
                 ctes.append(f"{name} AS MATERIALIZED ({_people(q, rank[one], f' WHERE {flag}{without}')})")
-                told[one].append((level(name, replace(usual, filtered=True)), f"coalesce({flag}, false)"))
-                shown.append((one, f"coalesce({flag}, false) AND {enough} AND {self._enough(rank[one], name)}"))
-        for one, rows in shown:
+                number = level(name, of(values, replace(usual, chosen=chosen, filtered=True)))
+                told.setdefault((one, values), []).append((number, f"coalesce({flag}, false)"))
+                rows = f"coalesce({flag}, false) AND {enough} AND {self._enough(rank[one], name)}"
+                shown.append((one, chosen, values, rows))
+        for one, chosen, values, rows in shown:
             for coarse in every:
                 if set(coarse) < set(one):
-                    number = level(
-                        f"({_people(q, rank[coarse], f' WHERE {rows}')}) AS u", replace(plain, by=by[coarse])
-                    )
-                    told[coarse].append((number, rows))
-        for one, each in told.items():
+                    together = f"({_people(q, rank[coarse], f' WHERE {rows}')}) AS u"
+                    number = level(together, of(values, replace(plain, by=coarse, chosen=chosen)))
+                    told.setdefault((coarse, values), []).append((number, rows))
+        for (one, values), each in told.items():
             for (first, here), (second, other) in combinations(each, 2):
                 rows = f"({_people(q, rank[one], f' WHERE ({here}) <> ({other})')}) AS d"
-                level(rows, replace(plain, between=(first, second)))
+                level(rows, of(values, replace(plain, between=(first, second))))
         self.selects.append(
             f"SELECT * FROM (WITH {', '.join(ctes)} {_sketched(' UNION ALL '.join(cohorts), self.seed)}) AS o{q}"
         )

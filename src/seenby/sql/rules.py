@@ -122,7 +122,9 @@ def statistic(case: Case) -> QueryPlan | None:
     if behind.grouped and any(leaf.block.select is not query.select or leaf.has_windows for leaf in finder.leaves):
         left_out.append("What is computed of groups is computed of those that are not left out.")
     if behind.filtered:
-        left_out.append(f"A figure is NULL if its FILTER, or a branch of its CASE, is about fewer than {least} people.")
+        left_out.append(
+            f"A figure is NULL if its FILTER, a branch of its CASE, or its values are of fewer than {least} people."
+        )
     if noisy is not None:
         left_out.append(f"Noise was added to each count: most are off by less than {3 * noisy.scale:.0f}.")
     return replace(plan, sql=sql, notices=(*instead.notices, *left_out), noise=noisy)

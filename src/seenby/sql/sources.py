@@ -244,7 +244,9 @@ def pin_of(query: Query) -> Column | None:
 
 
 def absent(node: pb.Node, block: Block, persons: list[Person]) -> list[Person]:
-    """Whom the condition ``key IS NULL`` excludes: no row of theirs is there."""
+    """Whom the condition ``key IS NULL`` excludes, perhaps beside others: no row of theirs is there."""
+    if node.WhichOneof("node") == "bool_expr" and node.bool_expr.boolop == pb.AND_EXPR:
+        return [one for part in node.bool_expr.args for one in absent(part, block, persons)]
     if node.WhichOneof("node") != "null_test" or node.null_test.nulltesttype != pb.IS_NULL:
         return []
     column = column_of(node.null_test.arg, block)

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from postgast import pg_query_pb2 as pb
 
 from seenby.model.shape import Catalog
-from seenby.sql.arguments import FIGURES, OF_PERSON, Arguments, branches, names_a_person
+from seenby.sql import tree
+from seenby.sql.arguments import COUNTS, FIGURES, OF_PERSON, Arguments, choices, names_a_person
 from seenby.sql.blocks import Block, Query, Sublink
 from seenby.sql.groupsets import group_expressions, grouping_sets, same
 from seenby.sql.harmless import Total, children, column_of, harmless, inside, name_of_call, references
@@ -40,7 +41,10 @@ class Leaf:
         groups: what it groups by, each expression once.
         sets: of GROUP BY, as places in ``groups``, each once; one empty set where there is no GROUP BY.
         shown: how many sets are written: one that is written twice is shown twice.
-        filters: the conditions of FILTER, and of the branches of CASE inside of figures, each once.
+        filters: what chooses rows for some figure, each once: FILTER, a branch of CASE, values that are not NULL.
+        written: those of FILTER and CASE, as they are written.
+        values: of each filter the columns that are not NULL where it holds, if that is what it is for; "" otherwise.
+            Figures of some values are compared with others of them, and not with those of all rows.
         chosen: figures, each once, and the places in ``filters`` of what chooses their rows.
         weighed: whoever has more rows weighs more in some figure.
         lone: it has no GROUP BY: one row, or none where too few people stand behind it.
@@ -53,6 +57,8 @@ class Leaf:
     sets: list[tuple[int, ...]] = field(default_factory=list)
     shown: int = 1
     filters: list[pb.Node] = field(default_factory=list)
+    written: list[pb.Node] = field(default_factory=list)
+    values: list[str] = field(default_factory=list)
     chosen: list[tuple[pb.Node, tuple[int, ...]]] = field(default_factory=list)
     weighed: bool = False
 
@@ -94,7 +100,7 @@ class Finder:
         self._catalog = catalog
         self._cannot_fail_in = cannot_fail
         self.leaves: list[Leaf] = []
-        self._arguments = Arguments(catalog.aggregates, self._total_at)
+        self._arguments = Arguments(catalog.aggregates, catalog.required, self._total_at)
         self._own: list[pb.SubLink] = []  # subqueries about the very person of the row
         self._seen: set[int] = set()
 
@@ -227,25 +233,30 @@ class Finder:
         return name_of_call(call) == "count" and column is not None and names_a_person(column)
 
     def _chosen(self, figure: pb.Node, leaf: Leaf) -> Why:
-        """FILTER makes a group of its own of the rows that it lets through (cohort.py), and so does CASE."""
-        call = figure.func_call
-        conditions = branches(call)
-        if call.HasField("agg_filter"):
-            conditions.insert(0, call.agg_filter)
-        if not conditions or any(same(figure, one, leaf.block) for one, _ in leaf.chosen):
+        """FILTER makes a group of its own of the rows that it lets through (cohort.py), and so do CASE and values that
+        are not NULL."""
+        call, block = figure.func_call, leaf.block
+        if any(same(figure, one, block) for one, _ in leaf.chosen):
             return ""
         places = []
-        for condition in conditions:
-            if self._has_others(condition):
-                return NO_SUBQUERIES
-            if not harmless(condition, leaf.block, self._total_at(leaf.block)):
-                return _CAN_FAIL
-            place = next((n for n, one in enumerate(leaf.filters) if same(condition, one, leaf.block)), None)
-            if place is None:
-                place = len(leaf.filters)
-                leaf.filters.append(condition)
-            places.append(place)
-        leaf.chosen.append((pb.Node.FromString(figure.SerializeToString()), tuple(places)))
+        for choice in choices(call):
+            condition = choice.condition
+            if condition is not None:
+                if self._has_others(condition):
+                    return NO_SUBQUERIES
+                if not harmless(condition, block, self._total_at(block)):
+                    return _CAN_FAIL
+                leaf.written.append(condition)
+                places.append(_place(leaf, condition))
+            refs = [ref for value in choice.values for ref in self._arguments.absent(value, block)]
+            if refs:
+                chosen = [*([] if condition is None else [condition]), *map(tree.is_not_null, refs)]
+                # How many have a value is told by count alone. What the others say of values is held against that.
+                counted = name_of_call(call) in COUNTS and not call.agg_distinct
+                values = "" if counted else _values(refs, block)
+                places.append(_place(leaf, tree.conjunction(chosen), values))
+        if places:
+            leaf.chosen.append((pb.Node.FromString(figure.SerializeToString()), tuple(places)))
         return ""
 
     def _has_others(self, node: pb.Node) -> bool:
@@ -286,6 +297,22 @@ class Finder:
         return total
 
 
+def _place(leaf: Leaf, condition: pb.Node, values: str = "") -> int:
+    """Where it stands among the leaf's filters."""
+    for place, one in enumerate(leaf.filters):
+        if leaf.values[place] == values and same(condition, one, leaf.block):
+            return place
+    leaf.filters.append(condition)
+    leaf.values.append(values)
+    return len(leaf.filters) - 1
+
+
+def _values(refs: Sequence[pb.Node], block: Block) -> str:
+    """What the figure is made of, as in ``accounts.bio``: the same, however it is written."""
+    columns = [column for ref in refs if (column := column_of(ref, block)) is not None]
+    return " ".join(sorted({label for column in columns for label in _labels(column)})) or "?"
+
+
 _CAN_FAIL = (
     "a condition that can fail on a row could tell on a single person: compare columns as they are, without "
     "arithmetic and casts"
@@ -309,7 +336,7 @@ def choosing(leaves: Sequence[Leaf]) -> tuple[str, ...]:
     for leaf in leaves:
         for block in leaf.sources.blocks:
             found += [column for conjunct in block.conjuncts for column in conjunct.refs] + conditions_of(block)
-        for node in [*leaf.groups, *leaf.filters]:
+        for node in [*leaf.groups, *leaf.written]:
             found += [column for ref in references(node) if (column := column_of(ref, leaf.block)) is not None]
     return tuple(sorted({label for column in found for label in _labels(column)}))
 

@@ -188,6 +188,13 @@ def is_null(value: pb.Node) -> pb.Node:
     return node
 
 
+def is_not_null(value: pb.Node) -> pb.Node:
+    """``value IS NOT NULL``."""
+    node = is_null(value)
+    node.null_test.nulltesttype = pb.IS_NOT_NULL
+    return node
+
+
 def requalify(message: Message, name: str, alias: str) -> None:
     """``name`` -> ``alias.name``, wherever it stands alone."""
     if isinstance(message, pb.ColumnRef):

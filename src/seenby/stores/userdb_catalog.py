@@ -58,6 +58,10 @@ async def read_catalog(connection: psycopg.AsyncConnection[Any], datamap: DataMa
         partitions={(schema, table): (*whole,) for schema, table, _, *whole in relations if whole[0] is not None},
         primary_keys={(schema, table): tuple(columns) for schema, table, columns in keys},
         unique_keys={(name.schema, name.name): one.unique for name, one in read.tables.items()},
+        required={
+            (name.schema, name.name): frozenset(column.name for column in one.columns.values() if column.not_null)
+            for name, one in read.tables.items()
+        },
         server_version=connection.info.parameter_status("server_version") or "",
     )
     return Read(catalog, read, fingerprint)

@@ -250,7 +250,8 @@ def test_the_example_of_the_module() -> None:
         "SELECT home, count(*) FROM accounts GROUP BY home HAVING avg(coins) > 1 OR count(*) > 2", ONLY
     ).sql == (
         "SELECT home, pg_catalog.count(*) FROM seenby_v.accounts accounts GROUP BY home "
-        "HAVING (pg_catalog.avg(coins) > 1 OR pg_catalog.count(*) > 2) "
+        'HAVING (CASE WHEN pg_catalog.count(DISTINCT accounts."seenby$1") FILTER (WHERE coins IS NOT NULL) >= 10 '
+        "THEN pg_catalog.avg(coins) END > 1 OR pg_catalog.count(*) > 2) "
         'AND pg_catalog.count(DISTINCT accounts."seenby$1") >= 10'
     )
 
