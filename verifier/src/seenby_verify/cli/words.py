@@ -27,6 +27,7 @@ from seenby_verify.tlog.entries import (
     Transfer,
 )
 from seenby_verify.tlog.names import NAMES
+from seenby_verify.tlog.strict import LAST_TIME
 
 ENDS: Final = {
     EndReason.WINDOW: "its window is over",
@@ -75,4 +76,4 @@ def _people(bucket: int) -> str:
 
 
 def clock(time: int) -> str:
-    return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{datetime.fromtimestamp(min(time, LAST_TIME), UTC):%Y-%m-%d %H:%M:%S} UTC"

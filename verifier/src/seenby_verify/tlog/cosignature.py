@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from seenby_verify.errors import VerificationError
-from seenby_verify.tlog.strict import LAST_TIME
+from seenby_verify.tlog.strict import MAX_NUMBER
 from seenby_verify.tlog.vkey import COSIGNATURE, VerifierKey
 
 SIZE: Final = 8 + 64
@@ -40,7 +40,7 @@ def witness_key(name: str, key: Ed25519PrivateKey) -> VerifierKey:
 
 def cosign(text: bytes, name: str, key: Ed25519PrivateKey, time: int) -> bytes:
     """The signature line, with its newline, of witness ``name`` under a checkpoint's ``text``."""
-    if not 0 < time <= LAST_TIME:
+    if not 0 < time <= MAX_NUMBER:
         raise VerificationError("a cosignature needs a Unix time", where="cosignature")
     raw = witness_key(name, key).id + time.to_bytes(8, "big") + key.sign(cosigned_message(time, text))
     return f"— {name} {base64.b64encode(raw).decode()}\n".encode()
@@ -49,7 +49,7 @@ def cosign(text: bytes, name: str, key: Ed25519PrivateKey, time: int) -> bytes:
 def verify_cosignature(key: bytes, raw: bytes, text: bytes) -> int:
     """The time of a cosignature (``raw``: without its key id). Raises VerificationError if it does not hold."""
     time = int.from_bytes(raw[:8], "big")
-    if len(raw) != SIZE or not 0 < time <= LAST_TIME:
+    if len(raw) != SIZE or not 0 < time <= MAX_NUMBER:
         raise VerificationError("a cosignature has not 8 bytes of time and 64 of signature", where="cosignature")
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(raw[8:], cosigned_message(time, text))

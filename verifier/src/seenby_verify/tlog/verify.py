@@ -37,6 +37,7 @@ from seenby_verify.tlog.policy import Accepted, Policy
 from seenby_verify.tlog.reports import Report
 from seenby_verify.tlog.rules import EntryRules
 from seenby_verify.tlog.steps import Step
+from seenby_verify.tlog.strict import LAST_TIME
 from seenby_verify.tlog.tiles import WIDTH, Read, subtree_root
 from seenby_verify.tlog.tree import leaf_hash
 
@@ -171,12 +172,12 @@ def verify(
 
 
 def month(time: float) -> int:
-    """The epoch of a Unix time.
+    """The epoch of a Unix time; of one beyond all calendars, the last.
 
-    >>> month(1795338000)
-    202611
+    >>> month(1795338000), month(2**62)
+    (202611, 999912)
     """
-    at = datetime.fromtimestamp(time, UTC)
+    at = datetime.fromtimestamp(min(time, LAST_TIME), UTC)
     return at.year * 100 + at.month
 
 
@@ -188,7 +189,7 @@ def check_time(epoch: int, time: int | None) -> str:
         raise VerificationError(
             f"entries of {epoch} stand in a checkpoint that witnesses saw in {month(time)}", where=CHECKPOINT
         )
-    return f"witnesses saw it at {datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"witnesses saw it at {datetime.fromtimestamp(min(time, LAST_TIME), UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _step(number: int, detail: str) -> Step:
