@@ -92,10 +92,18 @@ class Influence(Ranges):
         base, step = query.branches
         inside = around.writing(query, name)
         block = step.blocks[0]
-        if not all(holds(one, block, inside) for one in block.conjuncts):
+        around_it = (
+            column_holds(source, part.level, inside, frozenset({id(source)}))
+            for branch in query.branches
+            for part in branch.blocks
+            for output in part.outputs
+            for source in output.sources
+            if source.origin is not None
+        )
+        if not all(holds(one, block, inside) for one in block.conjuncts) or not all(around_it):
             raise Unsupported(
                 f"WITH RECURSIVE {query.recursion} cannot be attributed to people in this form",
-                hint="its second part may compare columns of tables, of itself, and constants",
+                hint="its second part may compare columns of tables, of itself, and constants; try it without LATERAL",
             )
         both = tree.united(
             self.rows(base, every, inside), self.rows(step, every, inside), pb.SETOP_UNION, keep=query.select.all
