@@ -38,7 +38,7 @@ from seenby.sql.extremes import VALUE, Places, cannot_fail, grade, owners, says_
 from seenby.sql.first import first_rows
 from seenby.sql.pieces import Condition, Part, Piece, finished, select_of
 from seenby.sql.ranges import Core, Ranges, kept_outputs, named_bits
-from seenby.sql.usable import Around, column_holds, holds, qualified, target
+from seenby.sql.usable import Around, column_holds, gives, holds, qualified, target
 
 MAX_FULL_JOINS = 3
 
@@ -223,6 +223,8 @@ class Influence(Ranges):
             return []
         fragile, _ = grade(link.query, 0)
         if fragile or not link.query.outputs[0].total or len(link.query.outputs) > 1:
+            return []
+        if not gives(link.query, 0, around):  # it may be a column of the query around it, which is gone
             return []
         optional = any(column.bits & block.level.nullable for column in link.test_refs)
         if (optional and not link.required) or not all(
