@@ -27,7 +27,7 @@ from seenby.stores.grouping import Done
 from seenby.stores.ledger import Item
 from tests.conformance.staff import grants
 from tests.conformance.staff.queries import EXPECTED, HERE, QUERIES, Query, expected_toml, load_expected, load_queries
-from tests.fixtures.gateway import PERMIT_ALL, Served, serve
+from tests.fixtures.gateway import PERMIT_ALL, Served, same_secret, serve
 from tests.fixtures.reading import Reading, Rows
 from tests.oracles.test_real_shapes import MAP
 
@@ -70,6 +70,7 @@ def platform_served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served
     with World(durable=False) as world:
         world.build(people=400, seed=1, today=datetime.now(UTC), progress=lambda _region, _stage, _done: None)
         config = replace(load_config(world.regions["eu"].config_file), policies_dir=policies)
+        same_secret(config)
         with serve(world, config) as served:
             with served.direct() as direct:
                 direct.execute((HERE / "rows.sql").read_bytes())
