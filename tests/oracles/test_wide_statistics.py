@@ -425,3 +425,13 @@ def test_a_condition_above_is_not_asked_of_groups_that_are_left_out(world: Rows)
     """Otherwise an error would say that there is such a group."""
     text = "SELECT * FROM (SELECT coins, handle, count(*) AS n FROM accounts GROUP BY 1, 2) x WHERE 1 / (coins - 1) < 5"
     assert world.rows(planned(text).sql, "seenby_v") == []
+
+
+def test_a_union_that_two_selects_read_is_written_once(world: Rows) -> None:
+    text = (
+        "WITH e AS (SELECT coins FROM accounts UNION ALL SELECT a.coins FROM devices d JOIN accounts a "
+        "ON a.id = d.account_id) SELECT count(*) FROM e UNION ALL SELECT sum(coins) FROM e"
+    )
+    plan = planned(text)
+    assert world.rows(plan.sql, "seenby_v") == world.rows(text, "public")
+    assert world.sketched(plan).complete

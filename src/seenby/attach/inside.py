@@ -111,14 +111,12 @@ def _says(column: str, path: str) -> tuple[bool, bool]:
     return names_people(base_words(leaf)) and not counts, reference or path == KEYS
 
 
-def trials(inspection: Inspection, found: Iterable[Inside], people: Sequence[tuple[TableName, str]]) -> list[Trial]:
+def trials(inspection: Inspection, one: Inside, people: Sequence[tuple[TableName, str]]) -> list[Trial]:
     """What to look up in the database: are these values keys, or other unique names, of people?"""
-    return [
-        Trial(one.source, one.column, table.name, target, one.path)
-        for one in found
-        for table, target in _targets(inspection, one, people)
-        if one.values
-    ]
+    if not one.values:
+        return []
+    targets = _targets(inspection, one, people)
+    return [Trial(one.source, one.column, table.name, target, one.path) for table, target in targets]
 
 
 def _targets(
@@ -153,13 +151,13 @@ class Insides:
         answers: Mapping[str, Answer],
     ) -> None:
         self._answers = answers
-        found = candidates(inspection)
-        self.trials = trials(inspection, found, people)
+        self.trials: list[Trial] = []
         paths: dict[tuple[TableName, str], list[str]] = {}
-        for one in found:
-            looked = [seen[trial] for trial in trials(inspection, [one], people) if trial in seen]
-            can_be = not one.values or any(_targets(inspection, one, people))
-            if told := _judged(one, looked, can_be=can_be):
+        for one in candidates(inspection):
+            mine = trials(inspection, one, people)
+            self.trials += mine
+            looked = [seen[trial] for trial in mine if trial in seen]
+            if told := _judged(one, looked, can_be=not one.values or bool(mine)):
                 place = f"at {one.path}, " if one.path != "[]" else ""
                 paths.setdefault((one.source, one.column), []).append(f"{place}{told}")
         self.held = {

@@ -8,8 +8,8 @@ card, so that no line leaves a panel. Every shortened text is whole in the toolt
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 from xml.sax import saxutils
 
@@ -60,7 +60,7 @@ class _Card:
     ghost: bool = False
     people: bool = False
     note: str = ""
-    width: int = 272
+    width: int = _CARD
     x: int = 0
     y: int = 0
 
@@ -166,45 +166,43 @@ def _table_card(datamap: DataMap, name: TableName) -> _Card:
     table = datamap.tables[name]
     classes = tuple(sorted({one.data_class for one in table.columns.values()}, key=list(COLOURS).index))
     people = any(kind.table == name for kind in datamap.kinds.values())
-    return _Card(name, _steps(datamap, table.owners), classes, people=people)
+    steps = _merged(_step(datamap, owner) for owner in table.owners)
+    return _Card(name, steps, classes, people=people)
 
 
 def _view_card(view: MappedView) -> _Card:
     classes = tuple(sorted(set(view.columns.values()), key=list(COLOURS).index))
-    found: dict[tuple[str, str], _Step] = {}
-    for owner in view.owners:
-        label = ", ".join(owner.starts)
-        before = found.get((label, owner.kind))
-        optional = owner.nullable and (before is None or before.optional)
-        told = [before.told] if before else []
-        told.append(f"{' / '.join(owner.path)} = {owner.kind}")
-        found[label, owner.kind] = _Step(label, owner.kind, None, optional, "\n".join(told))
-    steps = tuple(found.values())
-    return _Card(view.name, steps, classes)
+    steps = [_Step(", ".join(owner.starts), owner.kind, None, owner.nullable, _told(owner)) for owner in view.owners]
+    return _Card(view.name, _merged(steps), classes)
 
 
-def _steps(datamap: DataMap, owners: Sequence[OwnerPath]) -> tuple[_Step, ...]:
-    found: dict[tuple[str, TableName | None, str], _Step] = {}
-    for owner in owners:
-        told = f"{' / '.join(owner.path)} = {owner.kind}"
-        if not owner.hops:
-            step = _Step(owner.column, owner.kind, None, owner.nullable, told)
-        else:
-            hop = owner.hops[0]
-            kind = datamap.kinds[owner.kind]
-            label = ", ".join(hop.columns) + (f" if {hop.when[1]}" if hop.when else "")
-            label += ", any number of" if hop.many else ""
-            names_them = len(owner.hops) == 1 and (hop.table, owner.column) == (kind.table, kind.key)
-            step = _Step(
-                label, owner.kind if names_them else "", None if names_them else hop.table, owner.nullable, told
-            )
-        key = (step.label, step.target, step.kind)
-        before = found.get(key)
-        if before is not None:
-            step = _Step(
-                step.label, step.kind, step.target, before.optional and step.optional, f"{before.told}\n{told}"
-            )
-        found[key] = step
+def _step(datamap: DataMap, owner: OwnerPath) -> _Step:
+    if not owner.hops:
+        return _Step(owner.column, owner.kind, None, owner.nullable, _told(owner))
+    hop = owner.hops[0]
+    kind = datamap.kinds[owner.kind]
+    label = ", ".join(hop.columns) + (f" if {hop.when[1]}" if hop.when else "")
+    label += ", any number of" if hop.many else ""
+    if len(owner.hops) == 1 and (hop.table, owner.column) == (kind.table, kind.key):
+        return _Step(label, owner.kind, None, owner.nullable, _told(owner))
+    return _Step(label, "", hop.table, owner.nullable, _told(owner))
+
+
+def _told(owner: OwnerPath) -> str:
+    return f"{' / '.join(owner.path)} = {owner.kind}"
+
+
+def _merged(steps: Iterable[_Step]) -> tuple[_Step, ...]:
+    """Steps that look alike are one; it is optional if all of them are."""
+    found: dict[tuple[str, str, TableName | None], _Step] = {}
+    for step in steps:
+        key = step.label, step.kind, step.target
+        same = found.get(key)
+        found[key] = (
+            step
+            if same is None
+            else replace(step, optional=same.optional and step.optional, told=f"{same.told}\n{step.told}")
+        )
     return tuple(found.values())
 
 

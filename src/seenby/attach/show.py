@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from seenby.datamap import DataMap, PersonKind, TableName
+from seenby.datamap import DataMap, OwnerPath, PersonKind, TableName
 from seenby.datamap.load import table_name
 from seenby.model.classes import DataClass
 
@@ -50,10 +50,7 @@ def to_json(datamap: DataMap, written: Mapping[str, Any]) -> str:
             "tables": {
                 str(table.name): {
                     "key": list(table.key),
-                    "owners": [
-                        {"kind": owner.kind, "path": list(owner.path), "nullable": owner.nullable}
-                        for owner in table.owners
-                    ],
+                    "owners": _owners(table.owners),
                     "scope": table.scope.value,
                     "nobody": table.nobody,
                     "columns": {name: column.data_class.value for name, column in table.columns.items()},
@@ -63,10 +60,7 @@ def to_json(datamap: DataMap, written: Mapping[str, Any]) -> str:
             },
             "views": {
                 str(view.name): {
-                    "owners": [
-                        {"kind": owner.kind, "path": list(owner.path), "nullable": owner.nullable}
-                        for owner in view.owners
-                    ],
+                    "owners": _owners(view.owners),
                     "stored": view.stored,
                     "columns": {name: found.value for name, found in view.columns.items()},
                 }
@@ -77,6 +71,10 @@ def to_json(datamap: DataMap, written: Mapping[str, Any]) -> str:
         indent=2,
         ensure_ascii=False,
     )
+
+
+def _owners(owners: Iterable[OwnerPath]) -> list[dict[str, Any]]:
+    return [{"kind": owner.kind, "path": list(owner.path), "nullable": owner.nullable} for owner in owners]
 
 
 def to_markdown(datamap: DataMap, written: Mapping[str, Any], *, region: str) -> str:

@@ -208,7 +208,7 @@ class _Query:
         """All people of all rows of which one is made."""
         told = {one.alias: self._of(one) for one in self._sources.values() if one.known.owners}
         kept = [self._sources[alias] for alias, paths in told.items() if paths]
-        for one in [one for one in reversed(kept) if self._same_people(one, kept)]:
+        for one in kept[::-1]:
             if self._same_people(one, kept):
                 kept.remove(one)
         for alias, paths in told.items():

@@ -138,12 +138,9 @@ def _kind(kind: People) -> str:
         lines.append('region = "local" # everybody else, also those whose country is not known')
     else:
         lines.append('region = "local" # everybody is at home in the region whose database this is')
-    lines += [f"{field} = {_text(name)}" for field, name in _ages(kind) if name]
+    ages = ("birth_date", kind.birth_date), ("minor", kind.minor)
+    lines += [f"{field} = {_text(name)}" for field, name in ages if name]
     return _comment(f"{kind.table} {'; '.join(kind.reasons)}.") + "\n".join(lines) + "\n"
-
-
-def _ages(kind: People) -> tuple[tuple[str, str], ...]:
-    return ("birth_date", kind.birth_date), ("minor", kind.minor)
 
 
 def _table(table: ProposedTable) -> str:

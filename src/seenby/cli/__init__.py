@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from cyclopts import App, Parameter
 from rich.markup import escape
 
-from seenby.cli.plain import PlainConsole
 from seenby.errors import SeenbyError
+from seenby_verify.cli.plain import PlainConsole
 
 COMMANDS = {
     "attach": (

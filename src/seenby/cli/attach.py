@@ -12,8 +12,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from seenby.cli.plain import PlainConsole
 from seenby.errors import ConfigError, UsageError
+from seenby_verify.cli.plain import PlainConsole
 
 
 def attach(

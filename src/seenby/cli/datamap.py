@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 from rich.text import Text
 
-from seenby.cli.plain import PlainConsole
 from seenby.datamap import DataMap, parse
 from seenby.errors import ConfigError
+from seenby_verify.cli.plain import PlainConsole
 
 app = App(name="datamap", help="Does the data map still fit the database, and what does it say?")
 

@@ -17,9 +17,9 @@ from rich.text import Text
 
 from seenby.cli.control_client import ControlClient
 from seenby.cli.grant import As, ConfigFile, Json, Key, Socket, open_client
-from seenby.cli.plain import PlainConsole
 from seenby.errors import Unavailable, UsageError
 from seenby.grants.words import clock
+from seenby_verify.cli.plain import PlainConsole
 
 app = App(
     name="migrate",

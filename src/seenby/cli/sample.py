@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from seenby.cli.datamap import read
 from seenby.errors import NotFound, Unknown
 from seenby.model.people import Person
+from seenby_verify.cli.plain import PlainConsole, plain
 
 
 def sample(
@@ -67,14 +67,13 @@ def sample(
         ]
         print(json.dumps({"person": str(who), "paths": rows}, indent=2))
         return 0
-    console = Console(highlight=False)
+    console = PlainConsole(highlight=False)
     table = Table("table", "rows", "by", box=None, header_style="bold", pad_edge=False)
     for way, count, _ in found:
         if count != 0:
             told = "too many to count in 5 s: is an index missing?" if count is None else f"{count:,}"
-            table.add_row(
-                Text(f"{way.table} (view)" if way.view else str(way.table)), Text(told), Text(" / ".join(way.path))
-            )
+            name = f"{way.table} (view)" if way.view else str(way.table)
+            table.add_row(Text(plain(name)), Text(told), Text(plain(" / ".join(way.path))))
     console.print(table)
     empty = sorted({str(way.table) for way, _, _ in found} - {str(way.table) for way, count, _ in found if count != 0})
     if empty:

@@ -17,6 +17,7 @@ from seenby.cli.beside import PersonName, RegionFile, beside
 from seenby.errors import UsageError
 from seenby.model.people import Person
 from seenby.stores.records import Event, History, Names, Seen, history
+from seenby_verify.cli.plain import cell
 from seenby_verify.tlog.shares import OpenedEpochKey
 
 
@@ -111,7 +112,7 @@ def _table(name: str, rows: list[dict[str, Any]], auditor: bool) -> Table:
         cells = [when, row["purpose"], row["reference"], " ".join(row["classes"]), columns, how, str(row["entry"])]
         if auditor:
             cells += [_in_words(row["who"]), row["statement"] if row["opened"] else "(sealed)"]
-        table.add_row(*map(_plain, cells))
+        table.add_row(*map(cell, cells))
     return table
 
 
@@ -158,8 +159,3 @@ def _object(record: dict[str, Any], name: str) -> dict[str, Any]:
 def _in_words(who: dict[str, Any]) -> str:
     """``{"name": "sam", "role": "support", ...}`` -> ``sam support ...``."""
     return " ".join(str(who[one]) for one in ("name", "role", "unit", "entity", "country") if who.get(one))
-
-
-def _plain(value: str) -> Text:
-    """Text from records: never markup, and nothing that moves a terminal's cursor."""
-    return Text("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in value))

@@ -233,10 +233,6 @@ class MappedView:
     columns: dict[str, DataClass] = field(hash=False)
     stored: bool = False
 
-    @property
-    def nobody(self) -> bool:
-        return not self.owners
-
 
 @dataclass(frozen=True, slots=True)
 class DataMap:

@@ -17,11 +17,11 @@ from seenby.gateway.grant_truth import Truth
 from seenby.grants.signing import verify_read
 from seenby.model.principal import Principal
 from seenby.stores.ledger import Ledger
-from seenby.stores.reports import Facts, begun, make_report, midnight_after
+from seenby.stores.reports import Facts, begun, make_report
 from seenby.stores.sealing import ReportDocument, epoch_of
 from seenby.stores.view import LogView
 from seenby_verify.tlog.entries import DailyReport, decode, key_id
-from seenby_verify.tlog.reports import Report, report_message
+from seenby_verify.tlog.reports import Report, midnight_after, report_message
 from seenby_verify.tlog.rules import AUDITOR
 
 POLL_SECONDS = 1.0
@@ -82,7 +82,8 @@ class DailyReports:
             report, _ = await self.newest()
             if report.encode() != document:
                 raise UsageError(
-                    f"the newest report is that of {report.date}, and another was signed", hint="ask again"
+                    f"the newest report is that of {report.date}, and another was signed",
+                    hint="run `seenby audit confirm` again: it takes the newest one",
                 )
             message = report_message(self._ledger.region, epoch, report.day.day, document)
             verify_read(by.public_key, signature, message)

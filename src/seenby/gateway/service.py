@@ -120,13 +120,14 @@ async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExit
     secret = gateway_secret(config.keys_dir / "gateway.secret")
     refresh = asyncio.Event()
     enforcer = PostgresEnforcer(database, secret, refresh.set)
+    people = MappedPeople(database)
     service = GrantService(
         region=config.region,
         ledger=ledger,
         control=control,
         directory=directory,
         policies=load_policies(config.policies_dir),
-        people=MappedPeople(database),
+        people=people,
         enforcer=enforcer,
         clock=clock,
     )
@@ -135,7 +136,7 @@ async def _assemble(config: Config, clock: Callable[[], float], stack: AsyncExit
         grants=service,
         ledger=ledger,
         keystore=keystore,
-        facts=MappedPeople(database),
+        facts=people,
         queue=ErasureQueue(config.state / "erasures.json"),
         every_minutes=config.erasure.every_minutes,
         clock=clock,

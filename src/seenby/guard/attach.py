@@ -121,8 +121,8 @@ END $$;
 
 def _public(database: str) -> str:
     doors = "'CONNECT', 'TEMPORARY'"
-    databases = move("d.datname", "pg_database d", doors, "d.datacl", "'d', d.datdba", "DATABASE %I", "d.datallowconn")
-    schemas = move("n.nspname", "pg_namespace n", "'CREATE'", "n.nspacl", "'n', n.nspowner", "SCHEMA %I")
+    databases = _move("d.datname", "pg_database d", doors, "d.datacl", "'d', d.datdba", "DATABASE %I", "d.datallowconn")
+    schemas = _move("n.nspname", "pg_namespace n", "'CREATE'", "n.nspacl", "'n', n.nspowner", "SCHEMA %I")
     return f"""
 -- Databases: nobody connects anywhere, or makes temporary tables, by being anybody.
 {databases}
@@ -132,21 +132,29 @@ GRANT CREATE ON DATABASE {ident(database)} TO {names.OWNER};
 """
 
 
-def move(name: str, relation: str, privileges: str, acl: str, default: str, spelt: str, condition: str = "true") -> str:
+def _move(
+    name: str, relation: str, privileges: str, acl: str, default: str, spelt: str, condition: str = "true"
+) -> str:
     """Takes privileges from PUBLIC and gives them to seenby_platform, one by one and as whoever granted them.
 
     So seenby_platform holds exactly what was taken, which is what detaching gives back; it is recorded where the whole
     cluster sees it, and a grant that somebody else than the object's owner made goes and comes back too. What whoever
     runs this cannot take stays: the privilege scan finds it.
     """
+    held = f"""FROM {relation}, aclexplode(coalesce({acl}, acldefault({default}))) a
+             WHERE a.grantee = 0 AND a.privilege_type IN ({privileges}) AND {condition}
+               AND pg_has_role(a.grantor, 'SET')"""
+    return handed_over(name, held, spelt, "PUBLIC", names.PLATFORM)
+
+
+def handed_over(name: str, held: str, spelt: str, giver: str, taker: str) -> str:
+    """Privileges of ``giver`` become ``taker``'s. ``held``: FROM ... WHERE, in which ``a`` is one of them."""
     return f"""DO $$ DECLARE one record; BEGIN
   FOR one IN SELECT {name} AS name, a.privilege_type AS may, a.grantor::regrole AS grantor
-             FROM {relation}, aclexplode(coalesce({acl}, acldefault({default}))) a
-             WHERE a.grantee = 0 AND a.privilege_type IN ({privileges}) AND {condition}
-               AND pg_has_role(a.grantor, 'SET') LOOP
+             {held} LOOP
     EXECUTE format('SET LOCAL ROLE %s', one.grantor);
-    EXECUTE format('REVOKE %s ON {spelt} FROM PUBLIC', one.may, one.name);
-    EXECUTE format('GRANT %s ON {spelt} TO {names.PLATFORM}', one.may, one.name);
+    EXECUTE format('REVOKE %s ON {spelt} FROM {giver}', one.may, one.name);
+    EXECUTE format('GRANT %s ON {spelt} TO {taker}', one.may, one.name);
     RESET ROLE;
   END LOOP;
 END $$;"""
@@ -154,7 +162,7 @@ END $$;"""
 
 def _functions() -> str:
     needs = literals(GUARD_NEEDS)
-    taken = move(
+    taken = _move(
         "p.oid::regprocedure",
         "pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace",
         "'EXECUTE'",

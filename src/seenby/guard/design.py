@@ -146,6 +146,16 @@ def _fence(terms: GrantTerms, datamap: DataMap) -> Fence:
     return Fence.FENCED if len(terms.people) <= FENCE_LIMIT else Fence.LISTED
 
 
+def columns_by_name(datamap: DataMap) -> dict[str, tuple[TableName, str]]:
+    """Every mapped column as a grant may write it: ``accounts.phone``, ``public.accounts.phone``."""
+    return {
+        written: (table.name, column)
+        for table in datamap.tables.values()
+        for column in table.columns
+        for written in (f"{table.name}.{column}", f"{table.name.schema}.{table.name.name}.{column}")
+    }
+
+
 class _Cells:
     """The decision matrix: for whose home regions a column is revealed."""
 
@@ -153,12 +163,7 @@ class _Cells:
         self.home_regions = terms.home_regions
         self.classes: dict[DataClass, set[str]] = {}
         self.columns: dict[tuple[TableName, str], set[str]] = {}
-        by_name = {
-            written: (table.name, column)
-            for table in datamap.tables.values()
-            for column in table.columns
-            for written in (f"{table.name}.{column}", f"{table.name.schema}.{table.name.name}.{column}")
-        }
+        by_name = columns_by_name(datamap)
         for cell in terms.cells:
             if cell.what in set(DataClass):
                 self.classes.setdefault(DataClass(cell.what), set()).update(cell.regions)
@@ -172,12 +177,12 @@ class _Cells:
                     f"{cell.what} belongs to nobody, so no home region can reveal it",
                     hint="leave it out: public columns of such tables are always shown, the others never",
                 )
+            elif datamap.tables[by_name[cell.what][0]].shared:
+                raise UsageError(
+                    f"{cell.what} belongs to all members of a group, and no grant shows such rows",
+                    hint="leave it out; docs/formats/datamap.md, Paths, says why",
+                )
             else:
-                if datamap.tables[by_name[cell.what][0]].shared:
-                    raise UsageError(
-                        f"{cell.what} belongs to all members of a group, and no grant shows such rows",
-                        hint="leave it out; docs/formats/datamap.md, Paths, says why",
-                    )
                 self.columns.setdefault(by_name[cell.what], set()).update(cell.regions)
 
     def regions(self, table: MappedTable, column: MappedColumn) -> tuple[str, ...]:

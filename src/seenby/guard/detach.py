@@ -8,6 +8,7 @@ databases is attached too, they stay, and with them the closed doors of the data
 from __future__ import annotations
 
 from seenby.guard import names
+from seenby.guard.attach import handed_over
 from seenby.guard.quote import literals
 
 _EVERY = literals([names.GUARD, names.GRANTS, names.WRITER, names.OWNER, names.PLATFORM])
@@ -86,16 +87,8 @@ END $$;
 
 
 def _move(name: str, relation: str, acl: str, spelt: str, held: str) -> str:
-    """attach.move, the other way."""
-    return f"""DO $$ DECLARE one record; BEGIN
-  FOR one IN SELECT {name} AS name, a.privilege_type AS may, a.grantor::regrole AS grantor
-             FROM {relation}, aclexplode({acl}) a WHERE {held} LOOP
-    EXECUTE format('SET LOCAL ROLE %s', one.grantor);
-    EXECUTE format('REVOKE %s ON {spelt} FROM {names.PLATFORM}', one.may, one.name);
-    EXECUTE format('GRANT %s ON {spelt} TO PUBLIC', one.may, one.name);
-    RESET ROLE;
-  END LOOP;
-END $$;"""
+    """What attaching moved, the other way."""
+    return handed_over(name, f"FROM {relation}, aclexplode({acl}) a WHERE {held}", spelt, names.PLATFORM, "PUBLIC")
 
 
 def _here() -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from seenby.datamap import DataMap
 from seenby.errors import UnknownColumn, UnknownTable, UsageError
+from seenby.guard.design import columns_by_name
 from seenby.guard.rows import Fence
 from seenby.guard.writes import asked
 from seenby.model.classes import DataClass
@@ -22,14 +23,8 @@ def what_remains(terms: GrantTerms, datamap: DataMap) -> tuple[GrantTerms, tuple
 
     Raises UnknownColumn when nothing is left that the grant could show.
     """
-    classes = {one.value for one in DataClass}
-    known = {
-        spelt
-        for table in datamap.tables.values()
-        for column in table.columns
-        for spelt in (f"{table.name}.{column}", f"{table.name.schema}.{table.name.name}.{column}")
-    }
-    cells = tuple(cell for cell in terms.cells if cell.what in classes or cell.what in known)
+    known = {*DataClass, *columns_by_name(datamap)}
+    cells = tuple(cell for cell in terms.cells if cell.what in known)
     gone = [cell.what for cell in terms.cells if cell not in cells]
     writes = []
     for write in terms.writes:

@@ -90,7 +90,6 @@ class Level:
         shown: there are figures of its groups; otherwise it is what groups of another level amount to together.
         between: its groups are the rows that are in a group of one of these two levels and not in that of the other.
         lone: it is one group, because there is no GROUP BY.
-        filtered: a FILTER chooses its rows.
         weighed: whoever has more rows weighs more in some figure.
         sides: each key column is of a side of UNION ALL, and of other rows.
     """
@@ -102,7 +101,6 @@ class Level:
     chosen: int = 0
     shown: bool = False
     lone: bool = False
-    filtered: bool = False
     weighed: bool = True
     sides: bool = False
     between: tuple[int, int] | None = None

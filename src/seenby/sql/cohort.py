@@ -77,14 +77,15 @@ def guard(leaf: Leaf, least: int, *, fenced: bool) -> None:
 def _enough(leaf: Leaf, least: int, filtered: pb.Node | None = None) -> list[pb.Node]:
     """At least so many people under each key, but for those of whom no row is there by what a condition says."""
     exempt = [] if filtered is None else [one.key for one in leaf.exempt(filtered)]
+    by_group = leaf.exempt_by_group
     conditions = []
     for person in leaf.sources.persons:
         if person.key in exempt:
             continue
         condition = _least(person, least, filtered)
-        for place, value, one in leaf.exempt_by_group:
+        for place, value, one in by_group:
             if one is person:
-                other = tree.negated(leaf.groups[place]) if not value else leaf.groups[place]
+                other = leaf.groups[place] if value else tree.negated(leaf.groups[place])
                 either = pb.Node()
                 either.bool_expr.boolop = pb.OR_EXPR
                 either.bool_expr.args.extend([condition, other])
@@ -175,7 +176,7 @@ class _Made:
                 without = "".join(f" AND j <> {j}" for j in sorted(exempt))
                 name = f"{q}l{len(shown)}"
                 ctes.append(f"{name} AS MATERIALIZED ({_people(q, rank[one], f' WHERE {flag}{without}')})")
-                number = level(name, of(values, replace(usual, chosen=chosen, filtered=True)))
+                number = level(name, of(values, replace(usual, chosen=chosen)))
                 told.setdefault((one, values), []).append((number, f"coalesce({flag}, false)"))
                 rows = f"coalesce({flag}, false) AND {enough} AND {self._enough(rank[one], name)}"
                 shown.append((one, chosen, values, rows))

@@ -16,6 +16,7 @@ false at its worst, which can only add people.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -80,11 +81,12 @@ class _At:
         return replace(self, alone=False, only=self.only if only is None else only)
 
 
-class Extremes:
+class Extremes(ABC):
     """Writes conditions down; what they are made of is read, and given are copies."""
 
+    @abstractmethod
     def rows(self, query: Query, places: Places, around: Around) -> pb.SelectStmt:
-        raise NotImplementedError
+        """What a subquery could give in any part of the data."""
 
     def best(self, conjunct: Conjunct, block: Block, around: Around) -> pb.Node | None:
         """Where this is not true, ``conjunct`` is true in no part of the data. None: nothing is known."""
@@ -105,7 +107,7 @@ class Extremes:
         if link.scalar or link.needs & block.level.nullable or link.kind == pb.EXPR_SUBLINK:
             return None
         least = self._least(link, block, around, owners(block), alone=True, fails=link.kind == pb.ALL_SUBLINK)
-        return None if least is None else _exists(least)
+        return None if least is None else tree.exists(least)
 
     # one expression
 
@@ -151,14 +153,14 @@ class Extremes:
             least = self._least(link, at.block, at.around, at.keys, alone=at.alone, fails=not rises)
             if least is None:
                 return unknown
-            return _exists(least) if rises else _negated(_exists(least))
+            return tree.exists(least) if rises else _negated(tree.exists(least))
         if link.kind == pb.EXISTS_SUBLINK:
-            return unknown if link.query.lone_row else _exists(self.rows(link.query, (), at.around))
+            return unknown if link.query.lone_row else tree.exists(self.rows(link.query, (), at.around))
         most = self._most(link, link.node.testexpr, at)
         if most is not None:
             return most
         if link.kind == pb.ANY_SUBLINK and not link.query.lone_row:
-            return _exists(self.rows(link.query, (), at.around))
+            return tree.exists(self.rows(link.query, (), at.around))
         return unknown
 
     def _most(self, link: Sublink, test: pb.Node, at: _At, operator: str = "") -> pb.Node | None:
@@ -346,16 +348,8 @@ def _there(mine: pb.Node, keys: Keys, *, freely: bool) -> pb.Node | None:
     return same[0] if same else None
 
 
-def _exists(select: pb.SelectStmt) -> pb.Node:
-    node = pb.Node()
-    node.sub_link.sub_link_type = pb.EXISTS_SUBLINK
-    node.sub_link.subselect.select_stmt.CopyFrom(select)
-    return node
-
-
 def _is(node: pb.Node, value: bool) -> bool:
-    constant = node.a_const.boolval if node.WhichOneof("node") == "a_const" else None
-    return constant is not None and node.a_const.WhichOneof("val") == "boolval" and constant.boolval is value
+    return node.a_const.WhichOneof("val") == "boolval" and node.a_const.boolval.boolval is value
 
 
 def _negated(node: pb.Node) -> pb.Node:
@@ -391,5 +385,5 @@ def _joined(operator: pb.BoolExprType.ValueType, nodes: list[pb.Node]) -> pb.Nod
 
 def unless(node: pb.Node) -> pb.Node:
     """``node`` is not true."""
-    whole = node.sub_link.sub_link_type == pb.EXISTS_SUBLINK if node.WhichOneof("node") == "sub_link" else False
+    whole = node.WhichOneof("node") == "sub_link" and node.sub_link.sub_link_type == pb.EXISTS_SUBLINK
     return tree.negated(node if whole else _certain(node, unknown=False))

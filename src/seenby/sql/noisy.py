@@ -16,7 +16,7 @@ from seenby.sql.groupsets import same
 from seenby.sql.harmless import column_of, name_of_call
 from seenby.sql.scope import Column
 from seenby.sql.sources import Why, pin_of
-from seenby.sql.statistics import Leaf
+from seenby.sql.statistics import Leaf, ordered_by
 from seenby.sql.weights import UniqueKeys, follows, is_persons
 
 
@@ -43,7 +43,7 @@ def read_noisy(query: Query, leaves: Sequence[Leaf], unique: UniqueKeys, epsilon
         elif not _is_group(node, leaf):
             return "noise is added to counts of people alone, each as it is: count(*), without arithmetic"
     for item in select.sort_clause:
-        output = _output(item.sort_by.node, query)
+        output = ordered_by(item.sort_by.node, query)
         if output in columns or (output is None and not _is_group(item.sort_by.node, leaf)):
             return "ORDER BY would go by exact counts: order by what it groups by"
     if not _once(leaf, unique) and not _each_counted_once(leaf, columns):
@@ -55,18 +55,6 @@ def _is_group(node: pb.Node, leaf: Leaf) -> bool:
     return node.WhichOneof("node") in {"a_const", "grouping_func"} or any(
         same(node, group, leaf.block) for group in leaf.groups
     )
-
-
-def _output(node: pb.Node, query: Query) -> int | None:
-    """The place of the output that ORDER BY names."""
-    kind = node.WhichOneof("node")
-    if kind == "a_const":
-        place: int = node.a_const.ival.ival - 1
-        return place
-    if kind == "column_ref" and len(node.column_ref.fields) == 1:
-        name = node.column_ref.fields[0].string.sval
-        return next((place for place, one in enumerate(query.outputs) if one.name == name), None)
-    return None
 
 
 def _once(leaf: Leaf, unique: UniqueKeys) -> bool:

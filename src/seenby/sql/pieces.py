@@ -50,7 +50,7 @@ def finished(
             continue
         asked = [tree.column_target(alias, name, f"seenby$k{n}") for n, (_, alias, name) in enumerate(keys, 1)]
         there = [
-            (_exists(*other), 0, None)
+            (tree.exists(select_of([tree.one_target()], *other)), 0, None)
             for number, other in enumerate(groups)
             if number != place and other[0] and not _would_mean_others(other, inside)
         ]
@@ -62,13 +62,6 @@ def select_of(targets: list[pb.Node], pieces: Sequence[Piece], conditions: Seque
     if conditions:
         select.where_clause.CopyFrom(tree.conjunction([node for node, _, _ in conditions]))
     return select
-
-
-def _exists(pieces: Sequence[Piece], conditions: Sequence[Condition]) -> pb.Node:
-    node = pb.Node()
-    node.sub_link.sub_link_type = pb.EXISTS_SUBLINK
-    node.sub_link.subselect.select_stmt.CopyFrom(select_of([tree.one_target()], pieces, conditions))
-    return node
 
 
 def _would_mean_others(moved: tuple[list[Piece], list[Condition]], inside: Sequence[Piece]) -> bool:

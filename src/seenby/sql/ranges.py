@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -37,8 +38,9 @@ class Ranges(Extremes):
         self._written = 0
         self._riding: dict[int, bool] = {}
 
+    @abstractmethod
     def parts(self, query: Query, places: Places, around: Around) -> Iterator[Part]:
-        raise NotImplementedError
+        """Everybody who decides about what a subquery gives."""
 
     def core(
         self,

@@ -82,7 +82,7 @@ class Sources:
         """Makes the subqueries give what ``persons`` name. Their own columns stay as they are."""
         for query in self.unions:
             for number, block in enumerate(query.blocks, 1):
-                if not _has(query.blocks[0], SIDE) or number > 1:
+                if not _has(block, SIDE):
                     target = block.select.target_list.add()
                     target.res_target.name = SIDE
                     target.res_target.val.a_const.ival.ival = number

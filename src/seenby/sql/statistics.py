@@ -199,7 +199,7 @@ class Finder:
         expressions += [node for node in select.distinct_clause if node.WhichOneof("node")]  # DISTINCT ON
         for item in select.sort_clause:
             node = item.sort_by.node
-            if not _names_output(node, leaf.query):
+            if ordered_by(node, leaf.query) is None:
                 expressions.append(node)
         return next((why for node in expressions if (why := self._why_not_figure(node, leaf, block))), "")
 
@@ -348,10 +348,13 @@ def _labels(column: Column) -> Iterator[str]:
         yield from _labels(source)
 
 
-def _names_output(node: pb.Node, query: Query) -> bool:
+def ordered_by(node: pb.Node, query: Query) -> int | None:
+    """The place of the output that an entry of ORDER BY names."""
     kind = node.WhichOneof("node")
     if kind == "a_const":
-        return True
-    if kind != "column_ref" or len(node.column_ref.fields) != 1:
-        return False
-    return any(output.name == node.column_ref.fields[0].string.sval for output in query.outputs)
+        place: int = node.a_const.ival.ival - 1
+        return place
+    if kind == "column_ref" and len(node.column_ref.fields) == 1:
+        name = node.column_ref.fields[0].string.sval
+        return next((place for place, one in enumerate(query.outputs) if one.name == name), None)
+    return None

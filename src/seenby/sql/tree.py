@@ -180,6 +180,14 @@ def negated(condition: pb.Node) -> pb.Node:
     return node
 
 
+def exists(select: pb.SelectStmt) -> pb.Node:
+    """``EXISTS (select)``."""
+    node = pb.Node()
+    node.sub_link.sub_link_type = pb.EXISTS_SUBLINK
+    node.sub_link.subselect.select_stmt.CopyFrom(select)
+    return node
+
+
 def is_null(value: pb.Node) -> pb.Node:
     """``value IS NULL``."""
     node = pb.Node()

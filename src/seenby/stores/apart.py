@@ -6,7 +6,7 @@ standard input and output::
 
     parent  u64 until
     child   00 | u64 size | root[32]         integrated, durable; the tree that may be published
-            01 | u32 length | JSON           ["LedgerFailed", message, hint, detail]: it ends, as the ledger does
+            01 | u32 length | JSON           [message, hint, detail] of the LedgerFailed that ends both
 
 A child that died (out of memory, kill -9) is replaced once per request: what it had committed is there, the rest is
 done again. It holds ``private/integrating.lock`` (flock(2), inherited), which outlives a parent that was killed: the

@@ -17,7 +17,7 @@ import lmdb
 
 from seenby.errors import VerificationError
 from seenby.stores.journal import GROUP, GROUP_HEADER, Group, Record, damaged, segment_path
-from seenby.stores.state import GROUP_PLACE, State
+from seenby.stores.state import State, at_or_before
 from seenby_verify.tlog.entries import PersonNamed
 
 LANDMARK: Final = 64
@@ -70,7 +70,7 @@ class Finder:
         What a session hands over is in one group, so a person entry's head is there. Raises LedgerFailed: something
         else stands in the journal; OSError.
         """
-        segment, offset, first = self._group(index)
+        first, segment, offset, _ = self._state.group_in(self._txn, index)
         file, path = self._file(segment)
         header = os.pread(file, GROUP_HEADER.size, offset)
         magic, length, number, _, _ = GROUP_HEADER.unpack(header.ljust(GROUP_HEADER.size, b"\0"))
@@ -114,24 +114,14 @@ class Finder:
 
     def _landmark(self, index: int, first: int) -> tuple[_At, _At] | None:
         """The last one up to this entry, if its group has one."""
-        key = index.to_bytes(8, "big")
         with self._txn.cursor(self._state.table("marks")) as cursor:
-            if not (cursor.set_range(key) and cursor.key() == key) and not cursor.prev():
+            if not at_or_before(cursor, index.to_bytes(8, "big")):
                 return None
             here = int.from_bytes(cursor.key(), "big")
             if here <= first:
                 return None
             _, at, head, head_at = _MARK.unpack(cursor.value())
             return _At(here, at), _At(head, head_at)
-
-    def _group(self, index: int) -> tuple[int, int, int]:
-        """(segment, offset, first index) of the group that holds an entry."""
-        key = index.to_bytes(8, "big")
-        with self._txn.cursor(self._state.table("groups")) as cursor:
-            if not (cursor.set_range(key) and cursor.key() == key):
-                cursor.prev()
-            segment, offset, _ = GROUP_PLACE.unpack(cursor.value())
-            return segment, offset, int.from_bytes(cursor.key(), "big")
 
 
 def _walk(data: bytes, start: _At, index: int) -> tuple[_At | None, _At] | None:

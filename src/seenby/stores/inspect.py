@@ -97,7 +97,12 @@ class Inspector:
 
     def collations(self) -> dict[tuple[TableName, str], str]:
         """Of the columns that have one of their own, qualified and quoted."""
-        found = self._rows(queries.COLLATIONS)
+        try:
+            found = self._rows(queries.COLLATIONS)
+        except psycopg.Error as error:
+            raise Unavailable(
+                "the database's collations could not be read", detail=str(error).strip(), hint="try again"
+            ) from None
         return {(TableName(schema, table), name): collation for schema, table, name, collation in found}
 
     def counted(self, text: str, key: str) -> tuple[int | None, list[str]]:
@@ -165,6 +170,7 @@ class Inspector:
             if partition:
                 continue
             mine = keys_of.get(oid, [])
+            definition, obstacles = definitions.get(oid, ("", ()))
             tables[table] = FoundTable(
                 name=table,
                 kind=RelationKind(kind),
@@ -178,8 +184,8 @@ class Inspector:
                 partitions=children if kind == "p" else 0,
                 inherits=tuple(names[parent] for parent in parents if parent in names),
                 uses=tuple(names[used] for view, used in views if view == oid and used in names),
-                definition=definitions.get(oid, ("", ()))[0],
-                obstacles=definitions.get(oid, ("", ()))[1],
+                definition=definition,
+                obstacles=obstacles,
                 readable=readable,
             )
         info = self._connection.info

@@ -1,7 +1,7 @@
 """Journal -> tiles, label tree, tables: makes public what the writer wrote, and quick to open again.
 
 It reads the journal's files, whether the writer wrote them a moment ago or a restart finds them; there is no other way
-in. So it needs little memory, and could run in another process.
+in. So it needs little memory, and can run in a process of its own (``stores/apart.py``).
 """
 
 from __future__ import annotations

@@ -8,10 +8,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from seenby.errors import ConfigError
+from seenby.errors import ConfigError, Unavailable
 from seenby.stores.durable import create, sync_directory
 
 
@@ -31,7 +33,7 @@ class OpenMigration:
 
 
 class MigrationFile:
-    """Durable when ``open`` or ``close`` returns. Both raise OSError."""
+    """Durable when ``open`` or ``close`` returns. Both raise Unavailable when the disk refuses."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -56,9 +58,21 @@ class MigrationFile:
         return read
 
     def open(self, migration: OpenMigration) -> None:
-        create(self._path, json.dumps({"v": 1, **asdict(migration)}).encode())
+        with self._told():
+            create(self._path, json.dumps({"v": 1, **asdict(migration)}).encode())
 
     def close(self) -> None:
         """Also when somebody deleted the file meanwhile: nobody could end the migration otherwise."""
-        self._path.unlink(missing_ok=True)
-        sync_directory(self._path.parent)
+        with self._told():
+            self._path.unlink(missing_ok=True)
+            sync_directory(self._path.parent)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise Unavailable(
+                f"{self._path} cannot be changed: {error.strerror or error}",
+                hint="put right the disk or the folder's permissions, then ask again",
+            ) from None

@@ -19,9 +19,10 @@ from seenby.stores.layout import PERSON_PRIVATE
 from seenby.stores.state import GROUP_PLACE, State
 from seenby_verify.tlog.entries import PersonNamed, Query
 from seenby_verify.tlog.names import counted
-from seenby_verify.tlog.reports import LEAST, SORTS, Cell, Report
+from seenby_verify.tlog.reports import LEAST, SORTS, Cell, Report, midnight_after
 
 GRANT: Final = 16
+_AGAIN: Final = "stop the gateway and delete this folder: it is made again from the journal"
 Facts = Mapping[bytes, Mapping[str, str]]
 """Grant (16 bytes) -> what its terms say: ``{"country": "IE", "purpose": "support"}``."""
 
@@ -48,8 +49,7 @@ def make_report(ledger: Path, state: State, region: str, day: date, first: int, 
 
     Raises LedgerFailed, OSError.
     """
-    end = written_before(state, 1000 * midnight_after(day))
-    end = max(first, end)
+    end = max(first, written_before(state, 1000 * midnight_after(day)))
     kinds = bytearray()
     tallies: dict[tuple[str, str], Tally] = {}
     counting: list[Tally] = []
@@ -87,15 +87,6 @@ def cells(tallies: Mapping[tuple[str, str], Tally]) -> tuple[Cell, ...]:
     return tuple(told)
 
 
-def midnight_after(day: date) -> int:
-    """Unix seconds."""
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) + 86_400
-
-
-def day_of(seconds: float) -> date:
-    return datetime.fromtimestamp(seconds, UTC).date()
-
-
 def written_before(state: State, milliseconds: int) -> int:
     """How many entries were written before this time: the journal's times never fall."""
     with state.env.begin() as txn:
@@ -113,15 +104,15 @@ def begun(state: State) -> date:
     """The day on which the log's first entry was written."""
     group = state.group(0)
     if group is None:
-        raise LedgerFailed("the ledger's state does not know the log's first entry")
-    return day_of(group[3] / 1000)
+        raise LedgerFailed(f"the state in {state.directory} does not know the log's first entry", hint=_AGAIN)
+    return datetime.fromtimestamp(group[3] / 1000, UTC).date()
 
 
 def _place(journal: Path, state: State, index: int) -> Place:
     """Where the group that starts with entry ``index`` stands, so that a reader holds it against the one before."""
     found = state.group(index)
     if found is None or found[0] != index:
-        raise LedgerFailed(f"no group of the journal starts with entry {index}")
+        raise LedgerFailed(f"the state in {state.directory} has no group that starts with entry {index}", hint=_AGAIN)
     _, segment, offset, _ = found
     path = segment_path(journal, segment)
     # A segment's header ends with the digest of the group before it, as every group does.

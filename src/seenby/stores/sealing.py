@@ -50,7 +50,7 @@ from seenby_verify.tlog.reports import report_message
 
 _DRAW: Final = 64 * 1024
 _STATISTIC: Final = EntryBound.STATISTIC
-"""Looked up once: an enumeration's members cost a dictionary of their own each time (Python 3.11)."""
+"""Looked up once: finding an enumeration's member takes three times as long as a name (Python 3.11)."""
 ERASED: Final = b'{"how":"erased","v":1}'
 
 
@@ -237,8 +237,7 @@ class Sealer:
             usage = self.usage.get(grant) or self.used(grant)
             usage.rows += rows
             usage.statistics += bound is _STATISTIC and part == 0
-            for one in people:
-                usage.people.add(one.crypto.pseudonym)
+            usage.people.update([one.crypto.pseudonym for one in people])
         self._people.until(index + len(entries))
         return entries, b"".join(payload)
 

@@ -102,6 +102,11 @@ def receipts_prefix(principal: bytes) -> bytes:
     return sha256(principal).digest()[:16]
 
 
+def at_or_before(cursor: lmdb.Cursor, key: bytes) -> bool:
+    """Moves to the last key that is not behind ``key``. False: there is none."""
+    return bool((cursor.set_range(key) and cursor.key() == key) or cursor.prev())
+
+
 class State:
     """One writing transaction at a time; reading is free from any thread and process, as of the last commit."""
 
@@ -229,10 +234,12 @@ class State:
             place = txn.get(b"place", db=self._tables["meta"])
             if place is None or not 0 <= index < Place.decode(place).index:
                 return None
-            cursor = txn.cursor(self._tables["groups"])
-            key = index.to_bytes(8, "big")
-            if not (cursor.set_range(key) and cursor.key() == key):
-                cursor.prev()
+            return self.group_in(txn, index)
+
+    def group_in(self, txn: lmdb.Transaction, index: int) -> tuple[int, int, int, int]:
+        """The same, as of ``txn``, whose state goes so far."""
+        with txn.cursor(self._tables["groups"]) as cursor:
+            at_or_before(cursor, index.to_bytes(8, "big"))
             return int.from_bytes(cursor.key(), "big"), *GROUP_PLACE.unpack(cursor.value())
 
     def receipts(self, principal: bytes) -> list[tuple[int, int]]:

@@ -48,12 +48,16 @@ class Platform:
         return [(name.split(".")[0], name.split(".")[1]) for line in listed for name in line.split()]
 
     def look(self) -> tuple[Inspection, dict[Trial, Contained]]:
-        with Inspector(self.dsn) as inspector:
-            found = inspector.inspect()
-            return found, inspector.contained(found, trials(found, {}))
+        return look(self.dsn)
 
     def propose(self) -> Proposal:
         return propose(*self.look(), {})
+
+
+def look(dsn: str) -> tuple[Inspection, dict[Trial, Contained]]:
+    with Inspector(dsn) as inspector:
+        found = inspector.inspect()
+        return found, inspector.contained(found, trials(found, {}))
 
 
 @pytest.fixture(scope="session")

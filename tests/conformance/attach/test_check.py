@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from seenby.cli.datamap import check, show
+from seenby.cli.sample import sample
 from seenby.errors import ConfigError
 from seenby.stores.cluster import Cluster
 
@@ -124,6 +125,30 @@ def test_people_read_it(dsn: str, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "warning  slow: notes.user_id: no index leads from a person to the rows of notes" in told
     assert "CREATE INDEX CONCURRENTLY ON public.notes (user_id)" in told
     assert "0 problems, 1 warnings, 2 notes" in told
+
+
+def test_people_read_a_sample_and_no_name_moves_their_cursor(
+    dsn: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "posts\x1b[2K"
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f'CREATE TABLE "{name}" (id bigint PRIMARY KEY, user_id bigint)'.encode())
+        connection.execute(f'INSERT INTO users VALUES (7); INSERT INTO "{name}" VALUES (1, 7), (2, 7)'.encode())
+    file = tmp_path / "map.toml"
+    file.write_text(f"""{MAP}
+[tables.{json.dumps(name)}]
+key = ["id"]
+owners = [{{ kind = "user", path = "user_id" }}]
+columns = {{ id = "content", user_id = "content" }}
+""")
+    assert sample("user:7", dsn, map_=file) == 0
+    told = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert told == [
+        ["table", "rows", "by"],
+        ["posts\N{REPLACEMENT CHARACTER}[2K", "2", "user_id"],
+        ["users", "1", "id"],
+        ["Nothing", "of", "theirs", "in:", "notes"],
+    ]
 
 
 def test_a_wrong_map(dsn: str, tmp_path: Path) -> None:

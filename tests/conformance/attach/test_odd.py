@@ -10,13 +10,14 @@ import pytest
 
 from seenby.attach.inspection import RelationKind
 from seenby.attach.proposal import Answer, Proposal
-from seenby.attach.propose import propose, trials
+from seenby.attach.propose import propose
 from seenby.attach.write import to_toml
 from seenby.datamap import TableName, parse
 from seenby.errors import ConfigError, Unavailable
 from seenby.model.classes import DataClass
 from seenby.stores.cluster import Cluster
 from seenby.stores.inspect import Inspector
+from tests.conformance.attach.conftest import look
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("attach")]
 
@@ -87,9 +88,7 @@ def odd(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def proposal(odd: str) -> Proposal:
-    with Inspector(odd) as inspector:
-        found = inspector.inspect()
-        return propose(found, inspector.contained(found, trials(found, {})), {})
+    return propose(*look(odd), {})
 
 
 def paths(proposal: Proposal, name: str, schema: str = "public") -> list[tuple[str, ...]]:

@@ -206,8 +206,7 @@ def test_every_member_of_a_chat(small: Callable[[str], Small], capsys: pytest.Ca
     out = made.map.with_name("members.toml")
     out.write_text(f"{made.map.read_text('utf-8')}\n[[answers]]\n{answer}")
     attach(made.dsn, out=out)
-    text = "".join(line for line in THEIRS["whisper"].splitlines(keepends=True))
-    text += """
+    text = f"""{THEIRS["whisper"]}
         UNION SELECT 'chats', chat_id::text FROM chat_members WHERE account_id::text = %(who)s
         UNION SELECT 'messages', m.id::text FROM messages m JOIN chat_members c ON c.chat_id = m.chat_id
               WHERE c.account_id::text = %(who)s

@@ -10,7 +10,7 @@ import pytest
 
 from seenby.guard.managed import REMAINS_OPEN
 from seenby.stores.cluster import BIN
-from tests.conformance.attach.test_detach import STATE
+from tests.conformance.attach.test_detach import state
 from tests.fixtures.small_platform import OWNER, OWNER_PASSWORD, SEENBY, Platform
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("dba")]
@@ -19,7 +19,7 @@ STAFF, OPERATOR = "aoife.byrne", "root.ops"
 GUIDE = Path(__file__).parents[3] / "docs" / "guide" / "attach.md"
 
 
-def printed(platform: Platform, *arguments: str) -> subprocess.CompletedProcess[str]:
+def printed(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*SEENBY, *arguments], capture_output=True, text=True, check=True)
 
 
@@ -31,20 +31,15 @@ def as_owner(platform: Platform, script: str) -> subprocess.CompletedProcess[str
 
 def attach(platform: Platform) -> subprocess.CompletedProcess[str]:
     """As the guide says; returns what was printed."""
-    script = printed(platform, "attach", "--config", str(platform.config))
+    script = printed("attach", "--config", str(platform.config))
     done = as_owner(platform, script.stdout)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return script
 
 
-def state(platform: Platform) -> set[tuple[str, ...]]:
-    with psycopg.connect(platform.cluster.dsn("platform")) as connection:
-        return set(connection.execute(STATE.encode()).fetchall())
-
-
 def test_the_owner_attaches_staff_work_the_owner_detaches(managed_platform: Platform) -> None:
     platform = managed_platform
-    before = state(platform)
+    before = state(platform.cluster, "platform")
     script = attach(platform)
     attach(platform)
     for one in REMAINS_OPEN:
@@ -70,15 +65,15 @@ def test_the_owner_attaches_staff_work_the_owner_detaches(managed_platform: Plat
         assert platform.psql("ALTER TABLE accounts ALTER phone TYPE text").returncode == 0
         assert platform.seenby(OPERATOR, "migrate", "end").returncode == 0
         running.grant(STAFF, ("contact", ["eu"]))
-    done = as_owner(platform, printed(platform, "detach").stdout)
+    done = as_owner(platform, printed("detach").stdout)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    assert state(platform) ^ before == set()
+    assert state(platform.cluster, "platform") ^ before == set()
 
 
 def test_the_script_for_a_superuser_says_what_to_do_instead(managed_platform: Platform) -> None:
     platform = managed_platform
     platform.config.write_text(platform.config.read_text().replace("managed = true", "managed = false"))
-    done = as_owner(platform, printed(platform, "attach", "--config", str(platform.config)).stdout)
+    done = as_owner(platform, printed("attach", "--config", str(platform.config)).stdout)
     assert done.returncode != 0
     assert "role shop_owner is not superuser" in done.stderr
     assert "managed = true under [database]" in done.stderr
@@ -107,14 +102,14 @@ def test_what_the_script_needs(managed_platform: Platform) -> None:
         ),
         ("CREATE ROLE seenby_owner", "DROP ROLE seenby_owner", "is there, and somebody else made it"),
     )
-    script = printed(platform, "attach", "--config", str(platform.config)).stdout
+    script = printed("attach", "--config", str(platform.config)).stdout
     with psycopg.connect(platform.cluster.dsn("platform"), autocommit=True) as superuser:
         for broken, mended, words in cases:
             superuser.execute(broken.encode())
-            before = state(platform)
+            before = state(platform.cluster, "platform")
             done = as_owner(platform, script)
             assert (done.returncode, words in done.stderr, "HINT" in done.stderr) == (3, True, True), done.stderr
-            assert state(platform) == before
+            assert state(platform.cluster, "platform") == before
             superuser.execute(mended.encode())
 
 

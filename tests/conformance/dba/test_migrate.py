@@ -137,7 +137,6 @@ def test_a_grant_goes_on_without_what_was_dropped(platform: Platform) -> None:
         assert outcome["again"] == [both]
         assert "goes on without accounts.phone" in outcome["narrowed"][both]
         assert list(outcome["ended"]) == [phone]
-        notices: list[str] = []
         with psycopg.connect(running.dsn(STAFF, both), autocommit=True) as session:
             assert session.execute("SELECT email FROM accounts WHERE id = 7").fetchall() == [("user7@mail.example",)]
             with pytest.raises(psycopg.errors.UndefinedColumn):

@@ -174,7 +174,7 @@ def test_nobody_has_more_than_a_third_of_the_rows() -> None:
 @pytest.mark.parametrize(("fewer", "near"), [(0, False), (1, True), (9, True), (10, False)])
 def test_the_rows_between_two_figures_of_one_statement_are_of_nobody_or_of_many(fewer: int, *, near: bool) -> None:
     """A group, what a FILTER leaves of it, and the rest."""
-    levels = (GROUPS, replace(GROUPS, filtered=True), replace(TOGETHER, between=(0, 1)))
+    levels = (GROUPS, replace(GROUPS, chosen=1), replace(TOGETHER, between=(0, 1)))
     every, some = cohort(range(100)), cohort(range(100 - fewer))
     between = rows(1, cohort(range(200, 200 + fewer)), level=2)
     assert groups(rows(1, every), rows(1, some, level=1), between, levels=levels).near is near

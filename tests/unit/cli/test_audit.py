@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from seenby.cli import command_line, report
-from seenby.errors import SeenbyError
 from seenby.stores import auditors
 from seenby.stores.directory import parse_directory, render_directory
+from tests.fixtures.commands import seenby
 from tests.fixtures.grants import DIRECTORY
 from tests.unit.stores.test_auditors import write
 
@@ -22,17 +22,7 @@ Say = Callable[..., tuple[int, str]]
 @pytest.fixture
 def say(capsys: pytest.CaptureFixture[str]) -> Say:
     """Runs a command; (exit status, everything that was printed)."""
-
-    def run(*arguments: object) -> tuple[int, str]:
-        words, code = [str(one) for one in arguments], 0
-        try:
-            command_line(words)(words, exit_on_error=False, result_action="return_value")
-        except SeenbyError as error:
-            code = report(error)
-        printed = capsys.readouterr()
-        return code, " ".join((printed.out + printed.err).split())
-
-    return run
+    return partial(seenby, capsys)
 
 
 @pytest.fixture
@@ -127,3 +117,12 @@ def test_the_end_of_retention(tmp_path: Path, say: Say, config: Path, monkeypatc
     assert (code, "there are no keys of 202610" in said) == (66, True)
     code, said = say("audit", "records", "--epoch", 202610, "--config", config)
     assert (code, "was destroyed" in said) == (66, True)
+
+
+def test_who_confirms_a_report_says_whom_they_trust(tmp_path: Path, say: Say) -> None:
+    """``--key`` is the auditor's own here."""
+    common = ("audit", "confirm", tmp_path, "--as", "ada", "--key", tmp_path / "ada.pem")
+    code, said = say(*common)
+    assert (code, "either --log-key or --policy" in said, "next: --log-key takes" in said) == (64, True, True)
+    code, said = say(*common, "--log-key", "nonsense")
+    assert (code, "--log-key: " in said) == (64, True)

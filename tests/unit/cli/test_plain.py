@@ -6,8 +6,8 @@ import pytest
 from rich.text import Text
 
 from seenby.cli import report
-from seenby.cli.plain import PlainConsole
 from seenby.errors import ConfigError
+from seenby_verify.cli.plain import PlainConsole
 
 EVIL = "posts\x1b[2K\x1b[1A\x9b2J\u202eaccounts"
 SHOWN = "posts\ufffd[2K\ufffd[1A\ufffd2J\ufffdaccounts"

@@ -7,22 +7,21 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from seenby.cli import command_line, report
+from seenby.cli import command_line
 from seenby.cli.control_client import ControlClient
 from seenby.errors import SeenbyError
-from seenby.stores.config import Witnesses, load_config
 from seenby_verify.tlog.policy import Policy
 from seenby_verify.tlog.promise import Promise
 from seenby_verify.tlog.vkey import VerifierKey
-from tests.fixtures.demo import small_world
-from tests.fixtures.gateway import PERMIT_ALL, Served, serve
+from tests.fixtures.commands import seenby
+from tests.fixtures.gateway import Served
+from tests.fixtures.unwitnessed import unwitnessed
 from tests.fixtures.written_logs import seenby_verify
 
 pytestmark = pytest.mark.postgres
@@ -34,12 +33,8 @@ Run = Callable[..., tuple[int, str]]
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Region eu without witnesses: its receipts are there when its checkpoint is."""
-    policies: Path = tmp_path_factory.mktemp("policies")
-    (policies / "all.cedar").write_text(PERMIT_ALL)
-    with small_world() as world:
-        config = load_config(world.regions["eu"].config_file)
-        with serve(world, replace(config, policies_dir=policies, witnesses=Witnesses())) as running_region:
-            yield running_region
+    with unwitnessed(tmp_path_factory.mktemp("policies")) as running_region:
+        yield running_region
 
 
 @pytest.fixture
@@ -47,19 +42,9 @@ def run(served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> R
     """The command as somebody, into ``tmp_path/out``; (exit status, everything that was printed)."""
 
     def run(name: str, *arguments: str, out: str = "out", wait: str = "10") -> tuple[int, str]:
-        key = str(served.world.staff[name].key_file)
-        place = ["--config", str(served.config.file), "--out", str(tmp_path / out)]
-        code = 0
-        try:
-            command_line(["receipts"])(
-                ["receipts", "--as", name, "--key", key, "--wait", wait, *place, *arguments],
-                exit_on_error=False,
-                result_action="return_value",
-            )
-        except SeenbyError as error:
-            code = report(error)
-        printed = capsys.readouterr()
-        return code, " ".join((printed.out + printed.err).split())
+        place = ("--config", served.config.file, "--out", tmp_path / out)
+        signed = ("--as", name, "--key", served.world.staff[name].key_file)
+        return seenby(capsys, "receipts", *signed, "--wait", wait, *place, *arguments)
 
     return run
 

@@ -237,7 +237,7 @@ def test_whoever_serves_the_files_does_not_learn_which_entries_are_hers(desk: De
         desk.publish()
     desk.do(desk.ledger.append(disclosure(*(f"account:{n}" for n in range(10, 300)))))
     desk.publish()
-    labels = Labels([(1, key_of(desk, ADA))], "eu")
+    labels = Labels([key_of(desk, ADA)], "eu")
     trust = Policy.trusting(desk.ledger.verifier_key)
     read: list[str] = []
 
@@ -272,7 +272,7 @@ def test_what_is_about_somebody_else_is_not_taken(desk: Desk) -> None:
     """From a gateway that answers ada with what is about ben."""
     desk.do(desk.ledger.append(disclosure(ADA, BEN)))
     desk.publish()
-    labels = Labels([(1, key_of(desk, ADA))], "eu")
+    labels = Labels([key_of(desk, ADA)], "eu")
     folder = Folder(desk.folder / "out", Policy.trusting(desk.ledger.verifier_key), labels.check)
     fetch(lambda path: asked(desk, ADA, path), "/mine", folder)
     mine_alone = files(desk)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seenby.errors import ConfigError
+from seenby.errors import ConfigError, Unavailable
 from seenby.stores.migrating import MigrationFile, OpenMigration
 
 OPEN = OpenMigration("root.ops", 1_795_338_000, 60, "phone numbers become text")
@@ -28,6 +28,15 @@ def test_a_file_that_somebody_deleted_keeps_nobody_from_ending(tmp_path: Path) -
     (tmp_path / "migration.json").unlink()
     file.close()
     assert file.read() is None
+
+
+def test_a_disk_that_refuses_is_told_with_what_to_do(tmp_path: Path) -> None:
+    file = MigrationFile(tmp_path / "gone" / "migration.json")
+    with pytest.raises(Unavailable, match=r"gone/migration.json cannot be changed: No such file") as told:
+        file.open(OPEN)
+    assert "then ask again" in told.value.hint
+    with pytest.raises(Unavailable, match="cannot be changed"):
+        file.close()
 
 
 @pytest.mark.parametrize(

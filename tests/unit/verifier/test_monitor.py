@@ -22,7 +22,7 @@ from seenby_verify.monitor.witnesses import AskedWitness, ask
 from seenby_verify.tlog.entries import PersonNamed, Seal, decode, encode
 from seenby_verify.tlog.evidence import parse_evidence
 from seenby_verify.tlog.policy import Policy
-from seenby_verify.tlog.verify import month
+from seenby_verify.tlog.times import month
 from seenby_verify.tlog.vkey import COSIGNATURE, VerifierKey
 from seenby_verify.witness.server import WitnessServer
 from seenby_verify.witness.state import State, load_key, make_witness

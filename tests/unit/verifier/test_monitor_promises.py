@@ -13,8 +13,8 @@ from seenby_verify.monitor.alarm import Kind
 from seenby_verify.monitor.promises import Judged, collect, judge
 from seenby_verify.tlog.evidence import parse_evidence
 from seenby_verify.tlog.promise import Verdict
+from seenby_verify.tlog.times import month
 from seenby_verify.tlog.tree import leaf_hash
-from seenby_verify.tlog.verify import month
 from tests.fixtures.bundles_log import Log
 from tests.fixtures.watch import Watch
 from tests.fixtures.written_logs import new_log, seenby_verify
@@ -48,8 +48,6 @@ def grow(watch: Watch, people: slice = slice(0, 2)) -> None:
 
 
 def test_first_open_then_met_and_asked_no_more(watch: Watch) -> None:
-    given(watch, 33, leaf=b"?" * 32)
-    (watch.directory / "promises" / "33.promise").unlink()
     watch.log.query(*watch.crowd[:2])
     path = given(watch, 33)
     assert verdicts(look(watch)) == [(33, "open", False)]
@@ -60,8 +58,7 @@ def test_first_open_then_met_and_asked_no_more(watch: Watch) -> None:
 
 
 def test_new_files_are_found_and_a_file_that_goes_is_not_forgotten(watch: Watch) -> None:
-    first, second = given(watch, 40, leaf=STRANGE), given(watch, 41, leaf=STRANGE)
-    second.unlink()
+    first = given(watch, 40, leaf=STRANGE)
     assert verdicts(look(watch)) == [(40, "open", False)]
     first.unlink()
     given(watch, 42, leaf=STRANGE)
@@ -132,9 +129,7 @@ def test_the_command_says_met_and_shouts(tmp_path: Path) -> None:
     options = ["--state", tmp_path / "s", "--key", watch.log.vkey, "--once", "--promise", tmp_path / "promises"]
     said = seenby_verify("monitor", watch.place, *options, "--json")
     events = [json.loads(line) for line in said.stdout.splitlines()]
-    assert [event["event"] for event in events] == ["holds", "promise", "alarm"] or [
-        event["event"] for event in events
-    ] == ["holds", "alarm", "promise"]
+    assert (events[0]["event"], len(events)) == ("holds", 3)
     (met,) = [event for event in events if event["event"] == "promise"]
     (shout,) = [event for event in events if event["event"] == "alarm"]
     assert (met["index"], met["verdict"]) == (33, "kept")

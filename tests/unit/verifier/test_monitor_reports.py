@@ -11,21 +11,11 @@ from pathlib import Path
 import pytest
 
 from seenby_verify.monitor.alarm import Alarm, Kind
-from seenby_verify.tlog.entries import DailyReport, key_id
-from seenby_verify.tlog.reports import DAY_SECONDS, Report, report_message
-from tests.fixtures.bundles_log import public
+from seenby_verify.tlog.reports import DAY_SECONDS, Report
+from tests.fixtures.bundles_log import counted
 from tests.fixtures.watch import DELAY, Watch
 from tests.fixtures.written_logs import seenby_verify
 
-NAMES = {
-    0x01: "log started",
-    0x20: "query",
-    0x21: "person",
-    0x30: "person enrolled",
-    0x40: "daily report",
-    0x41: "seal",
-}
-"""As docs/formats/entries.md calls them."""
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
 
 
@@ -39,14 +29,12 @@ def noon(watch: Watch) -> Watch:
 
 def reported(watch: Watch, day: int, first: int, spoil: Callable[[Report], Report] = lambda report: report) -> int:
     """Logs the report of a day of November over entries ``first`` to the end; answers where the next begins."""
-    log, kinds = watch.log, bytes(entry[1] for entry in watch.log.entries)
-    counts = {NAMES[kind]: kinds[first:].count(kind) for kind in set(kinds[first:])}
-    document = spoil(Report(f"2026-11-{day:02}", "eu", first, len(kinds), counts, ())).encode()
-    signature = log.key.sign(report_message("eu", log.epoch, day, document))
-    log.add(DailyReport(log.epoch, day, document, key_id(public(log.key)), signature))
+    log, end = watch.log, len(watch.log.entries)
+    honest = Report(f"2026-11-{day:02}", "eu", first, end, counted(log.entries[first:]), ())
+    log.report(day, spoil(honest).encode())
     log.seal()
     watch.publish()
-    return len(kinds)
+    return end
 
 
 def missing(watch: Watch) -> Alarm | None:

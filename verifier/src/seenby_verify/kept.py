@@ -23,6 +23,7 @@ from seenby_verify.tlog.policy import Policy
 from seenby_verify.tlog.promise import Promise
 from seenby_verify.tlog.proof import ReceiptCheck
 from seenby_verify.tlog.strict import decode_decimal
+from seenby_verify.tlog.times import clock
 from seenby_verify.tlog.tree import leaf_hash
 
 PROMISE: Final = ".promise"
@@ -71,13 +72,9 @@ class Folder:
         """The first entry to ask for: pages come in the log's order, so nothing below is missing."""
         return min(self.promises, default=self.next)
 
-    @property
-    def outstanding(self) -> list[int]:
-        return sorted(self.promises)
-
     def to_json(self) -> dict[str, list[int]]:
         """What this run did, for machines."""
-        return {"receipts": sorted(self.kept), "replaced": sorted(self.replaced), "promises": self.outstanding}
+        return {"receipts": sorted(self.kept), "replaced": sorted(self.replaced), "promises": sorted(self.promises)}
 
     def promised(self, index: int, note: bytes) -> None:
         promise = self._promise(index, note)
@@ -192,11 +189,10 @@ def in_words(folder: Folder, what: str) -> list[str]:
         promised = f", {len(folder.replaced)} of them promised before" if folder.replaced else ""
         said.append(f"{_count(len(folder.kept), 'receipt')} saved in {where}{promised}; each was checked.")
     if folder.promises:
-        last = max(promise.due for promise in folder.promises.values())
-        due = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(last))
+        due = clock(max(promise.due for promise in folder.promises.values()))
         said.append(
             f"{_count(len(folder.promises), 'promise')} in {where}: the log signed to show "
-            f"{'it' if len(folder.promises) == 1 else 'them'} by {due} UTC. Run this again for the receipts."
+            f"{'it' if len(folder.promises) == 1 else 'them'} by {due}. Run this again for the receipts."
         )
     return said
 

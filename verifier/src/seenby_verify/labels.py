@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from seenby_verify.client import LogSource
 from seenby_verify.errors import VerificationError
@@ -12,30 +13,33 @@ from seenby_verify.tlog.fsck import CHECKPOINT
 from seenby_verify.tlog.policy import Policy
 from seenby_verify.tlog.proof import Proof
 from seenby_verify.tlog.records import label
-from seenby_verify.tlog.tiles import ENTRIES, HEIGHT, WIDTH, decode_bundle_prefix, read_tile
-from seenby_verify.tlog.tree import Frontier, inclusion_proof, leaf_hash, node_hash, root_of
+from seenby_verify.tlog.tiles import ENTRIES, HEIGHT, WIDTH, decode_bundle_prefix, read_tile, subtree_root
+from seenby_verify.tlog.tree import inclusion_proof, leaf_hash, node_hash, tree_root
 from seenby_verify.tlog.verify import Progress
+
+MOST: Final = 1 << 20
+"""Entries about one person in one month that are looked for at the most."""
 
 
 class Labels:
     """The labels of one person in one region: numbers 0, 1, 2, ... of each key, in each epoch.
 
     Args:
-        keys: version and key of each.
+        keys: all that they have or had.
     """
 
-    def __init__(self, keys: Sequence[tuple[int, bytes]], region: str) -> None:
-        self._keys = [key for _, key in keys]
+    def __init__(self, keys: Sequence[bytes], region: str) -> None:
+        self._keys = keys
         self._region = region
-        self._known: dict[int, dict[bytes, tuple[int, int]]] = {}
+        self._known: dict[int, dict[bytes, int]] = {}
         self._made: dict[int, int] = {}
 
-    def _epoch(self, epoch: int, numbers: int) -> dict[bytes, tuple[int, int]]:
-        """Label -> (key, number) of the first ``numbers`` labels of each key."""
+    def _epoch(self, epoch: int, numbers: int) -> dict[bytes, int]:
+        """Label -> number, of the first ``numbers`` labels of each key."""
         known = self._known.setdefault(epoch, {})
         for number in range(self._made.get(epoch, 0), numbers):
-            for at, key in enumerate(self._keys):
-                known[label(key, self._region, epoch, number)] = (at, number)
+            for key in self._keys:
+                known[label(key, self._region, epoch, number)] = number
         self._made[epoch] = max(numbers, self._made.get(epoch, 0))
         return known
 
@@ -44,10 +48,10 @@ class Labels:
         found = decode(entry)
         if not isinstance(found, PersonNamed):
             return False
-        where = self._epoch(found.epoch, self._made.get(found.epoch, 2)).get(found.label)
-        if where is None:
+        number = self._epoch(found.epoch, self._made.get(found.epoch, 2)).get(found.label)
+        if number is None:
             return False
-        self._epoch(found.epoch, where[1] + 3)
+        self._epoch(found.epoch, number + 3)
         return True
 
     def check(self, entry: bytes) -> None:
@@ -60,10 +64,6 @@ class Labels:
                     return
                 numbers *= 4
         raise VerificationError("what came is about somebody else", hint="tell whoever runs the gateway")
-
-
-MOST = 1 << 20
-"""Entries about one person in one month that are looked for at the most."""
 
 
 def scan(source: LogSource, policy: Policy, labels: Labels, folder: Folder, progress: Progress) -> None:
@@ -86,7 +86,7 @@ def scan(source: LogSource, policy: Policy, labels: Labels, folder: Folder, prog
         tree.add([leaf_hash(one) for _, one in entries], keep=bool(mine) or first + count == checkpoint.size)
         found += mine
         progress(first + count, checkpoint.size)
-    if tree.root() != checkpoint.root:
+    if tree_root(tree.node, checkpoint.size) != checkpoint.root:
         raise VerificationError("the entries are not those that the log signed", where=CHECKPOINT)
     for index, entry in found:
         proof = tuple(inclusion_proof(tree.node, index, checkpoint.size))
@@ -97,29 +97,23 @@ class _Tree:
     """A tree of which every leaf was read once: the roots of all bundles, and the leaves of some."""
 
     def __init__(self) -> None:
-        self._edge = Frontier()
         self._bundles = 0
         self._leaves: dict[int, list[bytes]] = {}
         self._nodes: dict[tuple[int, int], bytes] = {}
 
     def add(self, leaves: list[bytes], *, keep: bool) -> None:
         """The leaf hashes of the next bundle. ``keep``: proofs of them are asked for, or the bundle is not full."""
-        for leaf in leaves:
-            self._edge.append(leaf)
         if len(leaves) == WIDTH:
-            self._nodes[HEIGHT, self._bundles] = root_of(leaves)
+            self._nodes[HEIGHT, self._bundles] = subtree_root(leaves)
         if keep:
             self._leaves[self._bundles] = leaves
         self._bundles += 1
-
-    def root(self) -> bytes:
-        return self._edge.root()
 
     def node(self, level: int, index: int) -> bytes:
         """A ReadNode (seenby_verify.tlog.tree)."""
         if level < HEIGHT:
             bundle, first = divmod(index << level, WIDTH)
-            return root_of(self._leaves[bundle][first : first + (1 << level)])
+            return subtree_root(self._leaves[bundle][first : first + (1 << level)])
         known = self._nodes.get((level, index))
         if known is None:
             known = node_hash(self.node(level - 1, 2 * index), self.node(level - 1, 2 * index + 1))

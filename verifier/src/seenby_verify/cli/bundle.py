@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seenby_verify.cli.output import console, say_steps, taken
+from seenby_verify.cli.plain import cell
 from seenby_verify.cli.trust import Json, Key, Organisation, PolicyFile, organisation_of, policy_of, read_file
 from seenby_verify.tlog.bundle import BundleCheck
 
@@ -96,11 +97,7 @@ def _say_table(rows: Sequence[dict[str, Any]]) -> None:
         columns = " ".join(row["columns"]) or ("" if own else "(only that they are there)")
         cells = (when, row["purpose"], row["reference"], " ".join(row["classes"]), columns, how)
         # From the operator's records: never markup, and nothing that moves a terminal's cursor.
-        table.add_row(*(_plain(cell) for cell in (*cells, f"{row['region']}, {row['index']}")))
+        table.add_row(*(cell(one) for one in (*cells, f"{row['region']}, {row['index']}")))
     limits = Text("What no bundle can show:\n" + "\n".join(f"  - {one}" for one in CANNOT_SHOW))
     to = console()
     to.print(Group(table, limits), soft_wrap=False)
-
-
-def _plain(value: object) -> Text:
-    return Text("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in str(value or "")))

@@ -67,7 +67,7 @@ def mine(
     region = region or given.keys[-1].region
     if region not in {log.region for log in given.logs}:
         raise UsageError(f"the bundle is not about region {region}", hint="give --region as the bundle has it")
-    labels = Labels([(one.version, one.key) for one in given.keys], region)
+    labels = Labels([one.key for one in given.keys], region)
     folder = Folder(out, trusted, labels.check)
     if scan_log:
         with open_log(place) as source, progress("entries") as tell:
@@ -136,5 +136,5 @@ def _refused(place: str, status: int, body: bytes) -> SeenbyError:
     except (VerificationError, KeyError, TypeError):
         message, hint = f"{place} answers {status}", ""
     if status in (429, 503):
-        return Unavailable(message, hint=hint)
+        return Unavailable(message, hint=hint or "ask again later, or give --scan")
     return NotFound(message, hint=f"{hint}; --scan asks nobody".removeprefix("; "))

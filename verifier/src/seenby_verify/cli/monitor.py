@@ -15,7 +15,6 @@ from rich.markup import escape
 
 from seenby_verify.cli.output import console, progress, say_error
 from seenby_verify.cli.trust import Json, Key, Organisation, PolicyFile, organisation_of, parse_key, policy_of
-from seenby_verify.cli.words import clock
 from seenby_verify.client import open_log
 from seenby_verify.errors import SeenbyError, Unavailable, UsageError, VerificationError
 from seenby_verify.monitor.alarm import Alarm
@@ -24,6 +23,7 @@ from seenby_verify.monitor.memory import Memory
 from seenby_verify.monitor.promises import collect, judge
 from seenby_verify.monitor.witnesses import AskedWitness, ask
 from seenby_verify.tlog.promise import Verdict
+from seenby_verify.tlog.times import clock
 from seenby_verify.tlog.vkey import COSIGNATURE
 
 

@@ -12,23 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from seenby_verify.cli.plain import PlainConsole
 from seenby_verify.errors import SeenbyError, VerificationError
 from seenby_verify.tlog.steps import Step
 
 
-class _Plain(Console):
-    """Much of what is said came from whoever is being checked: none of it may move the cursor or change colours."""
-
-    def print(self, *objects: Any, **more: Any) -> None:
-        super().print(*(_plain(one) if isinstance(one, str) else one for one in objects), **more)
-
-
-def _plain(text: str) -> str:
-    return "".join(one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text)
-
-
 def console(*, stderr: bool = False) -> Console:
-    made = _Plain(stderr=stderr, highlight=False, soft_wrap=True)
+    made = PlainConsole(stderr=stderr, highlight=False, soft_wrap=True)
     if not made.is_terminal:
         made.width = 200  # a pipe has no width; what reads it should not meet broken words
     return made

@@ -9,7 +9,6 @@ from typing import Any, Final
 from seenby_verify.cli.output import console, fault_of, say_error, say_json
 from seenby_verify.cli.reading import reader
 from seenby_verify.cli.trust import Json, Key, PolicyFile, policy_of, read_file
-from seenby_verify.cli.words import clock
 from seenby_verify.client import open_log
 from seenby_verify.errors import UsageError, VerificationError
 from seenby_verify.files import write_durably
@@ -19,6 +18,7 @@ from seenby_verify.tlog.fsck import CHECKPOINT
 from seenby_verify.tlog.note import MAX_NOTE
 from seenby_verify.tlog.policy import Accepted, Policy
 from seenby_verify.tlog.promise import Promise, Verdict
+from seenby_verify.tlog.times import clock
 from seenby_verify.tlog.tree import leaf_hash
 
 OPEN: Final = 75

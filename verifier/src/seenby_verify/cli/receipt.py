@@ -7,9 +7,10 @@ from typing import Any
 
 from seenby_verify.cli.output import say_steps, taken
 from seenby_verify.cli.trust import Json, Key, PolicyFile, policy_of, read_file
-from seenby_verify.cli.words import clock, in_words
+from seenby_verify.cli.words import in_words
 from seenby_verify.tlog.note import MAX_NOTE
 from seenby_verify.tlog.proof import ReceiptCheck
+from seenby_verify.tlog.times import clock
 
 
 def receipt(file: Path, /, *, key: Key = None, policy: PolicyFile = None, json_: Json = False) -> int:

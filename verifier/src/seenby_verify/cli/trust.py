@@ -30,12 +30,14 @@ Json: TypeAlias = Annotated[bool, Parameter(name="--json", negative="", help="Pr
 MAX_FILE: Final = 256 << 20
 
 
-def policy_of(key: str | None, policy: Path | None) -> Policy:
-    """Exactly one of the two. Raises UsageError, NotFound."""
+def policy_of(key: str | None, policy: Path | None, option: str = "--key") -> Policy:
+    """Exactly one of the two. ``option``: what the key is called on the command line. Raises UsageError, NotFound."""
     if (key is None) is (policy is None):
-        raise UsageError("say whom you trust: either --key or --policy", hint="--key takes the log's verifier key")
+        raise UsageError(
+            f"say whom you trust: either {option} or --policy", hint=f"{option} takes the log's verifier key"
+        )
     if policy is None:
-        return Policy.trusting(parse_key(key or "", "--key"))
+        return Policy.trusting(parse_key(key or "", option))
     try:
         return Policy.parse(read_file(policy, MAX_BYTES + 1))
     except VerificationError as error:

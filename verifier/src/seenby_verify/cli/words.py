@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Final
 
 from seenby_verify.tlog.entries import (
@@ -27,7 +26,6 @@ from seenby_verify.tlog.entries import (
     Transfer,
 )
 from seenby_verify.tlog.names import NAMES
-from seenby_verify.tlog.strict import LAST_TIME
 
 ENDS: Final = {
     EndReason.WINDOW: "its window is over",
@@ -73,7 +71,3 @@ def _people(bucket: int) -> str:
     if bucket < 2:
         return ("nobody", "1 to 9 people")[bucket]
     return f"{10 ** (bucket - 1)} to {10**bucket - 1} people"
-
-
-def clock(time: int) -> str:
-    return f"{datetime.fromtimestamp(min(time, LAST_TIME), UTC):%Y-%m-%d %H:%M:%S} UTC"

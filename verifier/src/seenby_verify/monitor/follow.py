@@ -20,8 +20,9 @@ from seenby_verify.tlog.policy import Accepted, Policy
 from seenby_verify.tlog.reports import DAY_SECONDS, ReportRules
 from seenby_verify.tlog.rules import EntryRules
 from seenby_verify.tlog.tiles import ENTRIES, WIDTH, decode_bundle_prefix, read_tile
+from seenby_verify.tlog.times import month
 from seenby_verify.tlog.tree import Frontier, leaf_hash
-from seenby_verify.tlog.verify import Progress, check_report_time, check_time, month
+from seenby_verify.tlog.verify import Progress, check_report_time, check_time
 from seenby_verify.tlog.vkey import VerifierKey
 
 ALARM: Final = "alarm"

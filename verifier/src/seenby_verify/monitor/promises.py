@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
 
 from seenby_verify.errors import NotFound, VerificationError
+from seenby_verify.kept import PROMISE
 from seenby_verify.monitor.alarm import Alarm, Kind
 from seenby_verify.monitor.follow import Follower
 from seenby_verify.placed import proven
@@ -20,8 +20,6 @@ from seenby_verify.tlog.note import MAX_NOTE
 from seenby_verify.tlog.promise import Promise, Verdict
 from seenby_verify.tlog.tree import leaf_hash
 from seenby_verify.tlog.vkey import VerifierKey
-
-SUFFIX: Final = ".promise"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ def collect(follower: Follower, places: Iterable[Path]) -> list[str]:
 def _files(places: Iterable[Path]) -> Iterator[Path]:
     for place in places:
         if place.is_dir():
-            yield from sorted(place.glob(f"*{SUFFIX}"))
+            yield from sorted(place.glob(f"*{PROMISE}"))
         elif place.exists():
             yield place
         else:

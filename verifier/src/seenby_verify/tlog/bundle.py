@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from seenby_verify.errors import VerificationError
@@ -30,6 +29,7 @@ from seenby_verify.tlog.proof import ReceiptCheck
 from seenby_verify.tlog.records import PersonCrypto
 from seenby_verify.tlog.regions import RegionList
 from seenby_verify.tlog.steps import Placed, Step, at, fault
+from seenby_verify.tlog.times import LAST_TIME, date_of, month
 from seenby_verify.tlog.vkey import VerifierKey
 
 _T = TypeVar("_T")
@@ -300,7 +300,7 @@ class BundleCheck:
         for (where, log), accepted in zip(_places("logs", self.bundle.logs), self._accepted, strict=True):
             if accepted.time is None:
                 continue
-            now = _month(accepted.time)
+            now = month(accepted.time)
             for place, item in _places(f"{where}.epochs", log.epochs):
                 if item.epoch > now:
                     raise fault(place, f"a seal of {item.epoch} in a checkpoint that was cosigned in {now}")
@@ -337,21 +337,12 @@ def _places(name: str, items: tuple[_T, ...]) -> Iterator[tuple[str, _T]]:
     return ((f"{name}[{i}]", item) for i, item in enumerate(items))
 
 
-def _month(time: int) -> int:
-    """The epoch of a Unix time; of one beyond all calendars, the last."""
-    try:
-        at = datetime.fromtimestamp(time, UTC)
-    except (OverflowError, ValueError, OSError):
-        return 9999_12
-    return at.year * 100 + at.month
-
-
 def _when(accepted: Accepted) -> str:
     if accepted.time is None:
         return "no witness asked for"
-    if _month(accepted.time) == 9999_12:
+    if month(accepted.time) == month(LAST_TIME):
         return "cosigned in the far future"
-    return f"cosigned {datetime.fromtimestamp(accepted.time, UTC):%Y-%m-%d %H:%M} UTC"
+    return f"cosigned {date_of(accepted.time):%Y-%m-%d %H:%M} UTC"
 
 
 def _count(number: int, one: str) -> str:

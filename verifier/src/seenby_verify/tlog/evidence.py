@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from seenby_verify.errors import VerificationError
@@ -18,6 +17,7 @@ from seenby_verify.tlog.policy import Policy
 from seenby_verify.tlog.promise import Promise, Verdict
 from seenby_verify.tlog.steps import Placed, hashes
 from seenby_verify.tlog.strict import Fields, load_json
+from seenby_verify.tlog.times import clock
 from seenby_verify.tlog.tree import leaf_hash, verify_consistency
 
 BROKEN_PROMISE: Final = "seenby/broken-promise/v1"
@@ -55,10 +55,9 @@ class BrokenPromise:
         verdict = promise.judge(accepted, leaf)
         if verdict is not Verdict.BROKEN:
             raise _wrong(f"shows a promise that is {verdict}, not broken")
-        due = datetime.fromtimestamp(promise.due, UTC)
         instead = "another entry stands there" if self.entry else f"its tree ends at {accepted.checkpoint.size}"
         return (
-            f"{promise.origin} promised entry {promise.index} by {due:%Y-%m-%d %H:%M:%S} UTC; "
+            f"{promise.origin} promised entry {promise.index} by {clock(promise.due)}; "
             f"a checkpoint that witnesses saw after that time does not hold it: {instead}"
         )
 

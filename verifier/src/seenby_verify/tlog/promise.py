@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from seenby_verify.errors import VerificationError
 from seenby_verify.tlog.note import Note, sign_note
 from seenby_verify.tlog.policy import Accepted, Policy
-from seenby_verify.tlog.strict import LAST_TIME, decode_base64, decode_decimal
+from seenby_verify.tlog.strict import decode_base64, decode_decimal
+from seenby_verify.tlog.times import LAST_TIME
 from seenby_verify.tlog.vkey import valid_name
 
 _FIRST: Final = "seenby/promise/v1"

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from datetime import date as Day
@@ -94,7 +94,12 @@ class Report:
     @property
     def over(self) -> int:
         """Unix time at which its day was over: nobody can report on it before."""
-        return int(datetime(self.day.year, self.day.month, self.day.day, tzinfo=UTC).timestamp()) + DAY_SECONDS
+        return midnight_after(self.day)
+
+
+def midnight_after(day: Day) -> int:
+    """Unix time at which a day (UTC) is over."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) + DAY_SECONDS
 
 
 def _cell(value: object, place: str) -> Cell:
@@ -154,10 +159,10 @@ class ReportRules:
         self.kinds = bytearray()
         self._document = b""
 
-    def resume(self, documents: Sequence[bytes], first: int, kinds: bytes) -> None:
-        """Goes on behind these reports, with the kinds of what they do not count."""
-        if documents:
-            self.last, self._document = Report.parse(documents[-1]), documents[-1]
+    def resume(self, document: bytes, first: int, kinds: bytes) -> None:
+        """Goes on behind this report (empty: none), with the kinds of what is in no report yet."""
+        if document:
+            self.last, self._document = Report.parse(document), document
         self.first, self.kinds = first, bytearray(kinds)
 
     def take(self, index: int, entry: DailyReport, region: str) -> None:

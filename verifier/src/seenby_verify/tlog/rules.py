@@ -119,7 +119,7 @@ class EntryRules:
             kinds: ``reports.first`` and ``reports.kinds``.
         """
         self.place = place
-        documents: list[bytes] = []
+        report = b""
         for index, data in events:
             entry = decode(data)
             if isinstance(entry, LogStarted):
@@ -127,11 +127,11 @@ class EntryRules:
             elif isinstance(entry, Regions):
                 self.regions = RegionList.open(entry.document, None)
             elif isinstance(entry, DailyReport):
-                documents.append(entry.document)
+                report = entry.document
             elif isinstance(entry, GRANT_EVENTS):
                 self.grants.apply(index, entry)
         self.seals.resume(place.epoch, labels)
-        self.reports.resume(documents, *kinds)
+        self.reports.resume(report, *kinds)
 
     @staticmethod
     def remembers(entry: bytes) -> bool:
@@ -197,11 +197,13 @@ class EntryRules:
 
     def _report(self, index: int, entry: DailyReport, path: str) -> None:
         """Signed by the log's own key, or by an auditor whose key counts here; and what it counts (reports.md)."""
-        own = entry.key_id == key_id(self._key.key)
         added = self.grants.keys.get(entry.key_id)
-        if not own and (added is None or added.role != AUDITOR):
+        if own := entry.key_id == key_id(self._key.key):
+            key = self._key.key
+        elif added and added.role == AUDITOR:
+            key = added.key
+        else:
             raise VerificationError("the daily report is signed by a key that is no auditor's here")
-        key = self._key.key if own or added is None else added.key
         message = report_message(self.grants.region, entry.epoch, entry.day, entry.document)
         try:
             Ed25519PublicKey.from_public_bytes(key).verify(entry.signature, message)

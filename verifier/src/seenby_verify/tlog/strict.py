@@ -15,8 +15,6 @@ T = TypeVar("T")
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 MAX_NUMBER: Final = 2**63 - 1
 """The largest number that any of our text formats holds (tlog-cosignature's limit for times)."""
-LAST_TIME: Final = 253_402_300_799
-"""The end of the year 9999, Unix time: later ones have no date, and stand nowhere but in what is meant to break us."""
 
 
 def decode_base64(text: str) -> bytes | None:

@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Final
 
 from seenby_verify.errors import VerificationError
@@ -37,8 +36,8 @@ from seenby_verify.tlog.policy import Accepted, Policy
 from seenby_verify.tlog.reports import Report
 from seenby_verify.tlog.rules import EntryRules
 from seenby_verify.tlog.steps import Step
-from seenby_verify.tlog.strict import LAST_TIME
 from seenby_verify.tlog.tiles import WIDTH, Read, subtree_root
+from seenby_verify.tlog.times import clock, month
 from seenby_verify.tlog.tree import leaf_hash
 
 TITLES: Final = (
@@ -66,8 +65,6 @@ class LogCheck:
         rules: what the entries amount to.
         kinds: the kind of every entry, a byte each.
     """
-
-    TITLES: Final = TITLES
 
     def __init__(
         self,
@@ -171,16 +168,6 @@ def verify(
     return LogCheck(lambda _: listed, read, policy, organisation=organisation).steps()
 
 
-def month(time: float) -> int:
-    """The epoch of a Unix time; of one beyond all calendars, the last.
-
-    >>> month(1795338000), month(2**62)
-    (202611, 999912)
-    """
-    at = datetime.fromtimestamp(min(time, LAST_TIME), UTC)
-    return at.year * 100 + at.month
-
-
 def check_time(epoch: int, time: int | None) -> str:
     """Raises VerificationError if entries of ``epoch`` cannot be in a tree that was cosigned at ``time``."""
     if time is None:
@@ -189,7 +176,7 @@ def check_time(epoch: int, time: int | None) -> str:
         raise VerificationError(
             f"entries of {epoch} stand in a checkpoint that witnesses saw in {month(time)}", where=CHECKPOINT
         )
-    return f"witnesses saw it at {datetime.fromtimestamp(min(time, LAST_TIME), UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"witnesses saw it at {clock(time)}"
 
 
 def _step(number: int, detail: str) -> Step:

@@ -1,6 +1,7 @@
-"""A console on which names of tables, words of a database and other people's texts stay text.
+"""A console on which names of tables, words of a log or a database and other people's texts stay text.
 
-Whoever may name a table could otherwise steer the terminal of who reads about it, and paint over what a check found.
+Whoever is being checked, or may name a table, could otherwise steer the terminal of who reads about it, and paint over
+what a check found.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ def plain(text: str) -> str:
     'a\ufffd[2Jb'
     """
     return "".join(one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
+def cell(value: object) -> Text:
+    """One line of a table, never markup; nothing for None."""
+    return Text("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in str(value or "")))
 
 
 def _shown(one: Any) -> Any:
