@@ -305,37 +305,6 @@ def test_ten_refusals_of_this_kind_end_the_grant(served: Served) -> None:
             rows(connection, "SELECT 1")
 
 
-def test_a_grant_for_both_names_people_where_they_are_too_few(served: Served) -> None:
-    mine = grant(served, "lena.koch", "both")
-    with served.connect("lena.koch", mine) as connection, recorded(served) as items:
-        assert rows(connection, "SELECT count(*) FROM accounts") == [(150,)]
-        assert rows(connection, "SELECT count(*) FROM accounts WHERE country = 'FR'") == [(7,)]
-        assert len(rows(connection, "SELECT country, count(*) FROM accounts GROUP BY 1")) == 12
-        assert rows(connection, "SELECT max(views) FROM videos WHERE visibility = 'public'")
-        assert len(rows(connection, "SELECT handle FROM accounts WHERE country = 'FR'")) == 7
-    said = [(entry.bound, len(entry.people), entry.cohort) for entry in queries(items)]
-    assert said[:3] == [(EntryBound.STATISTIC, 0, 150), (EntryBound.UPPER, 7, 0), (EntryBound.UPPER, 150, 0)]
-    assert all(bound is not EntryBound.STATISTIC and people > 1 for bound, people, _ in said[3:])
-    assert b'"bound":"upper"' in queries(items)[1].record
-    assert b'"statistic"' not in queries(items)[1].record
-
-
-@pytest.mark.parametrize("first", [True, False])
-def test_nor_does_a_grant_for_both_tell_a_difference(served: Served, *, first: bool) -> None:
-    """To name the 149 would not do: the figure that the two tell is about the one who is not among them."""
-    [(one,)] = real(served, "SELECT min(id) FROM accounts")
-    pair = ["SELECT count(*) FROM accounts", f"SELECT count(*) FROM accounts WHERE id <> {one}"]
-    if not first:
-        pair.reverse()
-    with served.connect("lena.koch", grant(served, "lena.koch", "both")) as connection, recorded(served) as items:
-        expected = rows(connection, pair[0])
-        with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="differ by fewer than 10 people"):
-            rows(connection, pair[1])
-        assert rows(connection, pair[0]) == expected
-    assert [type(item) for item in items] == [QueryDisclosure, RefusedAttempt, QueryDisclosure]
-    assert {(entry.bound, len(entry.people)) for entry in queries(items)} == {(EntryBound.STATISTIC, 0)}
-
-
 def test_a_grant_for_rows_is_as_it_was(served: Served) -> None:
     with served.connect("lena.koch", grant(served, "lena.koch", "rows")) as connection, recorded(served) as items:
         rows(connection, "SELECT count(*) FROM accounts")

@@ -37,6 +37,7 @@ class Cohort:
 
     ``tables``: those with people that were read. ``asked``: a digest of what chose the people; equal for two cohorts
     between which only the data can have changed. Empty: nobody knows. ``at``: Unix seconds when it was told.
+    ``named``: these people stand in the log (verdict.py).
     """
 
     kind: str
@@ -45,16 +46,20 @@ class Cohort:
     sums: Sums = field(default_factory=dict)
     asked: bytes = b""
     at: int = field(default=0, compare=False)
+    named: bool = False
 
 
 _SUM = 16
 """Bytes of a sum of 64-bit hashes: of 2^64 people at most."""
+_NAMED = 0x80
+"""Beside the length of ``asked``, which is a digest or nothing."""
 
 
 def encode_cohort(cohort: Cohort) -> bytes:
     """Bytes for ``decode_cohort``."""
     parts = [_text(cohort.kind), bytes([len(cohort.tables)]), *map(_text, sorted(cohort.tables))]
-    parts += [cohort.people.to_bytes(8, "big"), bytes([len(cohort.asked)]), cohort.asked]
+    asked = len(cohort.asked) | (_NAMED if cohort.named else 0)
+    parts += [cohort.people.to_bytes(8, "big"), bytes([asked]), cohort.asked]
     for bucket, sums in cohort.sums.items():
         parts += [bytes([bucket]), *(one.to_bytes(_SUM, "big", signed=True) for one in sums)]
     return b"".join(parts)
@@ -74,7 +79,9 @@ def decode_cohort(data: bytes) -> Cohort:
 
     kind = text()
     tables = frozenset(text() for _ in range(take(1)[0]))
-    cohort = Cohort(kind, tables, int.from_bytes(take(8), "big"), asked=take(take(1)[0]))
+    people = int.from_bytes(take(8), "big")
+    asked = take(1)[0]
+    cohort = Cohort(kind, tables, people, asked=take(asked & ~_NAMED), named=asked & _NAMED != 0)
     while at < len(data):
         bucket = take(1)[0]
         keys, rows = (int.from_bytes(take(_SUM), "big", signed=True) for _ in range(2))
@@ -149,11 +156,6 @@ class Groups:
         """Every figure that is no group's is about enough people."""
         lone = (number for number, level in enumerate(self._levels) if level.lone)
         return all(any(map(self._is_large, self._of(number))) for number in lone)
-
-    @property
-    def shown(self) -> bool:
-        """Some group is large enough."""
-        return any(self._levels[place[0]].shown and self._is_large(place) for place in self._groups)
 
     @property
     def heavy(self) -> bool:

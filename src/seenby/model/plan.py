@@ -102,7 +102,8 @@ class QueryPlan:
         changes: the setting that it changes (set_config), in lower case.
         cohort: for STATISTIC: who stands behind it.
         conditions: for STATISTIC: the columns that choose its people and make its groups.
-        instead: for STATISTIC: how the same text is answered when it is none after all (too few people); None: refused.
+        instead: for STATISTIC: how the same text is answered where everybody must be named (attribute/verdict.py);
+            None: refused.
         explains: for EXPLAIN, which answers with a plan of its own.
         noise: for STATISTIC: what is added to its figures before they leave.
         lookup: ``examined`` is there, or written later.

@@ -215,20 +215,24 @@ def declare(
     if unread := asking.unread_offset(query, server, values):
         return _refused(session, unread, text, extended=extended)
     result = asking.new_result(session, query, server, text, values)
-    if query.beside:
-        asking.companion(session, query, values, server.parameters, Results(result))
-    if several:
-        # Postgres takes the second Execute of a batch for the middle of a transaction, the first one not.
-        asking.companion(session, _NOTHING, frontend.NO_VALUES, (), Results(result))
+    results = Results(result)
     version = session.access.version if session.access else 0
-    formats = (1,) if plan.binary else ()
-    portal = names.open(name, ClientStatement(text, query, version, server), formats, result, session.batch)
-    portal.values = values
-    binary = "BINARY " if plan.binary else ""
-    sql = f"DECLARE {portal.name.decode()} {binary}NO SCROLL CURSOR WITHOUT HOLD FOR {query.sql}"
-    names.take_unnamed_portal()
-    session.send(frontend.parse(b"", sql, server.parameters) + frontend.bind(b"", b"", values) + frontend.execute(b""))
-    session.pending.append(Command(_DECLARED, names.opened, undo=partial(names.unbind, name, portal)))
+
+    def go_on() -> None:
+        if several:
+            # Postgres takes the second Execute of a batch for the middle of a transaction, the first one not.
+            asking.companion(session, _NOTHING, frontend.NO_VALUES, (), results)
+        formats = (1,) if plan.binary else ()
+        portal = names.open(name, ClientStatement(text, query, version, server), formats, result, session.batch)
+        portal.values = values
+        binary = "BINARY " if plan.binary else ""
+        sql = f"DECLARE {portal.name.decode()} {binary}NO SCROLL CURSOR WITHOUT HOLD FOR {result.plan.sql}"
+        names.take_unnamed_portal()
+        parsed = frontend.parse(b"", sql, server.parameters)
+        session.send(parsed + frontend.bind(b"", b"", values) + frontend.execute(b""))
+        session.pending.append(Command(_DECLARED, names.opened, undo=partial(names.unbind, name, portal)))
+
+    asking.with_people(session, results, go_on)
     return True
 
 
@@ -276,15 +280,18 @@ def columns_of(session: Session, plan: FetchPlan) -> ServerStatement | None:
 
 def copy(session: Session, plan: CopyPlan, text: str, server: ServerStatement) -> bool:
     query = plan.query
-    results = Copied(asking.new_result(session, query, server, text, frontend.NO_VALUES), plan)
-    if query.beside:
-        asking.companion(session, query, frontend.NO_VALUES, (), results)
-    formats = asking.server_formats((1,) if plan.form.kind == "binary" else (), query)
-    session.names.take_unnamed_portal()
-    session.send(frontend.bind(b"", server.name, frontend.NO_VALUES, formats) + frontend.execute(b""))
-    session.pending.append(Acknowledged(backend.BIND_DONE, tell=False))
-    session.pending.append(Local(results.begin))
-    session.pending.append(results)
+    result = asking.new_result(session, query, server, text, frontend.NO_VALUES)
+    results = Copied(result, plan)
+
+    def go_on() -> None:
+        formats = asking.server_formats((1,) if plan.form.kind == "binary" else (), result.plan)
+        session.names.take_unnamed_portal()
+        session.send(frontend.bind(b"", result.server.name, frontend.NO_VALUES, formats) + frontend.execute(b""))
+        session.pending.append(Acknowledged(backend.BIND_DONE, tell=False))
+        session.pending.append(Local(results.begin))
+        session.pending.append(results)
+
+    asking.with_people(session, results, go_on)
     return True
 
 

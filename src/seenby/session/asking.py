@@ -58,17 +58,47 @@ def _close(session: Session, statements: list[ServerStatement]) -> None:
         session.pending.append(Acknowledged(backend.CLOSE_DONE, tell=False))
 
 
+def with_people(session: Session, results: Results, go_on: Callable[[], None]) -> None:
+    """``go_on`` sends the statement of ``results``. Whoever takes part and is not in its rows is asked for first.
+
+    In an upper bound these are found in the same snapshot, before the rows come. Behind a statistic they are counted,
+    and only then is it known what ``go_on`` sends: nothing, the figures, or another text that names everybody.
+    Needs the description of the statement, unless it has no parameters.
+    """
+    result = results.result
+    plan, oids = result.plan, result.server.parameters
+    if plan.bound is not Bound.STATISTIC:
+        if plan.beside:
+            companion(session, plan, result.values, oids, results)
+        go_on()
+        return
+
+    def decided() -> None:
+        if result.plan is not plan:
+            _name(session, result, oids)
+            if result.plan.beside:
+                companion(session, result.plan, result.values, oids, results)
+        go_on()
+
+    cohort = CohortRows(results)
+    _beside(session, QueryPlan(cohort.sql, Bound.NOBODY, COHORT_COLUMNS), result.values, oids, cohort)
+    session.go_on_with(decided)
+
+
+def _name(session: Session, result: Result, oids: tuple[int, ...]) -> None:
+    """A statistic that turned out to be none is a result of its new plan."""
+    plan = result.plan
+    result.server = prepare(session, plan, oids)
+    result.template = session.template(plan, result.template.text)
+    result.keys = _no_keys(plan)
+    result.skip = _skipped(plan, result.parameters)
+
+
 def companion(session: Session, plan: QueryPlan, values: bytes, oids: tuple[int, ...], results: Results) -> None:
-    """Whoever takes part in an upper bound or a statistic is found in the same snapshot, before the rows come."""
+    """Asks who takes part, and gives the people to ``results``."""
     if plan.companion is None:
         raise Internal("an upper bound without a companion query")
-    statistic = plan.bound is Bound.STATISTIC
-    if not statistic or plan.instead is not None:
-        _beside(session, QueryPlan(plan.companion, Bound.NOBODY, 2), values, oids, Companion(results))
-    if statistic:
-        rows = CohortRows(results, plan)
-        assert plan.cohort is not None
-        _beside(session, QueryPlan(plan.cohort.sql, Bound.NOBODY, COHORT_COLUMNS), values, oids, rows)
+    _beside(session, QueryPlan(plan.companion, Bound.NOBODY, 2), values, oids, Companion(results))
 
 
 def _beside(session: Session, plan: QueryPlan, values: bytes, oids: tuple[int, ...], item: Item) -> None:
@@ -80,10 +110,16 @@ def _beside(session: Session, plan: QueryPlan, values: bytes, oids: tuple[int, .
 
 def new_result(session: Session, plan: QueryPlan, server: ServerStatement, text: str, values: bytes) -> Result:
     parameters = frontend.parameter_texts(values) if plan.parameters else []
-    keys: tuple[set[bytes], ...] = tuple([set() for _ in plan.keys])
     template = session.template(plan, text)
-    offset = plan.offset + _number(parameters, plan.offset_parameter)
-    return Result(plan, server, template, parameters, values, keys, skip=offset)
+    return Result(plan, server, template, parameters, values, _no_keys(plan), skip=_skipped(plan, parameters))
+
+
+def _no_keys(plan: QueryPlan) -> tuple[set[bytes], ...]:
+    return tuple([set() for _ in plan.keys])
+
+
+def _skipped(plan: QueryPlan, parameters: Sequence[str | None]) -> int:
+    return plan.offset + _number(parameters, plan.offset_parameter)
 
 
 def unread_offset(plan: QueryPlan, server: ServerStatement, values: bytes) -> Unsupported | None:
@@ -91,7 +127,7 @@ def unread_offset(plan: QueryPlan, server: ServerStatement, values: bytes) -> Un
 
     Needs the description of the statement.
     """
-    place = plan.offset_parameter
+    place = plan.offset_parameter if plan.instead is None else plan.instead.offset_parameter
     if not place:
         return None
     size = _INTEGERS.get(server.parameters[place - 1]) if place <= len(server.parameters) else None

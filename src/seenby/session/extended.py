@@ -103,8 +103,7 @@ def bind(session: Session, body: bytes) -> None:
             session.refuse(error, statement.text, attempt=False, extended=True)
             return
         values = statement.executes.values
-    upper = plan.beside
-    if (upper or plan.offset_parameter) and not server.described:
+    if (plan.beside or plan.offset_parameter) and not server.described:
         # The companion must be prepared with the parameter types that Postgres chose; OFFSET's must be an integer's.
         session.stall(server, (frontend.BIND, body))
         return
@@ -115,13 +114,15 @@ def bind(session: Session, body: bytes) -> None:
         session.refuse(error, statement.text, attempt=False, extended=True)
         return
     result = asking.new_result(session, plan, server, statement.text, values)
-    if upper:
-        asking.companion(session, plan, values, server.parameters, Results(result))
-    formats = asking.server_formats(message.formats, plan)
-    portal = names.open(message.portal, statement, message.formats, result, session.batch)
-    session.send(frontend.bind(portal.name, server.name, values, formats))
-    undo = partial(names.unbind, message.portal, portal)
-    session.pending.append(Acknowledged(backend.BIND_DONE, tell=True, undo=undo))
+
+    def go_on() -> None:
+        formats = asking.server_formats(message.formats, result.plan)
+        portal = names.open(message.portal, statement, message.formats, result, session.batch)
+        session.send(frontend.bind(portal.name, result.server.name, values, formats))
+        undo = partial(names.unbind, message.portal, portal)
+        session.pending.append(Acknowledged(backend.BIND_DONE, tell=True, undo=undo))
+
+    asking.with_people(session, Results(result), go_on)
 
 
 def describe(session: Session, body: bytes) -> None:

@@ -76,11 +76,8 @@ class Results(Item):
         if session.outbox.muted:
             return
         result = self.result
-        if result.plan.noise is not None and result.refused is None:
+        if result.plan.noise is not None:
             out = [self._noised(b"".join(out))]
-        if result.refused is not None:
-            session.limit_reached(result.refused, result, None)
-            return
         template = result.template
         if template.silent:
             session.emit(self._head() + self._written(out))

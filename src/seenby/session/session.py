@@ -111,6 +111,7 @@ class Session(Waiting):
         self.outbox.clear()
         self.pending.clear()
         self._held.clear()
+        self._step = None
         return out
 
     def _durable(self, ticket: int) -> None:
@@ -152,7 +153,8 @@ class Session(Waiting):
         return not self._held
 
     def limit_reached(self, error: LimitReached, result: Result, people: tuple[Shown, ...] | None) -> None:
-        """The head's result breaks a cap of the grant: as after any error, nothing more is told up to the next Sync.
+        """The head's result breaks a cap of the grant, or is a statistic that must not be shown: as after any error,
+        nothing more is told up to the next Sync.
 
         Recorded with ``people``: that there are more than the cap tells something about each of them. None: it is a
         statistic, about too many to be named or about too few to be told.
@@ -244,13 +246,16 @@ class Session(Waiting):
 
     def _answered(self, data: bytes) -> None:
         self._server.feed(self, data)
-        if self._held:  # a message may have waited for this
+        if self._held or self._step is not None:  # a message may have waited for this
             self._work()
 
     def _work(self) -> None:
         held, pending = self._held, self.pending
         if self._full and not pending:
             self._full = False
+            next_step, self._step = self._step, None
+            if next_step is not None and not self._skipping:
+                next_step()
         while held and self._stalled is None and self.write is None and not self._full and not self.closed:
             kind, body = held.popleft()
             if self._skipping and kind not in _ENDS_SKIPPING:

@@ -129,12 +129,17 @@ def _execute(session: Session, plan: ExecutePlan, text: str) -> bool:
 def _read(
     session: Session, read: QueryPlan, server: ServerStatement, text: str, values: bytes = frontend.NO_VALUES
 ) -> None:
-    results = explain.results(asking.new_result(session, read, server, text, values))
-    if read.beside:
-        asking.companion(session, read, values, server.parameters, results)
-    session.send(frontend.bind(b"", server.name, values) + frontend.execute(b""))
-    session.pending.append(Acknowledged(backend.BIND_DONE, tell=False))
-    session.pending.append(
-        Local(lambda: asking.notices(read) + backend.row_description(explain.columns(read, server.fields)))
-    )
-    session.pending.append(results)
+    result = asking.new_result(session, read, server, text, values)
+    results = explain.results(result)
+
+    def heading() -> bytes:
+        described = backend.row_description(explain.columns(result.plan, result.server.fields))
+        return asking.notices(result.plan) + described
+
+    def go_on() -> None:
+        session.send(frontend.bind(b"", result.server.name, values) + frontend.execute(b""))
+        session.pending.append(Acknowledged(backend.BIND_DONE, tell=False))
+        session.pending.append(Local(heading))
+        session.pending.append(results)
+
+    asking.with_people(session, results, go_on)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from seenby.attribute.noise import Draw
-from seenby.errors import LimitReached
 from seenby.model.plan import QueryPlan, Runnable, WritePlan
 from seenby.session.record import RecordTemplate
 from seenby.wire import backend
@@ -64,7 +63,6 @@ class Result:
     part: int = 0
     skip: int = 0  # rows still to drop (OFFSET)
     started: bool = False  # an Execute was sent
-    refused: LimitReached | None = None  # a statistic that must not be shown
     cohort: int = 0  # people behind a statistic
     noise: Draw | None = None  # for its counts
 

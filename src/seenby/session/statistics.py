@@ -1,8 +1,7 @@
-"""A statistic on its way: who stands behind it is known before its rows come, and decides whether they may be shown.
+"""A statistic on its way: who stands behind it is known before it is sent, and decides what is (verdict.py).
 
-Too few people: under a grant that shows rows too it is answered as rows are, everybody named; under a grant for
-statistics alone it is refused. Nearly the people of an earlier statistic: refused under both, because the few in whom
-they differ may be just those whom the rows would not name.
+Under a grant for statistics alone its figures are shown, or it is refused, and Postgres is never asked for it. Under
+one for rows too, everybody may be named instead: then another text is sent, whose rows bring the person keys.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from seenby.attribute.cohorts import Groups, Row
+from seenby.attribute.verdict import Verdict, verdict
 from seenby.errors import Internal, LimitReached, ProtocolError
-from seenby.model.plan import QueryPlan
 from seenby.model.statistic import COHORT_COLUMNS, LARGEST_SHARE, names_a_moment
 from seenby.session.expect import Item
 from seenby.wire import backend
@@ -22,22 +21,43 @@ if TYPE_CHECKING:
     from seenby.session.session import Session
 
 
-_WITHOUT = "leave out the totals and FILTERs that would tell what is left out, or group by something coarser"
+_DIFFER = "differ by fewer than {least} people, so that together they would tell about those"
+_RECORDED = "the refusal is recorded, and ten of them end the grant"
+_WORDS = {
+    Verdict.NEAR: (
+        f"two figures of this statistic {_DIFFER}",
+        "leave out the totals and FILTERs that would tell what is left out, or group by something coarser; "
+        + _RECORDED,
+    ),
+    Verdict.CLOSE: (f"this statistic and an earlier one {_DIFFER}", f"ask about other groups; {_RECORDED}"),
+    Verdict.MANY: ("this statistic has too many groups", "group by something coarser, or narrow the WHERE"),
+    Verdict.HEAVY: (
+        f"somebody has more than one in {LARGEST_SHARE} of the rows behind a figure, so that it would be nearly theirs",
+        "ask about more people, or about a table with fewer rows of each",
+    ),
+    Verdict.FEW: ("fewer than {least} people stand behind this statistic", "ask about more people"),
+}
+"""Of each refusal the message and the hint."""
+_BREACHES = frozenset({Verdict.NEAR, Verdict.CLOSE})
 
 
 class CohortRows(Item):
     """Bind and Execute of the cohort query: ``2``, its rows, ``C``."""
 
-    __slots__ = ("_bound", "_groups", "_plan", "_results")
+    __slots__ = ("_bound", "_cohort", "_groups", "_results")
 
-    def __init__(self, results: Results, plan: QueryPlan) -> None:
-        cohort = plan.cohort
+    def __init__(self, results: Results) -> None:
+        cohort = results.result.plan.cohort
         if cohort is None:
             raise Internal("a statistic without a cohort query")
         self._results = results
-        self._plan = plan
+        self._cohort = cohort
         self._groups = Groups(cohort.levels, cohort.least)
         self._bound = False
+
+    @property
+    def sql(self) -> str:
+        return self._cohort.sql
 
     def on(self, session: Session, kind: int, body: bytes) -> bool:
         if kind == backend.DATA_ROW:
@@ -48,7 +68,10 @@ class CohortRows(Item):
             return False
         if kind != backend.COMMAND_COMPLETE:
             return super().on(session, kind, body)
-        self._decide(session)
+        try:
+            self._decide(session)
+        except LimitReached as error:
+            session.limit_reached(error, self._results.result, None)
         return True
 
     def failed(self, session: Session, fields: dict[str, str]) -> None:
@@ -58,57 +81,39 @@ class CohortRows(Item):
             super().failed(session, fields)  # a parameter that is no integer says nothing about rows
 
     def _decide(self, session: Session) -> None:
-        """Sets what becomes of the result, before its first row is there."""
-        plan, result, groups, access = self._plan, self._results.result, self._groups, session.access
-        cohort = plan.cohort
+        """Sets what becomes of the result. Raises LimitReached where nothing may be shown."""
+        result, groups, access, least = self._results.result, self._groups, session.access, self._cohort.least
+        plan = result.plan
         assert access is not None
-        assert cohort is not None
-        if cohort.steady and not names_a_moment(result.values.decode("latin-1")):
-            # Values as they were bound, with their formats and types: the same bytes can say something else.
-            # Settings as of now: every SET before this query has been answered, and none behind it.
-            settings = tuple(sorted(session.meaning.now.items()))
-            asked = repr((cohort.sql, result.values, result.server.parameters, settings))
-            groups.asked = sha256(asked.encode()).digest()
+        groups.asked = self._asked(session)
         cohorts = list(groups.cohorts())
-        enough = groups.all_large if plan.instead else groups.complete
-        near = enough and groups.near
-        close = near or (enough and access.cohorts.close(cohorts, cohort.least))
-        if enough and not close and not groups.too_many and not groups.heavy:
-            if plan.noise is not None:
-                try:
-                    access.spend()
-                except LimitReached as error:
-                    result.refused = error
-                    return
-                result.noise = access.noise(plan.noise.scale)
-            access.cohorts.add(cohorts)  # if that cannot be kept, the session ends here
-            result.cohort = groups.people
-            result.upper.clear()
-        elif close:
-            access.usage.breaches += 1
-            result.refused = LimitReached(
-                f"{'two figures of this statistic' if near else 'this statistic and an earlier one'} differ by fewer "
-                f"than {cohort.least} people, so that together they would tell about those",
-                hint=f"{_WITHOUT if near else 'ask about other groups'}; the refusal is recorded, and ten of them end "
-                "the grant",
-            )
-        elif plan.instead is not None:
+        found = verdict(groups, cohorts, access.cohorts, least, naming=plan.instead is not None)
+        if found in _WORDS:
+            if found in _BREACHES:
+                access.usage.breaches += 1
+            message, hint = _WORDS[found]
+            raise LimitReached(message.format(least=least), hint=hint)
+        if found is Verdict.NAMED:
+            for cohort in cohorts:
+                cohort.named = True
+            assert plan.instead is not None
             result.plan = plan.instead
-            result.template = session.template(plan.instead, result.template.text)
-        elif groups.too_many:
-            result.refused = LimitReached(
-                "this statistic has too many groups", hint="group by something coarser, or narrow the WHERE"
-            )
-        elif enough:
-            result.refused = LimitReached(
-                f"somebody has more than one in {LARGEST_SHARE} of the rows behind a figure, so that it would be "
-                "nearly theirs",
-                hint="ask about more people, or about a table with fewer rows of each",
-            )
         else:
-            result.refused = LimitReached(
-                f"fewer than {cohort.least} people stand behind this statistic", hint="ask about more people"
-            )
+            if plan.noise is not None:
+                access.spend()
+                result.noise = access.noise(plan.noise.scale)
+            result.cohort = groups.people
+        access.cohorts.add(cohorts)  # if that cannot be kept, the session ends here
+
+    def _asked(self, session: Session) -> bytes:
+        """A digest of what chose the people; b"" where that may be others at another time."""
+        result = self._results.result
+        if not self._cohort.steady or names_a_moment(result.values.decode("latin-1")):
+            return b""
+        # Values as they were bound, with their formats and types: the same bytes can say something else.
+        # Settings as of now: every SET before this query has been answered, and none behind it.
+        settings = tuple(sorted(session.meaning.now.items()))
+        return sha256(repr((self.sql, result.values, result.server.parameters, settings)).encode()).digest()
 
 
 def _row(values: list[bytes | None]) -> Row:

@@ -3,6 +3,7 @@
 ===========  ============================================================================================
 ``_stalled``  a statement that Postgres has to describe first
 ``_full``     everything that was asked before has to be answered first
+``_step``     the statement whose people were asked for: what is sent depends on the answer (statistics.py)
 ``_rest``     the statements of a Query message behind one that had to wait
 ===========  ============================================================================================
 """
@@ -13,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from seenby.errors import Internal
 from seenby.model.plan import ControlKind, ControlPlan, DeclarePlan, FetchPlan, Plan
 from seenby.session.access import Access
 from seenby.session.meaning import Meaning, ask
@@ -41,6 +43,7 @@ class Waiting(Telling):
         self._held: deque[Message] = deque()
         self._stalled: ServerStatement | None = None
         self._full = False
+        self._step: Callable[[], None] | None = None
         self._rest: Rest | None = None
 
     def send(self, data: bytes) -> None:
@@ -87,6 +90,13 @@ class Waiting(Telling):
             self._full = True
         if message is not None:
             self._held.appendleft(message)
+
+    def go_on_with(self, step: Callable[[], None]) -> None:
+        """``step`` is next when all that was asked is answered; if some of it failed, it is passed over."""
+        if self._step is not None:
+            raise Internal("two statements of one session are to go on at once")
+        self._step = step
+        self.wait()
 
     def stall(self, statement: ServerStatement, message: Message) -> None:
         """``message`` and all behind it wait until Postgres has described ``statement``."""

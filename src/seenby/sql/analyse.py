@@ -45,7 +45,7 @@ def analyse(
     return tuple(_decide(statement, views, catalog, cap, linking, answering) for statement in parsed)
 
 
-def _in_full(tree: bytes, views: Views | None, catalog: Catalog, cap: int, answering: Answering) -> QueryPlan:
+def _again(tree: bytes, views: Views | None, catalog: Catalog, cap: int, answering: Answering) -> QueryPlan:
     """The plan of a SELECT with everything written out, by reading it once more."""
     reader = Reader(views, catalog)
     query = reader.statement(pb.SelectStmt.FromString(tree))
@@ -76,10 +76,10 @@ def _decide(
         plan = catalogq.decide(tree, statement.text, catalog, granted=views is not None)
         if plan is not None:
             return plan
-        later = functools.partial(_in_full, tree.SerializeToString(), views, catalog, cap, answering)
+        again = functools.partial(_again, tree.SerializeToString(), views, catalog, cap)
         reader = Reader(views, catalog)
         query = reader.statement(tree)
-        case = rules.Case(query, reader, cap, answering, later)
+        case = rules.Case(query, reader, cap, answering, again)
         refused = None
         if views is not None and not linking:
             refused = linkage.check(query, reader.blocks, reader.expressions.readings, views.shape)

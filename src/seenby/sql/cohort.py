@@ -130,6 +130,7 @@ class _Made:
 
     least: int
     seed: int
+    complete: bool
     levels: list[Level] = field(default_factory=list)
     selects: list[str] = field(default_factory=list)
     steady: bool = True
@@ -195,7 +196,9 @@ class _Made:
         )
 
     def _enough(self, rank: str, name: str) -> str:
-        """A row is in a group of level ``name`` that is large enough."""
+        """A row is in a group of level ``name`` that is shown."""
+        if self.complete:
+            return "true"
         return (
             f"{rank} IN (SELECT g FROM (SELECT g, j, count(key) AS n FROM {name} GROUP BY g, j) AS s GROUP BY g "
             f"HAVING min(n) >= {self.least})"
@@ -274,7 +277,9 @@ def _common(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(place for place in one if place in other)
 
 
-def cohort_query(leaves: Sequence[Leaf], whole: pb.SelectStmt, least: int, seed: int) -> CohortQuery:
+def cohort_query(
+    leaves: Sequence[Leaf], whole: pb.SelectStmt, least: int, seed: int, *, complete: bool = False
+) -> CohortQuery:
     """Who stands behind each group.
 
     Args:
@@ -282,8 +287,9 @@ def cohort_query(leaves: Sequence[Leaf], whole: pb.SelectStmt, least: int, seed:
         whole: the statement.
         least: people that a group needs.
         seed: of the hashes; whoever knows it could make cohorts that look alike.
+        complete: no group is left out, so that what groups are together is all of them.
     """
-    made = _Made(least, seed)
+    made = _Made(least, seed, complete)
     for leaf in leaves:
         made.add(leaf, whole)
     grouped = any(not leaf.lone for leaf in leaves)

@@ -22,10 +22,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from postgast import pg_query_pb2 as pb
 
-from seenby.errors import Refused, Unsupported
+from seenby.errors import Internal, Refused, Unsupported
 from seenby.model.grant import Answers
 from seenby.model.plan import Bound, OutputKey, QueryPlan
 from seenby.model.statistic import ROWS, Answering, Noisy
@@ -47,14 +48,15 @@ COUNTED = "Aggregates count only the rows that this grant shows."
 class Case:
     """A statement that was read, the cap on people, and what the grant answers with.
 
-    ``later`` decides once more with all queries written out; without it, they are written at once.
+    ``again`` reads and decides the same text once more, for a grant with these answers, with all queries written out;
+    where it is missing they are written at once.
     """
 
     query: Query
     reader: Reader
     cap: int
     answering: Answering = ROWS
-    later: Callable[[], QueryPlan] | None = None
+    again: Callable[[Answering], QueryPlan] | None = None
 
 
 def decide(case: Case) -> QueryPlan:
@@ -101,19 +103,21 @@ def statistic(case: Case) -> QueryPlan | None:
             f"this grant answers with statistics only: {why}",
             hint="ask for count, sum, avg... with GROUP BY, or for a grant that shows rows",
         )
-    noisy = _noisy(case, finder.leaves)
     if why:
         return None
+    noisy = _noisy(case, finder.leaves)
     for leaf in finder.leaves:
         leaf.sources.prepare()
-    instead = upper(case)
-    assert instead is not None
-    least = answering.thresholds.of(instead.classes)
-    behind = cohort.cohort_query(finder.leaves, query.select, least, answering.seed)
+    both = answering.answers is Answers.BOTH
+    usual = upper(case)
+    least = answering.thresholds.of(usual.classes)
+    behind = cohort.cohort_query(finder.leaves, query.select, least, answering.seed, complete=both)
     conditions = statistics.choosing(finder.leaves)
-    plan = replace(instead, bound=Bound.STATISTIC, cohort=behind, conditions=conditions)
-    if answering.answers is Answers.BOTH:
-        return replace(plan, instead=instead)
+    plan = replace(usual, bound=Bound.STATISTIC, cohort=behind, conditions=conditions)
+    if both:
+        if case.again is None:
+            raise Internal("a statement that may turn out to be no statistic cannot be read once more")
+        return replace(plan, instead=case.again(ROWS))
     for leaf in finder.leaves:
         cohort.guard(leaf, least, fenced=leaf.block.select is not query.select)
     sql = deparse(query.select)
@@ -127,7 +131,7 @@ def statistic(case: Case) -> QueryPlan | None:
         )
     if noisy is not None:
         left_out.append(f"Noise was added to each count: most are off by less than {3 * noisy.scale:.0f}.")
-    return replace(plan, sql=sql, notices=(*instead.notices, *left_out), noise=noisy)
+    return replace(plan, sql=sql, notices=(*usual.notices, *left_out), noise=noisy)
 
 
 def _noisy(case: Case, leaves: Sequence[Leaf]) -> Noisy | None:
@@ -164,7 +168,8 @@ def exact(case: Case) -> QueryPlan | None:
         for column, several in zip(found, many, strict=True)
     )
     # Half of the work, for what is asked after an error only. But what may turn out not to be writable is written now.
-    later = case.later if len(case.reader.blocks) == 1 and is_plain(case.reader.blocks[0]) else None
+    plain = len(case.reader.blocks) == 1 and is_plain(case.reader.blocks[0])
+    later = partial(case.again, case.answering) if plain and case.again is not None else None
     others = companion(query, case.cap, early=False) if later is None else None
     return _plan(
         case,
@@ -191,11 +196,10 @@ def whole(case: Case) -> QueryPlan | None:
         return None
     if not all(one.total for block in case.reader.blocks for one in block.conjuncts):
         return None  # the companion leaves some of them out
-    plan = upper(case)
-    return None if plan is None else replace(plan, bound=Bound.EXACT)
+    return replace(upper(case), bound=Bound.EXACT)
 
 
-def upper(case: Case) -> QueryPlan | None:
+def upper(case: Case) -> QueryPlan:
     parts = tuple(sorted({shown for one in case.reader.relations if one.keys for shown in one.uses}))
     sql = _printed(case)
     others = companion(case.query, case.cap, early=True)

@@ -137,11 +137,10 @@ def groups(*answered: list[Row], levels: tuple[Level, ...] = (GROUPS, TOGETHER))
 def test_groups_that_are_large_enough() -> None:
     large, small = cohort(range(20)), cohort(range(100, 109))
     found = groups(rows(1, large, level=1), rows(1, large), rows(2, small))
-    assert (found.shown, found.all_large, found.people) == (True, False, 20)
+    assert (found.all_large, found.people) == (False, 20)
     assert len(list(found.cohorts())) == 2, "the large one, and all large ones together"
-    assert not groups(rows(1, small)).shown
+    assert not list(groups(rows(1, small)).cohorts())
     assert not groups().all_large, "of nobody there is no statistic"
-    assert not groups(rows(1, large, level=1)).shown, "no figure is about what groups are together"
 
 
 def test_a_figure_without_groups_needs_enough_people_itself() -> None:
@@ -155,9 +154,9 @@ def test_a_figure_without_groups_needs_enough_people_itself() -> None:
 def test_every_key_column_needs_enough_people() -> None:
     """A hundred people who wrote to one: the one is told about."""
     found = groups(rows(1, cohort(range(100))), rows(1, cohort([7]), column=2), levels=(TWO_KEYS,))
-    assert not found.shown
+    assert not list(found.cohorts())
     empty = groups(rows(1, cohort(range(100))), [Row(0, 1, 2, None, 0, 0, 0)], levels=(TWO_KEYS,))
-    assert not empty.shown
+    assert not list(empty.cohorts())
 
 
 def test_nobody_has_more_than_a_third_of_the_rows() -> None:

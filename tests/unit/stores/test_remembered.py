@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,14 @@ def opened(path: Path, now: float = 1000.0, secret: bytes = SECRET) -> Remembere
 def test_what_was_told_before_a_restart_is_compared_with_afterwards(tmp_path: Path) -> None:
     before = opened(tmp_path)
     before.memory("lena").add([cohort(7)])
-    before.memory("wei").add([cohort(8), cohort(9)])
+    named = replace(cohort(9), named=True)
+    before.memory("wei").add([cohort(8), named])
     before.memory("lena").add([cohort(7)])
     for _ in range(2):
         after = opened(tmp_path)
         assert after.seed == before.seed, "sketches of another seed could not be compared"
         assert after.memory("lena").cohorts() == [cohort(7)], "what is known already is not written again"
-        assert after.memory("wei").cohorts() == [cohort(8), cohort(9)]
+        assert after.memory("wei").cohorts() == [cohort(8), named], "and whose people were named"
         assert after.memory("nobody").cohorts() == []
     near = cohort(7)
     near.asked = b""
