@@ -63,17 +63,30 @@ def open_ledger(directory: Path, clock: Callable[[], float] = time.time) -> Ledg
 
 
 async def durable(ledger: Ledger, callers: int) -> float:
-    """Queries that show one person each, durable per second; each caller waits for its own."""
-    ends, done = time.monotonic() + SECONDS, 0
+    """Queries that show one person each, durable per second.
 
-    async def caller(number: int) -> None:
-        nonlocal done
-        while time.monotonic() < ends:
-            await ledger.append(item(number * 37 + done))
-            done += 1
+    Each caller submits its next when it is told that the one before is durable, as the gateway's connections do.
+    """
+    loop = asyncio.get_running_loop()
+    ends, done, ended = time.monotonic() + SECONDS, 0, loop.create_future()
+    going = callers
+
+    def told(error: BaseException | None) -> None:
+        nonlocal done, going
+        if error is not None and not ended.done():
+            ended.set_exception(error)
+        done += 1
+        if time.monotonic() < ends:
+            ledger.submit(item(done * 37), told)
+        else:
+            going -= 1
+            if not going and not ended.done():
+                ended.set_result(None)
 
     began = time.monotonic()
-    await asyncio.gather(*(caller(number) for number in range(callers)))
+    for number in range(callers):
+        ledger.submit(item(number), told)
+    await ended
     return done / (time.monotonic() - began)
 
 

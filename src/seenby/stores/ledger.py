@@ -14,6 +14,7 @@ Formats: docs/formats/ledger.md.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -79,7 +80,7 @@ class Ledger(LedgerReading):
         self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._at_seal: Callable[[int], None] | None = None
-        self._recent: list[Recent] = []
+        self._recent: deque[Recent] = deque()  # in the log's order
         self._leaving = Leaving()
         self._apart: Apart | None = None
         private = directory / "private"
@@ -295,13 +296,13 @@ class Ledger(LedgerReading):
             for item in batch:
                 self._call(item.done, self._failure)
             return
-        for item in batch:
-            self._durable += item.entries
-            if item.event is not None:
-                self._events.append(item.event)
-            if item.receipt is not None:
-                self._recent.append(Recent(*item.receipt, time))
-            self._call(item.done, None)
+        for _, entries, done, event, _, receipt in batch:
+            self._durable += entries
+            if event is not None:
+                self._events.append(event)
+            if receipt is not None:
+                self._recent.append(Recent(*receipt, time))
+            self._call(done, None)
         at_seal = self._at_seal
         if at_seal is not None and batch[-1].seal:
             self._at_seal = None
@@ -331,7 +332,9 @@ class Ledger(LedgerReading):
     def _published(self, size: int) -> None:
         self._writer.go_on()
         self._sealer.integrated(size)
-        self._recent = [one for one in self._recent if one.index >= size]
+        recent = self._recent
+        while recent and recent[0].place < size:
+            recent.popleft()
         if self._durable > size:
             self._publishing.soon()
 

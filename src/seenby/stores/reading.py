@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from seenby.errors import LedgerFailed
 from seenby.stores.keystore import KeyStore
@@ -14,11 +15,10 @@ from seenby_verify.tlog.checkpoint import VerifierKey
 from seenby_verify.tlog.grantlog import GrantLog
 
 
-@dataclass(frozen=True, slots=True)
-class Recent:
+class Recent(NamedTuple):
     """An entry that is durable and not public yet: whose it is, and when it was written (Unix milliseconds)."""
 
-    index: int
+    place: int
     entry: bytes
     principal: str
     time: int
@@ -34,7 +34,7 @@ class LedgerReading:
     _grants: GrantLog
     _keystore: KeyStore
     _opened: Opened
-    _recent: list[Recent]
+    _recent: deque[Recent]
     _sealer: Sealer
 
     @property

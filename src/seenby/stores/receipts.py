@@ -90,7 +90,7 @@ class Receipts:
         ledger = self._ledger
         # Before the checkpoint is looked at: what is published in between is then in both, never in neither.
         mine = ledger.recent(principal) + (ledger.recent(holder(key_id)) if key_id else [])
-        recent = sorted((one for one in mine if one.index >= since), key=lambda one: one.index)
+        recent = sorted((one for one in mine if one.place >= since), key=lambda one: one.place)
         signed = [
             one.index for one in ledger.grant_events()
             if key_id and one.index >= since and signer(one.event, ledger.grants) == key_id
@@ -123,16 +123,16 @@ class Receipts:
             items = counted(view, ledger.region, mine) if mine else ()
             public = sorted(index for _, _, counts in items for one in counts for index in one.indexes)
             ahead = _unpublished(ledger.directory, view, durable, {pseudonym(key.key) for key in keys})
-            return self._given(view, [one for one in public if one >= since], [o for o in ahead if o.index >= since])
+            return self._given(view, [one for one in public if one >= since], [o for o in ahead if o.place >= since])
 
     def _given(self, view: LogView, public: list[int], recent: list[Recent]) -> Page:
         """``public``: indexes under the view's checkpoint; ``recent``: what is durable, public or not."""
         accepted = self._accepts(view.note)
         given = [self._public(view, index, accepted) for index in public[: self._page]]
-        ahead = [one for one in recent if one.index >= view.checkpoint.size]
+        ahead = [one for one in recent if one.place >= view.checkpoint.size]
         room = self._page - len(given)
-        given += [self._promise(one.index, one.entry, one.time) for one in ahead[:room]]
-        rest = [*public[self._page :], *(one.index for one in ahead[room:])]
+        given += [self._promise(one.place, one.entry, one.time) for one in ahead[:room]]
+        rest = [*public[self._page :], *(one.place for one in ahead[room:])]
         return Page(given, rest[0] if rest else None)
 
     def _public(self, view: LogView, index: int, accepted: bool) -> Given:

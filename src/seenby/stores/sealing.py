@@ -215,11 +215,14 @@ class Sealer:
         """
         check(item)
         record, withheld, shown, part, final, bound, grant, rows, principal, cohort = item
-        find = self._people.get
-        people = [find(one.person) for one in shown]
+        find, people, fresh = self._people.get, [], []
+        for person, _ in shown:
+            known = find(person)
+            people.append(known)
+            if not known.enrolled:
+                fresh.append(known)
         entries: list[bytes] = []
         payload: list[bytes] = []
-        fresh = [one for one in people if not one.enrolled]
         if fresh:
             self._enrol(fresh, entries, payload)
         random = self._random.take(RECORD_RANDOM)
@@ -231,13 +234,13 @@ class Sealer:
             entry = QUERY_STRUCT.pack(VERSION, 0x20, self.epoch, commit, digest, part, final, bound, many)
         entries.append(entry)
         private = head_private(grant, rows, principal.encode())
-        payload.append(b"%b%b%b" % (framed(entry, len(private) + len(sealed)), private, sealed))
-        self._name(people, [one.part for one in shown], random[:32], entries, payload)
+        payload.append(framed(entry, len(private) + len(sealed)) + private + sealed)
+        self._name(people, [said for _, said in shown], random[:32], entries, payload)
         if grant != NO_GRANT:
             usage = self.usage.get(grant) or self.used(grant)
             usage.rows += rows
             usage.statistics += bound is _STATISTIC and part == 0
-            usage.people.update([one.crypto.pseudonym for one in people])
+            usage.people.update([known.crypto.pseudonym for known in people])
         self._people.until(index + len(entries))
         return entries, b"".join(payload)
 
@@ -258,7 +261,7 @@ class Sealer:
             commit, sealed, digest = crypto.seal(label, query_key, part, take(PART_RANDOM))
             entry = PERSON_STRUCT.pack(VERSION, 0x21, epoch, label, commit, digest)
             entries.append(entry)
-            payload.append(b"%b%b%b" % (framed(entry, PERSON_PRIVATE + len(sealed)), crypto.pseudonym, sealed))
+            payload.append(framed(entry, PERSON_PRIVATE + len(sealed)) + crypto.pseudonym + sealed)
 
     def people_event(self, item: PeopleEvent, index: int) -> Sealed:
         """Enrolments of those who are not enrolled yet, or erasures of those who are. Nobody left: no entries."""

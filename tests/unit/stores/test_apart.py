@@ -6,12 +6,14 @@ import asyncio
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from seenby.errors import LedgerFailed
-from seenby.stores.apart import Apart
+from seenby.stores.apart import UNTIL, Apart
 from seenby.stores.integrate import Integrator
 from seenby.stores.ledger import Ledger
 from seenby.stores.locks import integrating_lock
@@ -59,6 +61,24 @@ def test_it_writes_what_the_thread_would_have_written(tmp_path: Path) -> None:
     ledger = with_ledger(tmp_path, use, apart=True)
     assert ledger.size > 9
     check(tmp_path, ledger)
+
+
+def test_a_child_whose_parent_was_killed_ends_without_a_word(tmp_path: Path) -> None:
+    async def use(ledger: Ledger) -> int:
+        await some(ledger)
+        return ledger.size
+
+    size = with_ledger(tmp_path, use)
+    command = [sys.executable, "-P", "-m", "seenby.stores.apart", str(tmp_path / "ledger")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as orphan:
+        assert orphan.stdin is not None
+        assert orphan.stdout is not None
+        assert orphan.stderr is not None
+        orphan.stdout.close()
+        orphan.stdin.write(UNTIL.pack(size))
+        orphan.stdin.flush()
+        assert orphan.stderr.read() == b""
+    assert orphan.returncode == 0
 
 
 def test_a_killed_child_is_replaced_and_nothing_is_missing(tmp_path: Path) -> None:

@@ -41,9 +41,9 @@ async def opened(folder: Path, policy: Policy | None = None, page: int = 200) ->
 
 async def asks(ledger: Ledger, name: str, *people: str) -> int:
     """A query of theirs; the index of its entry."""
-    before = {one.index for one in ledger.recent(name)}
+    before = {one.place for one in ledger.recent(name)}
     await ledger.append(disclosure(*people)._replace(principal=name))
-    (made,) = {one.index for one in ledger.recent(name)} - before
+    (made,) = {one.place for one in ledger.recent(name)} - before
     return made
 
 

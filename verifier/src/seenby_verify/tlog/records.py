@@ -109,11 +109,11 @@ class PersonCrypto:
     def seal(self, label: bytes, query_key: bytes, part: bytes, random: bytes) -> tuple[bytes, bytes, bytes]:
         """(commit, sealed, sealed_digest) of a person's part. ``random``: PART_RANDOM fresh bytes."""
         opening, nonce = random[:32], random[32:]
-        box = self._box.encrypt(nonce, b"%b%b%b" % (query_key, opening, part), PART_AAD + label)
-        sealed = b"%b%b%b" % (self._head, nonce, box)
+        box = self._box.encrypt(nonce, query_key + opening + part, PART_AAD + label)
+        sealed = self._head + nonce + box
         # commitment(), whose check of the length is not needed here.
-        mac = sha256(b"%b%b%b" % (opening.translate(_INNER), _INNER_REST, part)).digest()
-        commit = sha256(b"%b%b%b" % (opening.translate(_OUTER), _OUTER_REST, mac)).digest()
+        mac = sha256(opening.translate(_INNER) + _INNER_REST + part).digest()
+        commit = sha256(opening.translate(_OUTER) + _OUTER_REST + mac).digest()
         return commit, sealed, sha256(sealed).digest()
 
     def open(self, label: bytes, sealed: bytes) -> OpenedPart:
@@ -199,11 +199,11 @@ class RecordCrypto:
         inner, outer = random[64:128].translate(_INNER), random[64:128].translate(_OUTER)
         opening, nonce = random[64:96], random[128:]
         # HMAC twice, as in commitment(), with the four paddings made in two steps.
-        mac = sha256(b"%b%b%b" % (inner[32:], _INNER_REST, withheld)).digest()
-        mark = sha256(b"%b%b%b" % (outer[32:], _OUTER_REST, mac)).hexdigest().encode()
-        text = b'%b%b"}' % (record, mark)
-        mac = sha256(b"%b%b%b" % (inner[:32], _INNER_REST, text)).digest()
-        commit = sha256(b"%b%b%b" % (outer[:32], _OUTER_REST, mac)).digest()
+        mac = sha256(inner[32:] + _INNER_REST + withheld).digest()
+        mark = sha256(outer[32:] + _OUTER_REST + mac).hexdigest().encode()
+        text = record + mark + b'"}'
+        mac = sha256(inner[:32] + _INNER_REST + text).digest()
+        commit = sha256(outer[:32] + _OUTER_REST + mac).digest()
         box = AESGCM(random[:32]).encrypt(_ZERO_NONCE, opening + text, RECORD_AAD)
         sealed = b"%b%b%b%b%b%b" % (
             self._head,
