@@ -109,6 +109,15 @@ def test_two_figures_that_differ_by_few_people_are_told_with_their_names(served:
         assert {shown.person for shown in entry.people} == makers
 
 
+def test_nine_people_with_names_do_not_tell_on_the_tenth(served: Served) -> None:
+    ten = ", ".join(str(one) for (one,) in real(served, "SELECT id FROM accounts ORDER BY 1 LIMIT 10"))
+    sql = "SELECT sum(length(handle)) FROM accounts WHERE id IN ({}) AND id <> {}"
+    with served.connect("lena.koch", grant(served, "lena.koch", "both")) as connection:
+        assert rows(connection, sql.format(ten, 0)) == real(served, sql.format(ten, 0))
+        with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="differ by fewer than 10 people"):
+            rows(connection, sql.format(ten, ten[:10]))
+
+
 ALL_BUT_ONE = (
     "SELECT country, count(*) FROM accounts WHERE id <> {} GROUP BY country",  # some countries are small
     "SELECT count(*), count(*) FILTER (WHERE id > 1000000003) FROM accounts WHERE id <> {}",  # near each other

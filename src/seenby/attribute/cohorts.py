@@ -220,18 +220,19 @@ class Groups:
             memory.recall(cohort)
         return False
 
-    def _told(self) -> Iterator[tuple[tuple[int, int], Cohort]]:
+    def _told(self, *, small: bool = False) -> Iterator[tuple[tuple[int, int], Cohort]]:
         """By level."""
         for place in sorted(self._groups):
-            if self._levels[place[0]].between is None and self._is_large(place):
+            if self._levels[place[0]].between is None and (small or self._is_large(place)):
                 for cohort in self._groups[place].values():
                     yield place, cohort
 
-    def cohorts(self) -> Iterator[Cohort]:
-        """Those that figures are told about, and what they are together."""
-        for _, cohort in self._told():
+    def cohorts(self, *, small: bool = False) -> Iterator[Cohort]:
+        """Those that figures are told about, and what they are together. ``small``: also about too few people."""
+        for _, cohort in self._told(small=small):
             cohort.asked = self.asked
-            yield cohort
+            if cohort.people:
+                yield cohort
 
 
 class Memory:

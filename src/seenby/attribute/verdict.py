@@ -37,7 +37,7 @@ def verdict(groups: Groups, cohorts: list[Cohort], memory: Memory, least: int, *
 
     Args:
         groups: what the cohort query answered.
-        cohorts: all of ``groups``.
+        cohorts: all of ``groups``; also the small ones, if they are shown.
         memory: earlier ones.
         least: people that each figure needs.
         naming: the grant gives rows too, and no group is left out.

@@ -86,8 +86,9 @@ class CohortRows(Item):
         plan = result.plan
         assert access is not None
         groups.asked = self._asked(session)
-        cohorts = list(groups.cohorts())
-        found = verdict(groups, cohorts, access.cohorts, least, naming=plan.instead is not None)
+        naming = plan.instead is not None
+        cohorts = list(groups.cohorts(small=naming))
+        found = verdict(groups, cohorts, access.cohorts, least, naming=naming)
         if found in _WORDS:
             if found in _BREACHES:
                 access.usage.breaches += 1

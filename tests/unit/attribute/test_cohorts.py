@@ -139,6 +139,8 @@ def test_groups_that_are_large_enough() -> None:
     found = groups(rows(1, large, level=1), rows(1, large), rows(2, small))
     assert (found.all_large, found.people) == (False, 20)
     assert len(list(found.cohorts())) == 2, "the large one, and all large ones together"
+    assert len(list(found.cohorts(small=True))) == 3, "where everybody is named, the small one too"
+    assert not list(groups([Row(0, 1, 1, None, 0, 0, 0)]).cohorts(small=True)), "of nobody there is none"
     assert not list(groups(rows(1, small)).cohorts())
     assert not groups().all_large, "of nobody there is no statistic"
 
