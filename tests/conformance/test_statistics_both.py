@@ -90,6 +90,14 @@ def test_whose_groups_are_too_small_are_named_by_keys_that_come_with_the_rows(
     assert len(named) < 150
 
 
+def test_an_offset_that_only_postgres_can_read_is_refused_while_it_may_have_to_be_skipped_here(served: Served) -> None:
+    sql = SMALL.format(0, "LIMIT 3 OFFSET %s")
+    with served.connect("lena.koch", grant(served, "lena.koch", "both")) as connection:
+        assert rows(connection, sql, ["2"]) == real(served, SMALL.format(0, "LIMIT 3 OFFSET 2"))
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="needs a plain integer"):
+            rows(connection, sql, ["0x2"])
+
+
 def test_two_figures_that_differ_by_few_people_are_told_with_their_names(served: Served) -> None:
     """All of these stand in the answer. So it is not refused as under a grant for statistics alone."""
     [(video,)] = real(

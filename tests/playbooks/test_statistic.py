@@ -141,6 +141,19 @@ def test_what_the_client_sends_meanwhile_waits_for_the_decision() -> None:
     play.over()
 
 
+def test_a_bind_alone_goes_on_by_itself_and_keys_come_as_text() -> None:
+    """Nothing else need come from the client for that."""
+    play = Play({"count": BY_KEYS})
+    play.client(parse(b"", "count"), sync()).server(parse(b"s1", "figures"), describe(b"s1"), sync())
+    play.postgres(prepared("n"), ready("I")).client_sees(PARSED, ready("I"))
+    play.client(bind(b"", b"", formats=(1,))).server(asked(b"s2"), flush())
+    assert play.reads()
+    play.postgres(COUNTED, people(2)).server(
+        parse(b"s3", exact("count").sql), describe(b"s3"), bind(b"", b"s3", formats=(0, 1))
+    )
+    play.over()
+
+
 def test_after_a_refusal_everything_up_to_sync_is_passed_over_and_the_rest_is_not() -> None:
     play = Play({"count": ALONE, "phones": exact("phones")})
     play.client(parse(b"", "count"), sync()).server(parse(b"s1", "figures"), describe(b"s1"), sync())

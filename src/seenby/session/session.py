@@ -111,7 +111,6 @@ class Session(Waiting):
         self.outbox.clear()
         self.pending.clear()
         self._held.clear()
-        self._step = None
         return out
 
     def _durable(self, ticket: int) -> None:
