@@ -31,6 +31,7 @@ GRANTS = {
     "rows": ROWS,
     "one": replace(ROWS, people=(1_000_000_042,)),
     "statistics": replace(ROWS, answers="statistics"),
+    "both": replace(ROWS, answers="both"),
     "closed": replace(ROWS, cells=("contact",)),
 }
 
