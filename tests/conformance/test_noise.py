@@ -45,7 +45,7 @@ def test_counts_are_off_by_as_much_as_the_grant_says_and_the_rest_is_as_it_is(se
 @pytest.mark.parametrize("binary", [False, True])
 def test_every_way_to_ask(served: Served, *, binary: bool) -> None:
     sql = "SELECT count(*) FROM accounts"
-    with served.connect("lena.koch", noisy(served, 5000, 1000)) as connection:
+    with served.connect("lena.koch", noisy(served, 5000, 100)) as connection:
         found = [connection.execute(sql, binary=binary).fetchone()]
         connection.execute("PREPARE x AS SELECT count(*) FROM accounts")
         found += rows(connection, "EXECUTE x")
@@ -56,7 +56,8 @@ def test_every_way_to_ask(served: Served, *, binary: bool) -> None:
             found.append((int(b"".join(copy)),))
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="answers with noise"):
             rows(connection, "SELECT sum(length(handle)) FROM accounts")
-    assert all(one is not None and 100 < one[0] < 200 for one in found)
+    # Of scale 10: four times nothing, or once 150, is seen once in 150,000 runs.
+    assert all(one is not None and 0 < one[0] < 300 for one in found)
     assert set(found) != {(150,)}
 
 

@@ -41,10 +41,28 @@ def test_two_cases_do_not_meet_in_one_person(served: Served, analyst: Connection
         rows(analyst, f"SELECT regr_avgx({arguments}) FROM accounts")
 
 
+@pytest.mark.parametrize("who", ["id", "handle", "email", "phone"])
+def test_nine_who_are_known_and_one_if_she_is_a_woman_are_no_statistic(
+    served: Served, analyst: Connection, who: str
+) -> None:
+    """Ten people or nine: whether there is an answer would say it, of anybody, and no answer would be near another."""
+    ten = real(
+        served, f"SELECT {who}, gender FROM accounts WHERE {who} IS NOT NULL AND gender <> '' ORDER BY id LIMIT 10"
+    )
+    nine = ", ".join(f"'{one}'" for one, _ in ten[:9])
+    one, gender = ten[9]
+    for condition in (f"{who} IN ({nine}) OR ({who} = '{one}' AND gender = '{gender}')",
+                      f"{who} IN ({nine}, '{one}') AND (handle > '' OR gender = '{gender}')"):  # fmt: skip
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="could ask about a single person"):
+            rows(analyst, f"SELECT 1, count(*) FROM accounts WHERE {condition} GROUP BY 1")
+    sql = f"SELECT count(*) FROM accounts WHERE {who} NOT IN ({nine}) AND country = 'IE'"
+    assert rows(analyst, sql) == real(served, sql), "people may be left out"
+
+
 def test_two_sets_of_groups_are_compared_as_two_statistics_are(served: Served, analyst: Connection) -> None:
     """17 Germans, and 18 people who are German or Mr X."""
-    [(one,)] = real(served, "SELECT id FROM accounts WHERE country = 'IT' LIMIT 1")
-    sets = "GROUP BY GROUPING SETS ((country = 'DE'), (country = 'DE' OR id = {}))"
+    [(one,)] = real(served, "SELECT created_at FROM accounts WHERE country = 'IT' LIMIT 1")
+    sets = "GROUP BY GROUPING SETS ((country = 'DE'), (country = 'DE' OR created_at = '{}'))"
     with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="two figures of this statistic differ by"):
         rows(analyst, f"SELECT count(*) FROM accounts {sets.format(one)}")
     apart = "SELECT count(*) FROM accounts GROUP BY GROUPING SETS ((country = 'DE'), (language = 'en')) ORDER BY 1"
@@ -106,7 +124,7 @@ def test_two_sums_of_what_few_have_do_not_tell_on_one_who_has_it(served: Served,
 
 def test_a_count_of_values_is_held_against_the_count_of_rows(served: Served, analyst: Connection) -> None:
     """All but a few have a bio: the two counts would say how few have none."""
-    few = ", ".join(str(n) for (n,) in real(served, "SELECT id FROM accounts WHERE bio IS NULL ORDER BY 1 LIMIT 4"))
-    some = f"FROM accounts WHERE bio IS NOT NULL OR id IN ({few})"
+    few = ", ".join(f"'{at}'" for (at,) in real(served, "SELECT created_at FROM accounts WHERE bio IS NULL LIMIT 4"))
+    some = f"FROM accounts WHERE bio IS NOT NULL OR created_at IN ({few})"
     with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="two figures of this statistic differ"):
         rows(analyst, f"SELECT count(*), count(bio) {some}")

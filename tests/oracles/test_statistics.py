@@ -109,29 +109,46 @@ class Asked:
         return "sum(a.coins)" if "a.coins" in self.source.numbers else f"count({self.source.words[0]})"
 
 
+WHO = frozenset({"a.id", "d.id", "d.account_id", "m.id", "m.sender", "m.recipient", "c.owner", "c.number"})
+"""Columns that say who somebody is. Beside a condition on one of these, no other is about two columns."""
+
+
 def ask(random: Random) -> Asked:
     source = random.choice(SOURCES)
+    who = random.random() < 0.6
+    numbers = [one for one in source.numbers if who or one not in WHO]
+    words = [one for one in source.words if who or one not in WHO]
 
-    def condition(table: str) -> str:
-        number = random.choice([one for one in source.numbers if one.startswith(table)] or ["7"])
-        word = random.choice([one for one in source.words if one.startswith(table)] or ["'x'"])
+    def condition(column: str) -> str:
         one = random.randint(1, 60)
-        return random.choice([
-            "true", "true", f"{number} <> {one}", f"{number} > {one // 8}", f"{number} NOT IN ({one}, {one + 1})",
-            f"{number} NOT BETWEEN {one} AND {one + 6}", f"{word} IS NOT NULL",
-            f"NOT ({word} = 'eu' AND {number} = {one})",
-        ])  # fmt: skip
+        if column in source.numbers:
+            return random.choice([
+                "true", f"{column} <> {one}", f"{column} > {one // 8}", f"{column} NOT IN ({one}, {one + 1})",
+                f"{column} NOT BETWEEN {one} AND {one + 6}",
+            ])  # fmt: skip
+        both = f"NOT ({column} = 'eu' AND a.coins = {one % 9})"
+        return random.choice(["true", f"{column} IS NOT NULL", both if not who and column[:2] == "a." else "true"])
 
     # A condition about two tables at once is no part of a statistic.
-    tables = sorted({column[:2] for column in (*source.numbers, *source.words)})
-    where = " AND ".join(
-        f"({condition(table)} {random.choice(['AND', 'OR'])} {condition(table)})"
-        for table in random.sample(tables, random.randint(1, len(tables)))
-    )
-    number, word = random.choice(source.numbers), random.choice(source.words)
-    groups = random.choice([(), (), (word,), (f"CASE WHEN {number} < 20 THEN 1 WHEN {number} < 40 THEN 2 END",),
-                            (f"{number} = {random.randint(1, 60)}",),
-                            (word, f"{number} > 20")])  # fmt: skip
+    tables = sorted({column[:2] for column in (*numbers, *words)})
+    parts = []
+    for table in random.sample(tables, random.randint(min(1, len(tables)), len(tables))):
+        of_table = [one for one in (*numbers, *words) if one.startswith(table)]
+        first = random.choice(of_table)
+        second = first if who else random.choice(of_table)
+        parts.append(f"({condition(first)} {random.choice(['AND', 'OR'])} {condition(second)})")
+    where = " AND ".join(parts) or "true"
+    word = random.choice(source.words) if who else random.choice(words or [""])
+    ways: list[tuple[str, ...]] = [(), ()]
+    if word:
+        ways.append((word,))
+    if numbers:
+        number = random.choice(numbers)
+        ways += [(f"CASE WHEN {number} < 20 THEN 1 WHEN {number} < 40 THEN 2 END",),
+                 (f"{number} = {random.randint(1, 60)}",)]  # fmt: skip
+        if word:
+            ways.append((word, f"{number} > 20"))
+    groups = random.choice(ways)
     identified = {column for _, column in source.keys}
     return Asked(source, where, tuple(dict.fromkeys(one for one in groups if one not in identified)))
 

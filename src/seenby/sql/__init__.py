@@ -7,9 +7,9 @@ and ``expressions.py`` (names, masks, functions), ``linkage.py`` with ``whose.py
 everybody), ``companion.py`` with ``influence.py``, ``ranges.py``, ``extremes.py``, ``first.py``, ``usable.py``,
 ``pieces.py`` and ``capture.py`` (who took part), ``examined.py`` (who was looked up), ``catalogq.py`` (queries over the
 catalog or over nothing). Statistics: ``statistics.py`` (which SELECTs make figures) with ``sources.py``,
-``arguments.py``, ``own.py``, ``groupsets.py``, ``harmless.py`` and ``weights.py``, ``cohort.py`` (what runs instead),
-``noisy.py`` (what noise is added to). EXPLAIN: ``explain.py`` (what is asked), ``explained.py`` (what of a plan is
-shown), ``explain_forms.py`` (how it is written).
+``arguments.py``, ``own.py``, ``singled.py``, ``groupsets.py``, ``harmless.py`` and ``weights.py``, ``cohort.py`` (what
+runs instead), ``noisy.py`` (what noise is added to). EXPLAIN: ``explain.py`` (what is asked), ``explained.py`` (what of
+a plan is shown), ``explain_forms.py`` (how it is written).
 """
 
 from seenby.sql.analyse import analyse

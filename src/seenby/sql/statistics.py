@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from postgast import pg_query_pb2 as pb
 
 from seenby.model.shape import Catalog
-from seenby.sql import tree
+from seenby.sql import singled, tree
 from seenby.sql.arguments import COUNTS, FIGURES, OF_PERSON, Arguments, choices, names_a_person
 from seenby.sql.blocks import Block, Query, Sublink
 from seenby.sql.groupsets import group_expressions, grouping_sets, same
@@ -164,6 +164,7 @@ class Finder:
         if any(name_of_call(call) in self._catalog.set_returning for call in calls if call.funcname):
             return "a function that gives several rows could count single people several times"
         why = self._groups(leaf) or self._figures(leaf) or self._cannot_fail(leaf, own) or self._sublinks(others)
+        why = why or self._singled_out(leaf, own)
         # What its own subqueries are about, these say themselves.
         if not why and any(not one.exact or (one.lost and not one.sublinks) for one in sources.blocks):
             why = "it does not say whose rows take part"
@@ -263,6 +264,13 @@ class Finder:
         """Some subquery in it is not about the very person of the row."""
         links = (one.sub_link for one in (node, *inside(node)) if one.WhichOneof("node") == "sub_link")
         return any(link not in self._own for link in links)
+
+    def _singled_out(self, leaf: Leaf, own: Sequence[Sublink]) -> Why:
+        below = [block for block in leaf.sources.blocks if block is not leaf.block]
+        expressions = [(leaf.block, node) for node in [*leaf.groups, *leaf.written]]
+        expressions += [(one, one.select.having_clause) for one in below if one.select.HasField("having_clause")]
+        columns = [(block, target.res_target.val) for block in below for target in block.select.target_list]
+        return singled.why_not(leaf.sources.blocks, expressions, columns, own, self._catalog.unique_keys)
 
     # errors
 
