@@ -38,7 +38,6 @@ class _Condition:
 def why_not(
     blocks: Sequence[Block],
     expressions: Sequence[tuple[Block, pb.Node]],
-    columns: Sequence[tuple[Block, pb.Node]],
     own: Sequence[Sublink],
     unique: UniqueKeys,
 ) -> Why:
@@ -47,7 +46,6 @@ def why_not(
     Args:
         blocks: whose WHERE and ON choose rows.
         expressions: what else does, or makes groups: FILTER, CASE, GROUP BY, HAVING.
-        columns: what subqueries compute. One of one column is a condition where it stands in one.
         own: subqueries about the person of the row.
         unique: keys of the tables.
     """
@@ -67,10 +65,6 @@ def why_not(
     for block, node in expressions:
         found.append(condition := _Condition())
         reading.walk(node, block, condition)
-    for block, node in columns:
-        reading.walk(node, block, condition := _Condition())
-        if len(condition.labels) > 1:
-            found.append(condition)
     if any(one.who for one in found) and any(len(one.labels) > 1 for one in found):
         return WHY
     return ""
@@ -93,7 +87,7 @@ class _Reading:
         if kind == "sub_link":
             # Whom it is about is no condition: ``a.id IN (SELECT account_id ...)``, ``v.account_id = a.id``.
             for link in self.own:
-                if link.node is node.sub_link or link.node == node.sub_link:
+                if link.node == node.sub_link:
                     self._subquery(link, into)
             return
         if kind == "column_ref":

@@ -269,8 +269,7 @@ class Finder:
         below = [block for block in leaf.sources.blocks if block is not leaf.block]
         expressions = [(leaf.block, node) for node in [*leaf.groups, *leaf.written]]
         expressions += [(one, one.select.having_clause) for one in below if one.select.HasField("having_clause")]
-        columns = [(block, target.res_target.val) for block in below for target in block.select.target_list]
-        return singled.why_not(leaf.sources.blocks, expressions, columns, own, self._catalog.unique_keys)
+        return singled.why_not(leaf.sources.blocks, expressions, own, self._catalog.unique_keys)
 
     # errors
 

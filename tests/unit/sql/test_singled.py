@@ -36,6 +36,11 @@ REFUSED = (
     "SELECT count(*), count(b.id) FROM accounts a LEFT JOIN accounts b ON b.id = a.id AND b.id = 42 "
     "WHERE b.id IS NULL OR b.bio = 'x'",
     "SELECT count(*) FROM accounts a JOIN generate_series(1, 10) n ON a.id = n WHERE a.home = 'eu' OR a.bio = 'x'",
+    "SELECT count(*) FROM accounts JOIN generate_series(1, 10) n (id) USING (id) WHERE home = 'eu' OR bio = 'x'",
+    "SELECT count(*) FROM accounts a WHERE EXISTS "
+    "(SELECT 1 FROM devices d WHERE d.account_id = a.id AND (d.id = 201 OR a.bio = 'x'))",
+    "SELECT count(*), count(CASE WHEN c = 'x' THEN 1 END) FROM "
+    "(SELECT CASE WHEN id = 42 THEN bio ELSE 'x' END AS c FROM accounts) x",
     "SELECT avg(n) FROM (SELECT account_id, count(*) AS n FROM devices GROUP BY account_id "
     "HAVING account_id < 10 OR (account_id = 42 AND max(model) > 'm')) x",
     "SELECT count(*) FROM (SELECT account_id, count(*) FILTER (WHERE account_id = 42 AND model = 'm') AS n "
