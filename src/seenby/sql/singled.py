@@ -125,8 +125,6 @@ class _Reading:
 
 def _base(column: Column) -> Iterator[Column]:
     """The columns of tables that it is made of."""
-    if column.origin is not None:
-        yield from _base(column.origin)
     if column.shown is not None:
         yield column
     for source in column.sources:

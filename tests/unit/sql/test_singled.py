@@ -39,6 +39,8 @@ REFUSED = (
     "SELECT count(*) FROM accounts JOIN generate_series(1, 10) n (id) USING (id) WHERE home = 'eu' OR bio = 'x'",
     "SELECT count(*) FROM accounts a WHERE EXISTS "
     "(SELECT 1 FROM devices d WHERE d.account_id = a.id AND (d.id = 201 OR a.bio = 'x'))",
+    "SELECT count(*) FROM (SELECT id, bio AS b FROM accounts) a WHERE EXISTS "
+    "(SELECT 1 FROM devices d WHERE d.account_id = a.id AND (d.id = 201 OR a.b = 'x'))",
     "SELECT count(*), count(CASE WHEN c = 'x' THEN 1 END) FROM "
     "(SELECT CASE WHEN id = 42 THEN bio ELSE 'x' END AS c FROM accounts) x",
     "SELECT avg(n) FROM (SELECT account_id, count(*) AS n FROM devices GROUP BY account_id "
