@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from seenby.model.grant import Write, WriteAction
 from tests.conformance.test_statistics import Connection, analyst, grant, real, rows
 from tests.fixtures.gateway import Served
 
@@ -57,6 +58,32 @@ def test_nine_who_are_known_and_one_if_she_is_a_woman_are_no_statistic(
             rows(analyst, f"SELECT 1, count(*) FROM accounts WHERE {condition} GROUP BY 1")
     sql = f"SELECT count(*) FROM accounts WHERE {who} NOT IN ({nine}) AND country = 'IE'"
     assert rows(analyst, sql) == real(served, sql), "people may be left out"
+
+
+def test_the_same_question_is_not_asked_again_after_a_change_of_one_s_own(served: Served) -> None:
+    """Hide somebody's only video, and what the sum has lost is what they earned with it."""
+    served.region.gateway.grants._remembered._memories.pop("lotte.maes", None)  # type: ignore[attr-defined]
+    sql = "SELECT sum(views), count(*) FROM videos WHERE visibility = 'public'"
+    [(video, person)] = real(served, "SELECT min(id), account_id FROM videos WHERE visibility = 'public' "
+                                     "GROUP BY 2 HAVING count(*) = 1 LIMIT 1")  # fmt: skip
+    asks = served.grant("lotte.maes", ("content", ("eu", "us")), answers="statistics")
+    cells = (("communication", ["eu", "us"]), ("content", ["eu", "us"]))
+    changes = served.grant("lotte.maes", *cells, people=[f"account:{person}"],
+                           writes=[Write("videos", WriteAction.UPDATE, ("visibility",))])  # fmt: skip
+    with (
+        served.connect("lotte.maes", asks) as connection,
+        served.connect("lotte.maes", changes) as changing,
+        served.direct() as direct,
+    ):
+        assert rows(connection, sql) == real(served, sql)
+        assert rows(connection, sql) == real(served, sql)
+        changing.execute(f"UPDATE videos SET visibility = 'hidden' WHERE id = {video}".encode())
+        try:
+            with pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="differ by fewer than 10 people"):
+                rows(connection, sql)
+        finally:
+            direct.execute("UPDATE videos SET visibility = 'public' WHERE id = %s", (video,))
+        assert rows(connection, sql) == real(served, sql), "what was told may be told again"
 
 
 def test_two_sets_of_groups_are_compared_as_two_statistics_are(served: Served, analyst: Connection) -> None:

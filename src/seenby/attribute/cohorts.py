@@ -240,7 +240,7 @@ class Memory:
 
     Args:
         most: sums that are kept.
-        keep: is given what is new before it counts as remembered, and may raise: then it is not.
+        keep: is given what is new before it counts as remembered, and may raise: then it is not. ``recall`` takes it.
     """
 
     def __init__(self, most: int = MAX_SUMS, keep: Callable[[list[Cohort]], None] | None = None) -> None:
@@ -297,8 +297,22 @@ class Memory:
         for cohort in fresh:
             self.recall(cohort)
 
+    def changed(self) -> None:
+        """The principal changes rows: so who is behind a question that was asked before is their choice from now on.
+
+        Raises what ``keep`` raises.
+        """
+        if any(cohort.asked for cohort in self._kept.values()):
+            if self._keep is not None:
+                self._keep([Cohort("")])
+            self.recall(Cohort(""))
+
     def recall(self, cohort: Cohort) -> None:
-        """Remembers one that was kept before."""
+        """Remembers one that was kept before; one of no kind says that rows were changed then."""
+        if not cohort.kind:
+            for one in self._kept.values():
+                one.asked = b""
+            return
         number, self._next = self._next, self._next + 1
         self._kept[number] = cohort
         self._size += len(cohort.sums)

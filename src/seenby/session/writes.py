@@ -144,6 +144,8 @@ class Write:
             self._take_back(session)
         else:
             self.told = changed.answer(self.plan, self.rows, () if self.extended else self.server.fields)
+            assert session.access is not None
+            session.access.cohorts.changed()  # before a statistic can see it
             session.send(frontend.sync())
             session.pending.append(_Commit(self, session.batch))
 

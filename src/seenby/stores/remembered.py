@@ -5,6 +5,8 @@
     "seenby/statistics/v1\\n"
     u32 length | nonce[12] | AES-256-GCM(u64 seconds | u16 length | principal | cohort), additional data: u64 number
 
+A cohort of no kind says that the principal changed rows then.
+
 Key and seed of the sketches follow from the gateway's secret (HKDF-SHA-256), which is not in the file: without it
 nobody can ask of the file whether somebody is in a cohort. A record that is cut off at the end was never answered for;
 everything else that cannot be read stops the gateway, because a statistic that nobody remembers is compared with

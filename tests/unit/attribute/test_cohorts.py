@@ -96,6 +96,21 @@ def test_the_same_question_later_is_about_what_happened_since() -> None:
     assert close(then, now)
 
 
+def test_but_not_about_what_whoever_asks_changed_since() -> None:
+    memory, kept = Memory(), list[Cohort]()
+    then, now = cohort(range(50)), cohort(range(53))
+    then.asked = now.asked = b"SELECT ..."
+    memory.add([then])
+    memory.changed()
+    assert memory.close([now], LEAST)
+    memory.add([now])
+    later = replace(cohort(range(51)), asked=b"SELECT ...")
+    assert memory.close([later], LEAST, known=lambda _, other: not other.asked) is False, "what came after may be"
+    memory = Memory(keep=kept.extend)
+    memory.changed()
+    assert kept == [], "nothing was asked"
+
+
 @pytest.mark.parametrize("least", [3, 10, 30])
 def test_every_threshold(least: int) -> None:
     everybody = range(2000)

@@ -42,6 +42,18 @@ def test_what_was_told_before_a_restart_is_compared_with_afterwards(tmp_path: Pa
     assert opened(tmp_path).memory("lena").close([near], 10)
 
 
+def test_that_rows_were_changed_since_is_known_afterwards_too(tmp_path: Path) -> None:
+    before = opened(tmp_path)
+    for name in ("lena", "wei"):
+        before.memory(name).add([cohort(7)])
+    before.memory("lena").changed()
+    before.memory("lena").add([cohort(8)])
+    for _ in range(2):
+        after = opened(tmp_path)
+        assert after.memory("lena").cohorts() == [replace(cohort(7), asked=b""), cohort(8)]
+        assert after.memory("wei").cohorts() == [cohort(7)]
+
+
 def test_after_more_than_a_year_it_is_forgotten(tmp_path: Path) -> None:
     opened(tmp_path, 1000).memory("lena").add([cohort(7)])
     opened(tmp_path, 5000).memory("lena").add([cohort(8)])
