@@ -251,6 +251,24 @@ FEW: tuple[tuple[str, str], ...] = (
     ("SELECT handle FROM @accounts! WHERE (id, coins) IN (SELECT author, views FROM @videos!)", ""),
     ("SELECT a.handle FROM @accounts a WHERE a.id = 1 AND EXISTS (SELECT 1 FROM @devices d WHERE d.year > a.coins)",
      "1"),
+    ("SELECT handle FROM @accounts! WHERE id NOT IN (SELECT author FROM @videos!)", ""),
+    ("SELECT handle FROM @accounts! WHERE coins > ALL (SELECT views FROM @videos! WHERE author IS NULL AND views < 0)"
+     " AND id = 1", "1"),
+    ("SELECT v.id FROM @videos v WHERE v.title NOT IN (SELECT v.title FROM @videos v WHERE v.title IS NOT NULL)", ""),
+    ("SELECT handle FROM @accounts a WHERE (id NOT IN (SELECT author FROM @videos! WHERE views > 1000)) IS NOT TRUE",
+     ""),
+    ("SELECT a.handle FROM @accounts a LEFT JOIN @messages m ON m.id = a.id WHERE m.likes > 1000 OR a.id = 2", "1 2"),
+    ("SELECT a.handle FROM @accounts a LEFT JOIN @devices d ON d.account_id = a.id"
+     " WHERE coalesce(d.year, 0) > 0 AND (d.year > 9000 OR a.coins > 9000)", ""),
+    ("SELECT handle FROM @accounts a WHERE NOT EXISTS"
+     " (SELECT 1 FROM @accounts b LEFT JOIN @devices d ON d.account_id = b.id WHERE b.id = a.id)", ""),
+    ("SELECT a.handle FROM @accounts a WHERE a.id NOT IN"
+     " (SELECT d.account_id FROM @logins l FULL JOIN @devices d ON d.id = l.device_id WHERE d.account_id IS NOT NULL)"
+     " AND a.id = 1", ""),
+    ("SELECT r.rank, EXISTS (SELECT 1 FROM @posts p, @regions q) FROM @regions r", ""),
+    ("SELECT r.rank, 5 = ANY (SELECT d.account_id FROM @devices d) FROM @regions r", "5"),
+    ("SELECT r.rank, CASE WHEN EXISTS (SELECT 1 FROM @videos v WHERE v.id = r.rank AND v.views > 1000)"
+     " THEN (SELECT count(*) FROM @logins!) END FROM @regions r", ""),
 )  # fmt: skip
 """A filter on one person: nobody else may be named but whoever shares a row with them."""
 

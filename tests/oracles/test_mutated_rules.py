@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from postgast import pg_query_pb2 as pb
 
-from seenby.sql import extremes, first, gather, influence, outer, pieces, ranges, tree, usable
+from seenby.sql import extremes, first, gather, influence, nulled, outer, pieces, ranges, sure, tree, usable
 from seenby.sql.blocks import Block, Query
 from seenby.sql.extremes import Extremes
 from seenby.sql.influence import Influence
@@ -54,6 +54,7 @@ def conditions_on_aggregates_kept(patch: Patch) -> None:
     patch.setattr(influence, "column_holds", holds)
     patch.setattr(ranges, "column_holds", holds)
     patch.setattr(extremes, "column_holds", holds)
+    patch.setattr(sure, "column_holds", holds)
 
 
 def conditions_above_outer_joins_kept(patch: Patch) -> None:
@@ -144,8 +145,8 @@ def aggregate_without_rows_forgotten(patch: Patch) -> None:
 
 def not_in_as_in(patch: Patch) -> None:
     """Of NOT IN only the equal rows, not the NULLs that make all of it NULL."""
-    real = Influence._compared
-    patch.setattr(Influence, "_compared", lambda self, *rest: real(self, *rest)[:1])
+    real = Influence.compared
+    patch.setattr(Influence, "compared", lambda self, *rest: real(self, *rest)[:1])
 
 
 def compared_by_any_column(patch: Patch) -> None:
@@ -165,6 +166,7 @@ def possible_values_relied_on(patch: Patch) -> None:
     patch.setattr(influence, "column_holds", holds)
     patch.setattr(ranges, "column_holds", holds)
     patch.setattr(extremes, "column_holds", holds)
+    patch.setattr(sure, "column_holds", holds)
 
 
 def other_groups_forgotten(patch: Patch) -> None:
@@ -207,13 +209,13 @@ def not_turns_nothing(patch: Patch) -> None:
 
 def every_row_is_ones_own(patch: Patch) -> None:
     """NOT EXISTS: cut off by a row that can go away while the row of FROM stays."""
-    patch.setattr(extremes, "_there", lambda mine, keys, *, freely: tree.true())
+    patch.setattr(sure, "_there", lambda mine, keys, *, freely: tree.true())
 
 
 def optional_rows_are_there(patch: Patch) -> None:
     """The people of the optional side of a LEFT JOIN are there whenever the row is."""
 
-    def owners(block: Any) -> Any:
+    def owners(block: Any, around: Any) -> Any:
         relations = [one for one in block.relations if one.index is not None]
         return [(key.kind, one.alias, key.name) for one in relations for key in one.keys]
 
@@ -239,6 +241,42 @@ def in_is_never_null(patch: Patch) -> None:
         return outer.strict_parts(node, scope) if node.WhichOneof("node") == "sub_link" else real(node, scope)
 
     patch.setattr(outer, "_null_parts", parts)
+
+
+def optional_sides_stay(patch: Patch) -> None:
+    """A condition on the optional side of an outer join says of a row what it says while the partner is there."""
+    patch.setattr(nulled, "absences", lambda joins: [0])
+
+
+def null_is_as_good_as_equal(patch: Patch) -> None:
+    """A row of the subquery that is NULL makes NOT IN false, also where it makes a difference that it is not."""
+    real = Extremes._sure_rows
+
+    def rows(self: Extremes, link: Any, at: Any, *, fails: bool) -> Any:
+        return real(self, link, replace(at, only=1 if fails else -1), fails=fails)
+
+    patch.setattr(Extremes, "_sure_rows", rows)
+
+
+def tables_of_one_name_are_one(patch: Patch) -> None:
+    """x.a means the table in the subquery, although it was said of the one around it."""
+    patch.setattr(sure, "_is_hidden", lambda test, own: False)
+
+
+def every_side_stays(patch: Patch) -> None:
+    """A row without a partner is there in the rows that need one too."""
+    real = sure._whole
+    patch.setattr(sure, "_whole", lambda item, needed, conjuncts: real(item, 0, conjuncts))
+
+
+def else_is_asked_as_then(patch: Patch) -> None:
+    """CASE WHEN a THEN b ELSE c: c is asked where a is true."""
+
+    def conditions(message: Any, link: Any) -> Any:
+        cases = message.case_expr.args if message.WhichOneof("node") == "case_expr" else []
+        return [one.case_when.expr for one in cases if not extremes._holds(one.case_when.expr, link)]
+
+    patch.setattr(extremes, "_asked_only_if", conditions)
 
 
 def every_having_only_shrinks(patch: Patch) -> None:
@@ -310,6 +348,11 @@ MUTANTS: Sequence[Callable[[Patch], None]] = (
     errors_tell_nothing,
     everything_is_certain,
     in_is_never_null,
+    optional_sides_stay,
+    null_is_as_good_as_equal,
+    tables_of_one_name_are_one,
+    every_side_stays,
+    else_is_asked_as_then,
     every_having_only_shrinks,
     every_order_stays,
     everything_counts,

@@ -239,6 +239,15 @@ TRAPS: dict[str, tuple[str, ...]] = {
         " (SELECT author FROM @videos! WHERE author IS NOT NULL)",
         "SELECT a.id FROM @accounts a WHERE a.coins = 5 AND (a.id = 1 OR EXISTS (SELECT 1 FROM @videos v"
         " WHERE v.views = 7))",
+        "SELECT a.id FROM @accounts a WHERE (a.id NOT IN (SELECT v.author FROM @videos v)) IS NOT FALSE",
+        "SELECT v.id FROM @videos v WHERE v.title NOT IN (SELECT v.title FROM @videos v WHERE v.views >= 1)",
+        "SELECT r.rank, CASE WHEN EXISTS (SELECT 1 FROM @videos v WHERE v.id = r.rank AND v.views > 1000)"
+        " THEN 0 ELSE (SELECT count(*) FROM @logins!) END FROM @regions r",
+        "SELECT r.rank, r.rank IN (SELECT v.views FROM @videos v WHERE v.id >= r.rank AND v.title = 'dogs')"
+        " FROM @regions r",
+        "SELECT a.handle FROM @accounts a LEFT JOIN @videos v ON v.id = a.id WHERE coalesce(v.views, 0) < 1",
+        "SELECT a.handle FROM @accounts a WHERE NOT EXISTS (SELECT 1 FROM @posts p LEFT JOIN @devices d ON d.id = p.id"
+        " WHERE p.author = a.id AND (d.year > 1 OR p.id > 1))",
         "SELECT a.id FROM @accounts a WHERE (a.id NOT IN (SELECT v.author FROM @videos v)) IS NOT TRUE",
         "SELECT a.id FROM @accounts a WHERE (a.coins = ANY (SELECT m.likes FROM @messages m)) IS NOT TRUE",
         "SELECT a.id FROM @accounts a WHERE NOT (a.coins <> ALL (SELECT m.likes FROM @messages m))",

@@ -100,11 +100,11 @@ class Expressions:
             functions.serve_keyword(node, self._catalog.rewritten_functions)
 
     def _bare(self, node: pb.Node) -> None:
-        """An operand that is printed without parentheses."""
-        self._walk(node)
+        """An operand that is printed without parentheses. These come first: what is read remembers the nodes."""
         if node.WhichOneof("node") in _OPERATORS:
             self.doubtful = True
             self.renamed = enclose(node) or self.renamed
+        self._walk(node)
 
     def _met(self) -> tuple[int, int, int]:
         """How much was met that is not constant."""

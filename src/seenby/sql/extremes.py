@@ -16,35 +16,32 @@ false at its worst, which can only add people.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
 
 from seenby.sql import functions, tree
 from seenby.sql.blocks import Block, Conjunct, Query, Sublink
 from seenby.sql.offset import constant
-from seenby.sql.scope import Column, Level
-from seenby.sql.usable import Around, column_holds, gives, qualified, target, written
-
-VALUE = "seenby$v"
+from seenby.sql.scope import Column
+from seenby.sql.sure import VALUE, Keys, Sure, Which, is_constant, is_firm, joined
+from seenby.sql.usable import Around, column_holds, fragility, gives, qualified
 
 Places = Sequence[tuple[int, str]]
 """Outputs of a query by number, each with the name that it gets."""
 
-Keys = Sequence[tuple[str, str, str]]
-"""Hidden columns as (kind, alias, name): the people who are there whenever a row is."""
-
 _SWAPPED = {"=": "=", "<>": "<>", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
-def owners(block: Block) -> Keys:
+def owners(block: Block, around: Around) -> Keys:
     """Of tables alone: a row that DISTINCT or GROUP BY made can be there without each of those who stand in it."""
     return [
         (key.kind, relation.alias, key.name)
         for relation in block.relations
-        if relation.index is not None and not relation.bit & block.level.nullable
+        if relation.index is not None and not relation.bit & around.optional(block.level)
         for key in relation.keys
     ]
 
@@ -81,7 +78,7 @@ class _At:
         return replace(self, alone=False, only=self.only if only is None else only)
 
 
-class Extremes(ABC):
+class Extremes(Sure):
     """Writes conditions down; what they are made of is read, and given are copies."""
 
     @abstractmethod
@@ -91,8 +88,8 @@ class Extremes(ABC):
     def best(self, conjunct: Conjunct, block: Block, around: Around) -> pb.Node | None:
         """Where this is not true, ``conjunct`` is true in no part of the data. None: nothing is known."""
         assert conjunct.node is not None
-        node = self._bound(conjunct.node, True, _At(conjunct, block, around, owners(block)))
-        return None if _is(node, True) else node
+        node = self._bound(conjunct.node, True, _At(conjunct, block, around, owners(block, around)))
+        return None if is_constant(node, True) else node
 
     def worst(
         self, conjunct: Conjunct, block: Block, around: Around, keys: Keys, *, alone: bool = True
@@ -100,14 +97,29 @@ class Extremes(ABC):
         """Where this is true, ``conjunct`` is true in every part of the data. None: nothing is known."""
         assert conjunct.node is not None
         node = self._bound(conjunct.node, False, _At(conjunct, block, around, keys, alone))
-        return None if _is(node, False) else node
+        return None if is_constant(node, False) else node
 
-    def settled(self, link: Sublink, block: Block, around: Around) -> pb.Node | None:
-        """Where this is true, the value of a subquery's EXISTS, ANY or ALL is the same in every part of the data."""
-        if link.scalar or link.needs & block.level.nullable or link.kind == pb.EXPR_SUBLINK:
+    def settled(self, link: Sublink, block: Block, around: Around, keys: Keys) -> pb.Node | None:
+        """Where this is true, what a subquery is asked is the same in every part of the data that has ``keys``."""
+        if link.scalar or link.needs & around.optional(block.level) or link.kind == pb.EXPR_SUBLINK:
             return None
-        least = self._least(link, block, around, owners(block), alone=True, fails=link.kind == pb.ALL_SUBLINK)
-        return None if least is None else tree.exists(least)
+        fails = link.kind == pb.ALL_SUBLINK
+        found = self.sure(link, block, around, keys, alone=True, fails=fails)
+        return joined(pb.OR_EXPR, found) if found else None
+
+    def guards(self, link: Sublink, block: Block, around: Around) -> list[pb.Node]:
+        """Where one of them is not true, a subquery of the select list is asked in no part of the data: CASE."""
+        if block.aggregated or link not in block.listed:
+            return []
+        found = []
+        for place, target in enumerate(block.select.target_list):
+            for node in _asked_only_if(target.res_target.val, link.node):
+                names = block.names[place] if place < len(block.names) else {}
+                one = Conjunct(node, [], 0, False, None, names=names, sublinks=tuple(block.listed), sure=False)
+                best = self._bound(node, True, _At(one, block, around, owners(block, around), alone=False))
+                if not is_constant(best, True):
+                    found.append(best)
+        return found
 
     # one expression
 
@@ -120,7 +132,7 @@ class Extremes(ABC):
             if node.bool_expr.boolop == pb.NOT_EXPR:
                 return _negated(self._bound(node.bool_expr.args[0], not up, at.turned()))
             inside = at if node.bool_expr.boolop == pb.AND_EXPR else at.below()
-            return _joined(node.bool_expr.boolop, [self._bound(one, up, inside) for one in node.bool_expr.args])
+            return joined(node.bool_expr.boolop, [self._bound(one, up, inside) for one in node.bool_expr.args])
         if kind == "coalesce_expr" and len(node.coalesce_expr.args) == 1:  # parentheses, see found.enclose
             return self._bound(node.coalesce_expr.args[0], up, at)
         if kind == "boolean_test":
@@ -147,13 +159,13 @@ class Extremes(ABC):
         """EXISTS, ANY, ALL."""
         unknown = tree.true() if up else tree.false()
         rises = link.kind in {pb.EXISTS_SUBLINK, pb.ANY_SUBLINK}
-        if link.scalar or link.needs & at.block.level.nullable or not (rises or link.kind == pb.ALL_SUBLINK):
+        if link.scalar or link.needs & at.around.optional(at.block.level) or not (rises or link.kind == pb.ALL_SUBLINK):
             return unknown
         if up != rises:
-            least = self._least(link, at.block, at.around, at.keys, alone=at.alone, fails=not rises)
-            if least is None:
+            found = self._sure_rows(link, at, fails=not rises)
+            if not found:
                 return unknown
-            return tree.exists(least) if rises else _negated(tree.exists(least))
+            return joined(pb.OR_EXPR, found) if rises else _negated(joined(pb.OR_EXPR, found))
         if link.kind == pb.EXISTS_SUBLINK:
             return unknown if link.query.lone_row else tree.exists(self.rows(link.query, (), at.around))
         most = self._most(link, link.node.testexpr, at)
@@ -162,6 +174,23 @@ class Extremes(ABC):
         if link.kind == pb.ANY_SUBLINK and not link.query.lone_row:
             return tree.exists(self.rows(link.query, (), at.around))
         return unknown
+
+    def _sure_rows(self, link: Sublink, at: _At, *, fails: bool) -> list[pb.Node]:
+        """Conditions of which each alone says that rows which are always there settle it: IN is true, ALL false.
+
+        ``x NOT IN (...)`` is not true either if one of them compares as NULL.
+        """
+        found = self.sure(link, at.block, at.around, at.keys, alone=at.alone, fails=fails)
+        if not found or link.test is None or at.only != (1 if fails else -1):
+            return found
+        for which in (Which.NULL, Which.ANY) if link.test_refs else (Which.NULL,):
+            least = self.least(link, at.block, at.around, at.keys, alone=at.alone, fails=fails, which=which)
+            if least is not None:
+                node = tree.exists(least)
+                if which is Which.ANY:
+                    node = tree.conjunction([tree.is_null(qualified(link.test, link.names)), node])
+                found.append(node)
+        return found
 
     def _most(self, link: Sublink, test: pb.Node, at: _At, operator: str = "") -> pb.Node | None:
         """``test`` compared with everything that the subquery could give."""
@@ -176,9 +205,11 @@ class Extremes(ABC):
         truth = at.only == 1 and link.kind != pb.ALL_SUBLINK
         for column in link.test_refs:
             strict = frozenset({id(column)} if truth else ())
-            if not column_holds(column, at.block.level, at.around, strict) or not (truth or column.fragility == 0):
+            if not column_holds(column, at.block.level, at.around, strict) or not (
+                truth or fragility(column, at.around) == 0
+            ):
                 return None
-            if column.bits & at.block.level.nullable:
+            if column.bits & at.around.optional(at.block.level):
                 return None
         if not truth and any(fragile for fragile, _ in grades):
             return None
@@ -199,7 +230,7 @@ class Extremes(ABC):
         if operator not in functions.COMPARISONS or asked.WhichOneof("node") != "sub_link":
             return None
         link = _link(asked.sub_link, at)
-        if link is None or tree.has_subquery(test) or link.needs & at.block.level.nullable or link.scalar:
+        if link is None or tree.has_subquery(test) or link.needs & at.around.optional(at.block.level) or link.scalar:
             return None
         if link.kind == pb.EXPR_SUBLINK and not link.query.lone_row and constant(link.query.select.limit_count) != 1:
             return None
@@ -210,61 +241,11 @@ class Extremes(ABC):
             return None
         return self._most(replace(link, test_refs=refs, test_total=True, names=at.conjunct.names), test, at, operator)
 
-    # the rows that are there whenever these people are
-
-    def _least(
-        self, link: Sublink, block: Block, around: Around, keys: Keys, *, alone: bool, fails: bool
-    ) -> pb.SelectStmt | None:
-        """SELECT 1 of them, if ``link`` compares: of those for which the comparison is true, or false if ``fails``."""
-        query = link.query
-        if not _plain(query, link.kind):
-            return None
-        (inner,) = query.blocks
-        own = {relation.alias for relation in inner.relations}
-        conditions = []
-        equal = False
-        if link.kind != pb.EXISTS_SUBLINK:
-            if link.test is None or not link.test_total or len(query.outputs) != 1:
-                return None
-            if not all(_is_firm(column, block.level, around) for column in link.test_refs):
-                return None
-            if not all(_is_firm(column, inner.level, around) for column in query.outputs[0].sources):
-                return None
-            test = qualified(link.test, link.names)
-            if any(len(ref.fields) < 2 or ref.fields[0].string.sval in own for ref in tree.column_references(test)):
-                return None  # it would mean another table in there
-            same = tree.operation(link.operator, test, target(inner, 0, VALUE).res_target.val)
-            equal = link.operator == "=" and not fails
-            conditions.append(tree.negated(same) if fails else same)
-        for conjunct in inner.conjuncts:
-            if conjunct.sublinks:
-                node = self.worst(conjunct, inner, around, keys, alone=alone)
-            elif conjunct.total and all(_is_firm(column, inner.level, around) for column in conjunct.refs):
-                node = written(conjunct)
-            else:
-                node = None
-            if node is None:
-                return None
-            equal = equal or _links(conjunct)
-            conditions.append(node)
-        known = [key for key in keys if key[1] not in own]
-        for relation in inner.relations:
-            for key in relation.keys:
-                mine = tree.column(relation.alias, key.name)
-                there = _there(mine, [one for one in known if one[0] == key.kind], freely=alone and equal)
-                if there is None:
-                    return None
-                conditions.append(there)
-        select = tree.select([tree.one_target()], [relation.node for relation in inner.relations])
-        if conditions:
-            select.where_clause.CopyFrom(tree.conjunction(conditions))
-        return select
-
     @staticmethod
     def _firm(node: pb.Node, at: _At) -> bool:
         """It has the same value in every part of the data."""
         refs = _columns(node, at)
-        return at.conjunct.sure and refs is not None and all(_is_firm(one, at.block.level, at.around) for one in refs)
+        return at.conjunct.sure and refs is not None and all(is_firm(one, at.block.level, at.around) for one in refs)
 
 
 def cannot_fail(query: Query) -> bool:
@@ -297,33 +278,6 @@ def says_nothing_else(node: pb.Node | None, link: Sublink) -> bool:
     return node is not None and node.WhichOneof("node") == "sub_link" and node.sub_link is link.node
 
 
-def _plain(query: Query, kind: pb.SubLinkType.ValueType) -> bool:
-    """Rows of tables, each of which is there if its people are."""
-    if query.branches is not None or query.recursion:
-        return False
-    if query.limited:
-        count = constant(query.select.limit_count)
-        if kind != pb.EXISTS_SUBLINK or not count or count < 1 or query.select.HasField("limit_offset"):
-            return False
-    (block,) = query.blocks
-    if block.values is not None or block.aggregated or block.firsts or any(join.nullable for join in block.joins):
-        return False
-    if not block.relations or not all(relation.index is not None for relation in block.relations):
-        return False
-    return all(column.fragile == 0 and column.total for column in block.outputs)
-
-
-def _links(conjunct: Conjunct) -> bool:
-    """It says that a column equals one of the SELECT around."""
-    return conjunct.equal is not None and sum(column.origin is None for column in conjunct.equal) == 1
-
-
-def _is_firm(column: Column, level: Level, around: Around) -> bool:
-    if column.fragility or (column.origin is None and column.bits & level.nullable):
-        return False
-    return column.total and column_holds(column, level, around)
-
-
 def _columns(node: pb.Node, at: _At) -> tuple[Column, ...] | None:
     """The columns that an expression names."""
     found = []
@@ -340,50 +294,49 @@ def _link(node: pb.SubLink, at: _At) -> Sublink | None:
     return next((link for link in at.conjunct.sublinks if link.node is node), None)
 
 
-def _there(mine: pb.Node, keys: Keys, *, freely: bool) -> pb.Node | None:
-    """The person ``mine`` is one of ``keys``. Not ``freely``: in a form that Postgres can hash."""
-    same = [tree.operation("=", mine, tree.column(alias, name)) for _, alias, name in keys]
-    if freely:
-        return _joined(pb.OR_EXPR, [*same, tree.is_null(mine)])
-    return same[0] if same else None
-
-
-def _is(node: pb.Node, value: bool) -> bool:
-    return node.a_const.WhichOneof("val") == "boolval" and node.a_const.boolval.boolval is value
-
-
 def _negated(node: pb.Node) -> pb.Node:
-    if _is(node, True):
+    """NOT; of an OR each part by itself, since of NOT EXISTS that stands alone Postgres can make a join."""
+    if is_constant(node, True):
         return tree.false()
-    return tree.true() if _is(node, False) else tree.negated(node)
+    if node.WhichOneof("node") == "bool_expr" and node.bool_expr.boolop == pb.OR_EXPR:
+        return joined(pb.AND_EXPR, [_negated(one) for one in node.bool_expr.args])
+    return tree.true() if is_constant(node, False) else tree.negated(node)
 
 
 def _certain(node: pb.Node, *, unknown: bool) -> pb.Node:
     """``node`` with ``unknown`` for NULL."""
-    if _is(node, True) or _is(node, False):
+    if is_constant(node, True) or is_constant(node, False):
         return node
     made = pb.Node()
     made.coalesce_expr.args.extend([node, tree.true() if unknown else tree.false()])
     return made
 
 
-def _joined(operator: pb.BoolExprType.ValueType, nodes: list[pb.Node]) -> pb.Node:
-    """AND or OR, without what does not count."""
-    neutral = operator == pb.AND_EXPR
-    if any(_is(node, not neutral) for node in nodes):
-        return tree.false() if neutral else tree.true()
-    kept = [node for node in nodes if not _is(node, neutral)]
-    if not kept:
-        return tree.true() if neutral else tree.false()
-    if len(kept) == 1:
-        return kept[0]
-    made = pb.Node()
-    made.bool_expr.boolop = operator
-    made.bool_expr.args.extend(kept)
-    return made
-
-
 def unless(node: pb.Node) -> pb.Node:
     """``node`` is not true."""
+    if node.WhichOneof("node") == "bool_expr" and node.bool_expr.boolop == pb.OR_EXPR:
+        return tree.conjunction([unless(one) for one in node.bool_expr.args])
     whole = node.WhichOneof("node") == "sub_link" and node.sub_link.sub_link_type == pb.EXISTS_SUBLINK
     return tree.negated(node if whole else _certain(node, unknown=False))
+
+
+def _asked_only_if(message: Message, link: pb.SubLink) -> list[pb.Node]:
+    """The conditions of CASE that must be true for ``link``, somewhere in an expression, to be asked."""
+    if isinstance(message, pb.CaseWhen) and _holds(message.result, link):
+        return [message.expr, *_asked_only_if(message.result, link)]
+    for part, value in message.ListFields():
+        if part.message_type is not None:
+            for one in value if part.is_repeated else (value,):
+                if _holds(one, link):
+                    plain = not (isinstance(message, pb.CaseExpr) and message.HasField("arg"))
+                    return _asked_only_if(one, link) if plain else []
+    return []
+
+
+def _holds(message: Message, link: pb.SubLink) -> bool:
+    return message is link or any(
+        _holds(one, link)
+        for part, value in message.ListFields()
+        if part.message_type is not None
+        for one in (value if part.is_repeated else (value,))
+    )

@@ -19,11 +19,12 @@ from postgast import pg_query_pb2 as pb
 
 from seenby.sql import functions, tree
 from seenby.sql.blocks import Block, Query, Sublink
-from seenby.sql.extremes import VALUE, cannot_fail, unless
-from seenby.sql.influence import Influence
+from seenby.sql.extremes import cannot_fail, owners, unless
+from seenby.sql.influence import Influence, compared_at
 from seenby.sql.offset import constant
 from seenby.sql.readings import Reading
 from seenby.sql.scope import Column, Key, Relation, Shown
+from seenby.sql.sure import VALUE, joined
 from seenby.sql.usable import Around, qualified
 
 _MORE, _LESS = frozenset({">", ">="}), frozenset({"<", "<="})
@@ -152,31 +153,36 @@ def _shrinks(block: Block) -> bool:
 
 def _keys(link: Sublink, block: Block) -> list[Key]:
     """Per part and kind one column with the keys of everybody whom the subquery looked at for a row."""
-    influence = Influence()
-    compared = None
+    influence, around = Influence(), Around()
+    compared: list[pb.Node] = []
     if link.required and link.kind == pb.ANY_SUBLINK and link.test is not None:
-        compared = qualified(link.test, link.names)
+        same = tree.operation(link.operator, qualified(link.test, link.names), tree.column("", VALUE))
+        compared = [same]
+    elif link.needs or not link.test_refs:  # else it is asked once for all rows, and so are its people
+        compared = influence.compared(block, link, around)
     certain = None
-    if (link.needs or compared is not None) and cannot_fail(link.query):  # else it is asked once for all rows
-        certain = influence.settled(link, block, Around())
+    each = bool(link.needs or (compared and link.test_refs))
+    if (each or not link.test_refs) and cannot_fail(link.query):
+        certain = influence.settled(link, block, around, owners(block, around) if each else ())
+    guards = influence.guards(link, block, around)
     found = []
     relation = Relation("", 0, pb.Node())
     uses = list(_uses(link.query))
-    for part in influence.parts(link.query, [(0, VALUE)] if compared is not None else [], Around()):
+    for part in influence.parts(link.query, [(0, VALUE)] if compared else [], around):
         gives = part.select.target_list[0].res_target.name == VALUE
         for number, kind in enumerate(part.kinds, 1):
             select = tree.select([], [tree.subselect(part.select, "seenby$x")])
             key = tree.column("seenby$x", f"seenby$k{number}")
             select.target_list.add().res_target.val.CopyFrom(tree.gathered(key, many=False))
             conditions = [] if certain is None else [unless(certain)]
-            if compared is not None and gives:
-                conditions.append(tree.operation(link.operator, compared, tree.column("seenby$x", VALUE)))
+            if compared and gives:
+                conditions.append(joined(pb.OR_EXPR, [compared_at(one, "seenby$x") for one in compared]))
             if conditions:
                 select.where_clause.CopyFrom(tree.conjunction(conditions))
             node = pb.Node()
             node.sub_link.sub_link_type = pb.EXPR_SUBLINK
             node.sub_link.subselect.select_stmt.CopyFrom(select)
-            found.append(Key(kind, relation, "", uses, many=True, node=node))
+            found.append(Key(kind, relation, "", uses, many=True, node=tree.only_if(guards, node)))
     return found
 
 

@@ -16,7 +16,8 @@ in the query         here
 an aggregate         its FROM and WHERE; the aggregate's own value is not relied on (usable.py)
 LIMIT                its first rows, in an order that can be told (first.py); otherwise left out
 windows              left out; nothing that follows cuts off others of the partition
-an outer join        itself, and conditions above it that look at the optional side are left out
+an outer join        itself; conditions above it that look at the optional side count where they fail with it and
+                     without it (nulled.py)
 a subquery in an     a part of its own: the rows of FROM, and for each the subquery's people (LATERAL)
 expression
 UNION and the like   a part per branch
@@ -34,10 +35,11 @@ from postgast import pg_query_pb2 as pb
 from seenby.errors import Unsupported
 from seenby.sql import tree
 from seenby.sql.blocks import Block, Query, Sublink
-from seenby.sql.extremes import VALUE, Places, cannot_fail, grade, owners, says_nothing_else, unless
+from seenby.sql.extremes import Places, cannot_fail, grade, owners, says_nothing_else, unless
 from seenby.sql.first import first_rows
 from seenby.sql.pieces import Condition, Part, Piece, finished, select_of
 from seenby.sql.ranges import Core, Ranges, kept_outputs, named_bits
+from seenby.sql.sure import VALUE
 from seenby.sql.usable import Around, column_holds, gives, holds, qualified, target
 
 MAX_FULL_JOINS = 3
@@ -186,11 +188,12 @@ class Influence(Ranges):
             core = Core([], [], around.without(block.level, everything), 0)
         else:
             core = self.core(block, around, kinds, None, None, but=link)
-            known = [node for node, _, _ in core.conditions]
+            known = [one for node, _, _ in core.conditions for one in tree.conjuncts(node)]
             core.conditions.extend(one for one in self._undecided(block, link, core.around) if one[0] not in known)
+            core.conditions.extend((one, named_bits(one, block, 0), None) for one in self.guards(link, block, around))
         for piece in core.pieces:
             piece.keys = []
-        compared = self._compared(block, link, core.around)
+        compared = self.compared(block, link, core.around)
         for part in self.parts(link.query, [(0, VALUE)] if compared else [], core.around):
             alias = self._name("s")
             keys = [(kind, alias, f"seenby$k{n}") for n, kind in enumerate(part.kinds, 1)]
@@ -198,31 +201,32 @@ class Influence(Ranges):
             for condition in compared or [None]:
                 node = tree.subselect(part.select, alias, lateral=True)
                 piece = Piece(node, 0, bits, keys)
-                extra = [] if condition is None else [(_at(condition, alias), bits, piece)]
+                extra = [] if condition is None else [(compared_at(condition, alias), bits, piece)]
                 yield from finished(targets, [*core.pieces, piece], [*core.conditions, *extra])
 
     def _undecided(self, block: Block, link: Sublink, around: Around) -> Iterator[Condition]:
         """Rows for which it is not certain anyway what the subquery's EXISTS or IN says, or the condition around it."""
         if not cannot_fail(link.query):
             return
-        nodes = [self.settled(link, block, around)]
+        nodes = [self.settled(link, block, around, owners(block, around))]
         for conjunct in block.conjuncts:
             if link not in conjunct.sublinks or says_nothing_else(conjunct.node, link):
                 continue
             if conjunct.join is None or not block.level.nullable:
-                nodes.append(self.worst(conjunct, block, around.literally(), owners(block)))
-        for text in dict.fromkeys(node.SerializeToString() for node in nodes if node is not None):
-            node = unless(pb.Node.FromString(text))
+                nodes.append(self.worst(conjunct, block, around.literally(), owners(block, around)))
+        decided = (one for node in nodes if node is not None for one in tree.conjuncts(unless(node)))
+        for text in dict.fromkeys(one.SerializeToString() for one in decided):
+            node = pb.Node.FromString(text)
             yield node, named_bits(node, block, _touched(link)), None
 
-    def _compared(self, block: Block, link: Sublink, around: Around) -> list[pb.Node]:
+    def compared(self, block: Block, link: Sublink, around: Around) -> list[pb.Node]:
         """Of ``x IN (SELECT v ...)`` which rows of the subquery matter, as alternatives; none: all do."""
         if link.scalar or link.test is None or not link.test_total:
             return []
         if link.kind not in {pb.ANY_SUBLINK, pb.ALL_SUBLINK}:
             return []
         fragile, _ = grade(link.query, 0)
-        if fragile or not link.query.outputs[0].total or len(link.query.outputs) > 1:
+        if fragile > link.required or not link.query.outputs[0].total or len(link.query.outputs) > 1:
             return []
         if not gives(link.query, 0, around):  # it may be a column of the query around it, which is gone
             return []
@@ -273,7 +277,7 @@ def _values(lists: pb.SelectStmt, places: Places) -> pb.SelectStmt:
     return tree.select(targets or [tree.one_target()], [tree.subselect(lists, "v")])
 
 
-def _at(condition: pb.Node, alias: str) -> pb.Node:
+def compared_at(condition: pb.Node, alias: str) -> pb.Node:
     """The condition with the subquery's column qualified."""
     copy = pb.Node.FromString(condition.SerializeToString())
     tree.requalify(copy, VALUE, alias)

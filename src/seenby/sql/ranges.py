@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from postgast import pg_query_pb2 as pb
 
 from seenby.errors import TooComplex
 from seenby.sql import tree
-from seenby.sql.blocks import Block, Item, Join, Query, Sublink
+from seenby.sql.blocks import Block, Conjunct, Item, Join, Query, Sublink
 from seenby.sql.extremes import Extremes, Places
+from seenby.sql.nulled import below, either
 from seenby.sql.parse import SPLIT_HINT
 from seenby.sql.pieces import Condition, Part, Piece
 from seenby.sql.scope import Relation
@@ -71,18 +73,36 @@ class Ranges(Extremes):
             found = [self._tree(item, block, around, pieces, kinds) for item in block.items]
         else:
             found = list(pieces.values())
+        lost = []
         for conjunct in block.conjuncts:
             if (optional and conjunct.join is not None) or (
                 but is not None and but.required and but in conjunct.sublinks
             ):
                 continue
-            if conjunct.sublinks:
+            if conjunct.bits & block.level.nullable and not holds(conjunct, block, around):
+                lost.append(conjunct)
+            elif conjunct.sublinks:
                 node = self.best(conjunct, block, around)
                 if node is not None:
                     conditions.append((node, named_bits(node, block, conjunct.bits), None))
             elif holds(conjunct, block, around):
                 conditions.append((written(conjunct), conjunct.bits, None))
+        node = either(list(self._with_all_sides(lost, block, around)), block, block.joins)
+        if node is not None:
+            known = functools.reduce(int.__or__, (conjunct.bits for conjunct in lost))
+            conditions.append((node, named_bits(node, block, known), None))
         return Core(found, conditions, around, named)
+
+    def _with_all_sides(self, conjuncts: list[Conjunct], block: Block, around: Around) -> Iterator[pb.Node]:
+        """Conditions at their best, of rows whose optional sides stay as they are."""
+        around = around.with_all_sides(block.level)
+        for conjunct in conjuncts:
+            if conjunct.sublinks:
+                node = self.best(conjunct, block, around)
+                if node is not None:
+                    yield node
+            elif holds(conjunct, block, around):
+                yield written(conjunct)
 
     def _relation(
         self, relation: Relation, block: Block, around: Around, focus: Relation | None, part: Part | None
@@ -163,7 +183,14 @@ class Ranges(Extremes):
             piece = pieces.get(item.bit)
             return piece if piece is not None else Piece(tree.nothing(item.alias), item.bit, 0, [])
         left, right = (self._tree(side, block, around, pieces, kinds) for side in _sides(item))
-        nodes = [written(one) for one in item.conjuncts if holds(one, block, around)]
+        nodes = []
+        for one in item.conjuncts:
+            if holds(one, block, around):
+                nodes.append(written(one))
+            elif not one.sublinks and (
+                node := either(list(self._with_all_sides([one], block, around)), block, below(item))
+            ):
+                nodes.append(node)
         node = pb.Node()
         join = node.join_expr
         join.jointype = kinds.get(id(item), item.kind)

@@ -51,14 +51,35 @@ def false() -> pb.Node:
     return _FALSE
 
 
-def conjunction(nodes: list[pb.Node]) -> pb.Node:
+def conjunction(nodes: Sequence[pb.Node]) -> pb.Node:
     """``a AND b AND c``; at least one node."""
+    return _flat(pb.AND_EXPR, nodes)
+
+
+def disjunction(nodes: Sequence[pb.Node]) -> pb.Node:
+    """``a OR b OR c``; at least one node."""
+    return _flat(pb.OR_EXPR, nodes)
+
+
+def conjuncts(node: pb.Node) -> Iterator[pb.Node]:
+    """The parts of ``a AND b AND c``."""
+    if node.WhichOneof("node") == "bool_expr" and node.bool_expr.boolop == pb.AND_EXPR:
+        for one in node.bool_expr.args:
+            yield from conjuncts(one)
+    else:
+        yield node
+
+
+def _flat(operator: pb.BoolExprType.ValueType, nodes: Sequence[pb.Node]) -> pb.Node:
+    """As Postgres reads it again: what has the same operator stands there without parentheses of its own."""
     if len(nodes) == 1:
         return nodes[0]
-    node = pb.Node()
-    node.bool_expr.boolop = pb.AND_EXPR
-    node.bool_expr.args.extend(nodes)
-    return node
+    made = pb.Node()
+    made.bool_expr.boolop = operator
+    for node in nodes:
+        same = node.WhichOneof("node") == "bool_expr" and node.bool_expr.boolop == operator
+        made.bool_expr.args.extend(node.bool_expr.args if same else [node])
+    return made
 
 
 def equality(left: tuple[str, str], right: tuple[str, str]) -> pb.Node:
@@ -200,6 +221,17 @@ def is_not_null(value: pb.Node) -> pb.Node:
     """``value IS NOT NULL``."""
     node = is_null(value)
     node.null_test.nulltesttype = pb.IS_NOT_NULL
+    return node
+
+
+def only_if(conditions: Sequence[pb.Node], value: pb.Node) -> pb.Node:
+    """``CASE WHEN conditions THEN value END``; ``value`` if there are none."""
+    if not conditions:
+        return value
+    node = pb.Node()
+    branch = node.case_expr.args.add().case_when
+    branch.expr.CopyFrom(conjunction(conditions))
+    branch.result.CopyFrom(value)
     return node
 
 

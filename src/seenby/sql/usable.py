@@ -32,6 +32,7 @@ class Around:
         gone: per SELECT the relations that the piece leaves out.
         own: recursive queries that are being written down, with the names that they have there.
         risky: conditions that can raise an error are kept.
+        whole: SELECTs, by the identity of their level, whose rows are looked at with all optional sides as they are.
         first: LIMIT below the top may be read as its first rows. Not where people are looked for who decide which these
             are: else two of them could hide each other.
     """
@@ -40,6 +41,7 @@ class Around:
     gone: Mapping[int, int] = field(default_factory=dict)
     own: Mapping[int, str] = field(default_factory=dict)
     risky: bool = False
+    whole: frozenset[int] = _NONE
     first: bool = True
 
     def literally(self) -> Around:
@@ -50,6 +52,13 @@ class Around:
 
     def without(self, level: Level, bits: int) -> Around:
         return replace(self, gone={**self.gone, id(level): bits}) if bits else self
+
+    def with_all_sides(self, level: Level) -> Around:
+        return replace(self, whole=self.whole | {id(level)})
+
+    def optional(self, level: Level) -> int:
+        """The relations of a SELECT that may be NULL instead of what they are."""
+        return 0 if id(level) in self.whole else level.nullable
 
     def writing(self, query: object, name: str) -> Around:
         return replace(self, own={**self.own, id(query): name}, risky=True)
@@ -62,16 +71,23 @@ def column_holds(column: Column, level: Level, around: Around, strict: frozenset
     place, bits = level, column.bits
     if column.origin is not None and column.level is not None:
         place, bits = column.level, column.origin.bits
-        if bits & place.nullable and id(column) not in strict:
+        if bits & around.optional(place) and id(column) not in strict:
             return False
     if around.gone.get(id(place), 0) & bits:
         return False
-    fragile = column.fragility
+    fragile = fragility(column, around)
     if fragile == 1 and id(column) not in strict:
         return False
     if fragile == 2 and (not column.possible or around.focus.get(id(place), 0) & bits):
         return False
     return not (around.focus or around.gone) or _is_given(column, place, around)
+
+
+def fragility(column: Column, around: Around) -> int:
+    """``Column.fragility``, there."""
+    if column.origin is not None and column.level is not None and id(column.level) in around.whole:
+        return fragility(column.origin, around)
+    return column.fragility
 
 
 def _is_given(column: Column, place: Level, around: Around) -> bool:
@@ -105,7 +121,7 @@ def holds(conjunct: Conjunct, block: Block, around: Around) -> bool:
         return False
     if not all(column_holds(column, block.level, around, conjunct.strict) for column in conjunct.refs):
         return False
-    return all(
+    return id(block.level) in around.whole or all(
         not join.nullable & conjunct.bits or within(conjunct.join, join) or conjunct.strict_bits & join.nullable
         for join in block.joins
     )
