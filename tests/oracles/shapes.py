@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
 from tests.oracles.expressions import AGGREGATE_WORDS
-from tests.oracles.query import Block, Derived, Join, Named, Node, Query, UnionAll
+from tests.oracles.query import Block, Derived, Join, Named, Node, Query, Sub, UnionAll
+from tests.oracles.trees import queries
+
+OUTER = " over an outer join"
+IN_SELECT, ASKED_IN_SELECT = "scalar in SELECT", "condition in SELECT"
 
 
 def shape_of(query: Query) -> str:
@@ -31,6 +36,28 @@ def shape_of(query: Query) -> str:
     else:
         shape = "one table"
     return shape + (" + offset" if query.offset else " + limit" if query.limit else "")
+
+
+def row_of(label: str, query: Query, split: Iterable[str]) -> str:
+    """The row of a query that was made as ``label``.
+
+    Outer joins have a row of their own in the table, so what is ``split`` has one for queries with an outer join too,
+    wherever it stands; and of the subqueries in a select list only those that are its value alone are scalar ones.
+    """
+    if label not in split:
+        return label
+    outer = any(
+        _is_outer(node)
+        for inner in queries(query)
+        if isinstance(inner.body, Block)
+        for source in inner.body.sources
+        for node in _joined(source)
+    )
+    if label == IN_SELECT and isinstance(query.body, Block):
+        asked = [item for item in query.body.items if isinstance(item, Sub)]
+        if not all(re.fullmatch(r"\(⟦\?\d+⟧\) AS \w+", item) for item in asked):
+            label = ASKED_IN_SELECT
+    return label + OUTER * outer
 
 
 def _nodes(query: Query) -> Iterable[Node]:

@@ -51,9 +51,9 @@ def test_a_shape_is_answered_and_names_few_others(shape: str, judge: Judge, reco
     record_property(PROPERTY, json.dumps(counts))
     if failures:
         pytest.fail(told(judge, shape, analyse, failures), pytrace=False)
-    row = counts.get(shape)
-    floor = (FLOORS | FLOORS_OF_ORDINARY).get(shape)
-    if row is not None and floor is not None:
-        assert row["disclosed"] / row["attributed"] >= floor
+    floors = FLOORS | FLOORS_OF_ORDINARY
+    for name, row in counts.items():
+        if name in floors:
+            assert row["disclosed"] / row["attributed"] >= floors[name], name
     refused = sum(row["refused"] for row in counts.values())
     assert refused <= OF_A_SHAPE * (0.25 if "recursion" in shape else 0.1)

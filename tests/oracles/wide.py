@@ -10,6 +10,7 @@ from tests.oracles.links import resolved
 from tests.oracles.makers import Made, Makers, lone_row, scope_of
 from tests.oracles.query import TOKEN, Block, Case, Count, Cte, Expect, Join, Named, Node, Query, Sort, printed
 from tests.oracles.ranges import NOTHING
+from tests.oracles.shapes import IN_SELECT, row_of
 from tests.oracles.trees import compact, work
 
 MOST_WORK, MOST_TABLES = 350, 10
@@ -35,6 +36,9 @@ BELOW = {
     "set operation below": "combined",
     "recursion below": "recursive",
 }
+SPLIT = frozenset({*CONDITIONS, IN_SELECT, "window"})
+"""Shapes that the table has without outer joins."""
+
 FALLIBLE = frozenset({"scalar of many rows"})
 """Where it is known which rows are looked at: with LIMIT it would be the planner's choice whether the query fails."""
 
@@ -59,7 +63,7 @@ class Wide(Makers):
             if work(query)[1] <= MOST_WORK and len(TOKEN.findall(printed(query))) <= MOST_TABLES:
                 query, params = compact(query, tuple(self.params))
                 suffix = " + limit" if query.limit or query.offset else ""
-                return Case(query, params, Expect.EITHER, label + suffix)
+                return Case(query, params, Expect.EITHER, row_of(label, query, SPLIT) + suffix)
 
     def sliced(self, query: Query, columns: list[Out]) -> Query:
         """ORDER BY, LIMIT and OFFSET of the top level, where peers may come in any order."""
