@@ -6,10 +6,10 @@ and ``expressions.py`` (names, masks, functions), ``linkage.py`` with ``whose.py
 ``rules.py`` (the decision), ``carry.py`` (keys in the output), ``outer.py`` and ``gather.py`` (when these name
 everybody), ``companion.py`` with ``influence.py``, ``ranges.py``, ``extremes.py`` with ``sure.py``, ``nulled.py``,
 ``first.py``, ``usable.py``, ``pieces.py`` and ``capture.py`` (who took part), ``examined.py`` (who was looked up),
-``catalogq.py`` (queries over the catalog or over nothing). Statistics: ``statistics.py`` (which SELECTs make figures) with ``sources.py``,
-``arguments.py``, ``own.py``, ``singled.py``, ``groupsets.py``, ``harmless.py`` and ``weights.py``, ``cohort.py`` (what
-runs instead), ``noisy.py`` (what noise is added to). EXPLAIN: ``explain.py`` (what is asked), ``explained.py`` (what of
-a plan is shown), ``explain_forms.py`` (how it is written).
+``catalogq.py`` (queries over the catalog or over nothing). Statistics: ``statistics.py`` (which SELECTs make figures)
+with ``sources.py``, ``arguments.py``, ``own.py``, ``singled.py``, ``groupsets.py``, ``harmless.py`` and ``weights.py``,
+``cohort.py`` (what runs instead), ``noisy.py`` (what noise is added to). EXPLAIN: ``explain.py`` (what is asked),
+``explained.py`` (what of a plan is shown), ``explain_forms.py`` (how it is written).
 """
 
 from seenby.sql.analyse import analyse
