@@ -96,6 +96,20 @@ def test_two_sets_of_groups_are_compared_as_two_statistics_are(served: Served, a
     assert rows(analyst, apart) == real(served, apart)
 
 
+def test_values_are_not_weighed_by_what_is_known_of_each_person(served: Served, analyst: Connection) -> None:
+    """Ten people and ten sums, each coin times the hour, the minute... at which its owner signed up: ten unknowns."""
+    ten = ", ".join(str(one) for (one,) in real(served, "SELECT id FROM accounts ORDER BY 1 LIMIT 10"))
+    source = f"FROM wallets w JOIN accounts a ON a.id = w.account_id WHERE a.id IN ({ten})"
+    for figure in (
+        "covar_pop(w.coins, extract(minute FROM a.created_at))",
+        "corr(w.coins, length(a.handle))",
+        "var_pop(w.coins::numeric + extract(minute FROM a.created_at))",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="weigh each person by what is known of them"):
+            rows(analyst, f"SELECT {figure} {source}")
+    assert rows(analyst, f"SELECT sum(w.coins::numeric + extract(minute FROM a.created_at)) {source}")
+
+
 def test_more_sets_than_anybody_can_count_are_refused_at_once(analyst: Connection) -> None:
     cube = "CUBE (country, handle, bio, interests, phone, email, full_name, gender)"
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="more than 16 sets of groups"):

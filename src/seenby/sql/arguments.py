@@ -40,6 +40,11 @@ are bool_and and bool_or, which say something of every person, or of one."""
 COUNTS = names("count regr_count")
 """Of rows, or of values."""
 
+LINEAR = COUNTS | names("sum avg")
+"""The others multiply values with each other: covar_pop(balance, extract(second FROM created_at)) is a sum of balances,
+each times a number that may be known. With hours, minutes, days... there are as many sums as people, which tells all of
+their balances at once. So these are of columns as they are, and there are few of those."""
+
 OF_PERSON = FIGURES | {"min", "max"}
 """What may be computed of each person before figures are made of many: min and max give a value of their own."""
 
@@ -80,6 +85,8 @@ class Arguments:
     def _why_not_value(self, argument: pb.Node, name: str, block: Block) -> Why:
         if argument.WhichOneof("node") == "a_const":
             return ""
+        if name not in LINEAR and not _is_column(argument):
+            return f"{name}() of more than columns could weigh each person by what is known of them"
         if not self.plain(argument, block):
             return (
                 f"what stands inside of {name}() could pick a single person: only columns as they are can stand there"
@@ -196,6 +203,14 @@ class Arguments:
                 linear = expr.kind == pb.AEXPR_OP and operator in {"+", "-"} and expr.HasField("lexpr")
                 return linear and self.plain(expr.lexpr, block) and self.plain(expr.rexpr, block)
         return False
+
+
+def _is_column(node: pb.Node) -> bool:
+    """As it is, or cast."""
+    while node.WhichOneof("node") == "type_cast":
+        node = node.type_cast.arg
+    found: bool = node.WhichOneof("node") == "column_ref"
+    return found
 
 
 # CASE
