@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from postgast import pg_query_pb2 as pb
@@ -13,7 +13,7 @@ from seenby.sql import outer, series
 from seenby.sql.blocks import Block, Conjunct, Item, Join, Query
 from seenby.sql.expressions import Expressions
 from seenby.sql.named import masked_use, own_name
-from seenby.sql.scope import Column, Key, Merged, Relation, Scope, doubled
+from seenby.sql.scope import Column, Key, Level, Merged, Relation, Scope, doubled
 from seenby.sql.views import Views
 
 _JOIN_KINDS = frozenset({pb.JOIN_INNER, pb.JOIN_LEFT, pb.JOIN_RIGHT, pb.JOIN_FULL})
@@ -28,13 +28,15 @@ _FROM_WORDS = {
 class Cte:
     """A WITH entry: its columns and keys are copied into every reference.
 
-    ``own``: what the second part of a recursive one reads of itself.
+    ``own``: what the second part of a recursive one reads of itself. ``outwards``: the tables of SELECTs around it that
+    it names.
     """
 
     query: Query
     outputs: list[Column]
     keys: list[Key]
     own: bool = False
+    outwards: tuple[tuple[Level, Relation], ...] = ()
 
 
 Ctes = Mapping[str, Cte]
@@ -48,6 +50,8 @@ class FromReader(ABC):
     def __init__(self, views: Views | None) -> None:
         self.views = views
         self.relations: list[Relation] = []
+        self.moved: list[tuple[str, str, tuple[Level, ...]]] = []
+        """Where a WITH query is named: what it names of further out, and the SELECTs in between."""
 
     @abstractmethod
     def query(self, select: pb.SelectStmt, ctes: Ctes, parent: Scope | None) -> Query:
@@ -90,6 +94,11 @@ class FromReader(ABC):
         if cte is not None:
             relation = _copied(alias or var.relname, bit, node, cte.query, cte.outputs, cte.keys, names)
             relation.query, relation.own = (None, cte.query) if cte.own else (cte.query, None)
+            for level, named in cte.outwards:
+                level.used |= named.bit
+                around = [scope.level for scope in ancestors(block.scope.parent)]
+                inside = around[: around.index(level)] if level in around else around
+                self.moved.append((var.relname, named.alias, tuple(inside)))
             return relation
         if self.views is None:
             raise NoGrant(
@@ -210,6 +219,13 @@ class FromReader(ABC):
             for relation in _members(scope, side, name)
         )
         return Merged(column, members)
+
+
+def ancestors(scope: Scope | None) -> Iterator[Scope]:
+    """A scope and those around it."""
+    while scope is not None:
+        yield scope
+        scope = scope.parent
 
 
 def together(first: Scope, second: Scope) -> Scope:

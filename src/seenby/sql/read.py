@@ -52,6 +52,7 @@ class Reader(SelectListReader):
             self._check_closed()  # of a closed table there is more to say than what else is wrong
             raise
         self._check_closed()
+        self._check_moved()
         self.unsteady = self.unsteady or any(outer.looks_inside(block) for block in self.blocks if block.delicate)
         return query
 
@@ -65,6 +66,16 @@ class Reader(SelectListReader):
         for index in (relation.index for relation in self.relations):
             if index is not None and not index.columns:
                 raise closed_table(index.label, index.refused.values(), index.gives)
+
+    def _check_moved(self) -> None:
+        """A WITH query is written down where it is named: what it names of further out must mean the same there."""
+        tables = {id(block.level): {relation.alias for relation in block.relations} for block in self.blocks}
+        for name, alias, levels in self.moved:
+            if any(alias in tables.get(id(level), ()) for level in levels):
+                raise Unsupported(
+                    f"WITH query {name} names {alias}, which means another table where {name} is used",
+                    hint="give one of the two tables another alias",
+                )
 
     def _subquery_of_expression(self, select: pb.SelectStmt, scope: Scope) -> Query:
         return self.query(select, cast("Ctes", scope.ctes), scope)

@@ -8,10 +8,10 @@ from postgast import pg_query_pb2 as pb
 
 from seenby.errors import Refused, Unsupported
 from seenby.sql.blocks import Query
-from seenby.sql.fromclause import Cte, Ctes, FromReader, renamed
+from seenby.sql.fromclause import Cte, Ctes, FromReader, ancestors, renamed
 from seenby.sql.named import own_name
 from seenby.sql.outputs import united
-from seenby.sql.scope import Column, Scope
+from seenby.sql.scope import Column, Level, Relation, Scope
 from seenby.sql.tree import table_references
 
 _PLAIN = "write the recursive part as one SELECT from tables and the WITH query itself, without LIMIT or aggregates"
@@ -33,17 +33,40 @@ class WithReader(FromReader):
             name = own_name(cte.ctename)
             select = cte.ctequery.select_stmt
             names = [own_name(one.string.sval) for one in cte.aliascolnames]
+            before = self._forget_used(parent)
             if clause.recursive:
                 named = {var.relname for var in table_references(select, frozenset()) if not var.schemaname}
                 self._check_order(clause, name, named, known)
                 if name in named:
                     known[name] = self._recursive(cte, select, names, known, parent)
+                    known[name].outwards = self._used(parent, before)
                     continue
             query = self.query(select, known, parent)
             keys = self.carried(query)
             outputs = renamed(query, names, f'WITH query "{name}"')
-            known[name] = Cte(query, outputs, keys)
+            known[name] = Cte(query, outputs, keys, outwards=self._used(parent, before))
         return known
+
+    @staticmethod
+    def _forget_used(parent: Scope | None) -> dict[int, int]:
+        """What was named of the SELECTs around, by level; from here on it is told anew."""
+        before = {id(scope.level): scope.level.used for scope in ancestors(parent)}
+        for scope in ancestors(parent):
+            scope.level.used = 0
+        return before
+
+    @staticmethod
+    def _used(parent: Scope | None, before: dict[int, int]) -> tuple[tuple[Level, Relation], ...]:
+        """What was named of the SELECTs around since then."""
+        found = {
+            (id(scope.level), relation.bit): (scope.level, relation)
+            for scope in ancestors(parent)
+            for relation in scope.relations.values()
+            if relation.bit & scope.level.used
+        }
+        for scope in ancestors(parent):
+            scope.level.used |= before[id(scope.level)]
+        return tuple(found.values())
 
     @staticmethod
     def _check_order(clause: pb.WithClause, name: str, named: set[str], known: Ctes) -> None:
