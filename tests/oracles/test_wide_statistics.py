@@ -27,7 +27,7 @@ from tests.unit.sql.world import CATALOG, SHAPE, database_sql
 
 pytestmark = pytest.mark.postgres
 
-STATISTICS = 25
+STATISTICS = 40
 ROUNDS = 150 if LONG else 10
 
 
