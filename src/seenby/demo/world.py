@@ -105,7 +105,7 @@ class World:
                 region.start_gateway()
 
     def stop(self) -> None:
-        """Ends every process that this world started, and removes its folder. A second Ctrl-C does not cut it short."""
+        """Ends every process that this world started, and removes its folder. A second signal does not cut it short."""
         with _deaf():
             for region in self.regions.values():
                 region.stop()
@@ -124,11 +124,12 @@ class World:
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait until the end of the block (Python delivers signals to the main thread only)."""
+    """Signals that end a program wait until the end of the block (Python delivers them to the main thread only)."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ending}
     try:
         yield
     finally:

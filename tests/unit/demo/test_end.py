@@ -112,6 +112,21 @@ def test_a_gateway_ends_with_its_world_and_one_that_cannot_start_says_why(tmp_pa
     assert processes(folder) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_second_signal_does_not_cut_the_end_short(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a terminal closes while the demo is stopping."""
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        world = World(tmp_path / "world", durable=False)
+        monkeypatch.setattr(world.outsiders, "stop", lambda: signal.raise_signal(number))
+        world.stop()
+    finally:
+        signal.signal(number, before)
+    assert not world.directory.exists()
+
+
 def test_what_killed_demos_left_among_temporary_files_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     abandoned, lock = fresh_folder()
