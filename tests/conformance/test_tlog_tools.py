@@ -15,6 +15,7 @@ from seenby.stores.bundles import receipt
 from seenby.stores.ledger import Ledger
 from seenby.stores.view import LogView
 from seenby_verify.tlog.cosignature import cosign, witness_key
+from seenby_verify.tlog.note import Note
 from tests.fixtures.ledgers import NOW, disclosure, with_ledger
 
 pytestmark = pytest.mark.xdist_group("others")
@@ -40,8 +41,8 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "vkey").write_text(str(key))
         witness = witness_key("witness.test/w", WITNESS)
         (folder / "policy").write_text(f"log {key}\nwitness w {witness}\nquorum w\n")
-        text = note[: note.index(b"\n\n") + 1]
-        assert await ledger.cosigned(note, note + cosign(text, witness.name, WITNESS, int(NOW)))
+        cosigned = note + cosign(Note.parse(note).text, witness.name, WITNESS, int(NOW))
+        assert await ledger.cosigned(note, cosigned)
         (folder / "receipts").mkdir()
         with LogView.at_checkpoint(folder / "ledger", ledger.state, key) as view:
             for index in (0, 2, 255, 256, 300, 65_535, 65_536, view.checkpoint.size - 1):

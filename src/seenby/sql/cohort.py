@@ -86,10 +86,7 @@ def _enough(leaf: Leaf, least: int, filtered: pb.Node | None = None) -> list[pb.
         for place, value, one in by_group:
             if one is person:
                 other = leaf.groups[place] if value else tree.negated(leaf.groups[place])
-                either = pb.Node()
-                either.bool_expr.boolop = pb.OR_EXPR
-                either.bool_expr.args.extend([condition, other])
-                condition = either
+                condition = tree.disjunction([condition, other])
         conditions.append(condition)
     return conditions
 
