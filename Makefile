@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test lint bench attack clean help
+.PHONY: demo test lint bench attack native clean help
 
 help: ## what can be made here
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -18,7 +18,16 @@ $(VENV)/.run: pyproject.toml verifier/pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ./verifier -e .
 	@touch $@
 
-$(VENV)/.test: pyproject.toml verifier/pyproject.toml | $(BIN)/python
+# What the ledger does most, compiled (docs/adr/0026). Everything works without it, at a third of the speed.
+$(VENV)/.native: native/Cargo.toml native/Cargo.lock native/pyproject.toml $(wildcard native/src/*.rs) | $(BIN)/python
+	@if cargo --version >/dev/null 2>&1; then \
+	  echo "compiling seenby-native (half a minute)" && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall ./native && touch $@; \
+	else \
+	  echo "no Rust compiler here: the ledger's work is done in Python, and tests of seenby-native are skipped"; \
+	fi
+
+$(VENV)/.test: pyproject.toml verifier/pyproject.toml | $(BIN)/python $(VENV)/.native
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ./verifier -e '.[test]'
 	@touch $@ $(VENV)/.run
 
@@ -28,11 +37,22 @@ demo: $(VENV)/.run ## an embedded world with two regions, a guided tour, then co
 test: lint ## everything: lint, then the whole suite
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
-lint: $(VENV)/.test ## ruff, mypy --strict, import contracts
+native: ## compile what the ledger does most: needs Rust 1.88 or newer
+	@cargo --version >/dev/null || { echo "make native needs cargo and rustc, 1.88 or newer"; exit 1; }
+	@rm -f $(VENV)/.native
+	@$(MAKE) --no-print-directory $(VENV)/.native
+
+lint: $(VENV)/.test ## ruff, mypy --strict, import contracts; rustfmt and clippy where they are
 	$(BIN)/ruff format --check src verifier tests bench
 	$(BIN)/ruff check src verifier tests bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if cargo clippy --version >/dev/null 2>&1 && cargo fmt --version >/dev/null 2>&1; then \
+	  cargo fmt --check --manifest-path native/Cargo.toml && \
+	  cargo clippy --quiet --locked --manifest-path native/Cargo.toml -- -D warnings; \
+	else \
+	  echo "native/ is not linted: rustfmt and clippy are not here"; \
+	fi
 
 bench: $(VENV)/.test ## direct against through the gateway, then the ledger alone, each compared in one run
 	$(BIN)/python -m bench.ratios
@@ -42,4 +62,4 @@ attack: $(VENV)/.test ## the long campaigns: oracles and attacks with many more 
 	SEENBY_CAMPAIGN=long $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests/oracles tests/attack tests/fuzz tests/faults
 
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) native/target .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

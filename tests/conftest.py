@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.fixtures.softhsm",
     "tests.fixtures.tampering",
     "tests.fixtures.watch",
+    "tests.fixtures.worked",
 ]
 
 SEED = int(os.environ.get("SEENBY_SEED") or random.SystemRandom().randrange(2**32))

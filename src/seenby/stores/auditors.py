@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from seenby.errors import ConfigError, LedgerFailed
 from seenby.stores.durable import create, sync_directory
+from seenby.stores.native import HERE, RecordSealer
 from seenby_verify.errors import VerificationError
 from seenby_verify.tlog.entries import EpochKey
-from seenby_verify.tlog.records import BLOCK_INFO, SUITE, RecordCrypto
+from seenby_verify.tlog.records import BLOCK_INFO, SUITE
 from seenby_verify.tlog.shares import MAX_QUORUMS, EpochShares, Share, quorums, share_info
 
 BLOCK_SECONDS: Final = 600.0
@@ -157,12 +158,12 @@ class RecordKeys:
         self._logged = shares.entry()
         return self._logged
 
-    def renew(self, now: float) -> RecordCrypto:
+    def renew(self, now: float) -> RecordSealer:
         """A new block key. The one before is forgotten with the object that used it."""
         if self._logged is None:
             self.renew_at, self.records = float("inf"), 1 << 62
-            return RecordCrypto(self._region_key, self._region, self._epoch)
+            return HERE.record_sealer(self._region_key, self._region, self._epoch, b"")
         self.renew_at, self.records = now + BLOCK_SECONDS, BLOCK_RECORDS
         key = os.urandom(32)
         block = SUITE.encrypt(key, X25519PublicKey.from_public_bytes(self._logged.key), BLOCK_INFO)
-        return RecordCrypto(key, self._region, self._epoch, block)
+        return HERE.record_sealer(key, self._region, self._epoch, block)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from seenby.stores.keystore import KeyStore, PersonKey
+from seenby.stores.naming import PersonLabels
+from seenby.stores.native import HERE
 from seenby.stores.state import State
-from seenby_verify.tlog.records import PersonCrypto
 
 GENERATION: Final = 100_000
 """People after which the older half of the memory may go."""
@@ -24,7 +25,7 @@ GENERATION: Final = 100_000
 class Known:
     """A person of this epoch. ``labels``: how many they have, which is the number of the next."""
 
-    crypto: PersonCrypto
+    crypto: PersonLabels
     version: int
     fingerprint: str
     labels: int
@@ -83,14 +84,14 @@ class People:
         self._recent[person] = known
 
     def _read(self, key: PersonKey) -> Known:
-        crypto = PersonCrypto(key.key, key.version, self._region, self._epoch)
+        crypto = HERE.person(key.key, key.version, self._region, self._epoch)
         if key.fresh:
             return Known(crypto, key.version, fingerprint(key.key), 0, False)
         pseudonym = crypto.pseudonym
         enrolled = pseudonym in self._enrolled or self._state.enrolled(pseudonym) is not None
         return Known(crypto, key.version, fingerprint(key.key), self.count(crypto) if enrolled else 0, enrolled)
 
-    def count(self, crypto: PersonCrypto) -> int:
+    def count(self, crypto: PersonLabels) -> int:
         """How many labels of this epoch the state holds."""
         there, missing = 0, 1  # so many are there; number missing - 1 was not looked at yet
         while self._state.labelled(self._epoch, crypto.label(missing - 1)) is not None:

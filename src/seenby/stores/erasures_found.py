@@ -30,8 +30,11 @@ def said_erased(ledger: Ledger, keystore: KeyStore, region: str, people: Iterabl
     found = []
     for person in people:
         known = counted.known(person)
-        if known is not None and known.labels and _erased(ledger, snapshot.epoch, known.crypto, known.labels - 1):
-            found.append(person)
+        if known is not None and known.labels:
+            key = keystore.known_keys(person)[-1]
+            crypto = PersonCrypto(key.key, key.version, region, snapshot.epoch)
+            if _erased(ledger, snapshot.epoch, crypto, known.labels - 1):
+                found.append(person)
     return found
 
 

@@ -19,10 +19,10 @@ from seenby.stores.auditors import RecordKeys
 from seenby.stores.counting import Known, People
 from seenby.stores.journal import encode_record, framed
 from seenby.stores.keystore import KeyStore
-from seenby.stores.layout import NO_GRANT, PERSON_PRIVATE, head_private
+from seenby.stores.layout import NO_GRANT, head_private
+from seenby.stores.native import HERE, RecordSealer
 from seenby.stores.state import State, Usage
 from seenby_verify.tlog.entries import (
-    PERSON_STRUCT,
     QUERY_STRUCT,
     VERSION,
     AttemptRefused,
@@ -43,7 +43,6 @@ from seenby_verify.tlog.records import (
     PART_RANDOM,
     RECORD_RANDOM,
     DocumentCrypto,
-    RecordCrypto,
     commitment,
 )
 from seenby_verify.tlog.reports import report_message
@@ -92,7 +91,7 @@ class Randomness:
         at = self._at
         end = at + count
         if end > len(self._pool):
-            self._pool = os.urandom(_DRAW)
+            self._pool = os.urandom(max(_DRAW, count))
             at, end = 0, count
         self._at = end
         return self._pool[at:end]
@@ -152,7 +151,7 @@ class Sealer:
         self._random = Randomness()
         self._next_epoch = self._renew_at = 0.0
         self._left = 0
-        self._records: RecordCrypto
+        self._records: RecordSealer
         self._documents: DocumentCrypto
         # That of an earlier month is used no more, and its shares may have been destroyed.
         if epoch_key is not None and epoch_key.epoch == max(epoch, epoch_of(clock())[0]):
@@ -253,15 +252,16 @@ class Sealer:
         payload: list[bytes],
     ) -> None:
         """A person entry for each."""
-        epoch, take = self.epoch, self._random.take
-        for person, part in zip(people, parts, strict=True):
-            crypto, n = person.crypto, person.labels
-            person.labels = n + 1
-            label = crypto.label(n)
-            commit, sealed, digest = crypto.seal(label, query_key, part, take(PART_RANDOM))
-            entry = PERSON_STRUCT.pack(VERSION, 0x21, epoch, label, commit, digest)
-            entries.append(entry)
-            payload.append(framed(entry, PERSON_PRIVATE + len(sealed)) + crypto.pseudonym + sealed)
+        numbers = []
+        for person in people:
+            numbers.append(person.labels)
+            person.labels += 1
+        random = self._random.take(PART_RANDOM * len(people))
+        named, written = HERE.name_people(
+            self.epoch, [person.crypto for person in people], numbers, parts, query_key, random
+        )
+        entries += named
+        payload.append(written)
 
     def people_event(self, item: PeopleEvent, index: int) -> Sealed:
         """Enrolments of those who are not enrolled yet, or erasures of those who are. Nobody left: no entries."""

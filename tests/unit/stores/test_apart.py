@@ -52,7 +52,13 @@ def check(directory: Path, ledger: Ledger) -> None:
     shutil.rmtree(directory / "again")
 
 
-def test_it_writes_what_the_thread_would_have_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("native", ["0", "1"])
+def test_it_writes_what_the_thread_would_have_written(
+    native: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Python, and natively where that is installed: the state that this process makes is the same."""
+    monkeypatch.setenv("SEENBY_NATIVE", native)
+
     async def use(ledger: Ledger) -> Ledger:
         assert child(ledger).pid != os.getpid()
         await some(ledger)

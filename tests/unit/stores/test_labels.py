@@ -17,6 +17,7 @@ import pytest
 
 from seenby.errors import LedgerFailed
 from seenby.stores.labels import LabelStore
+from seenby.stores.native import Worked
 from seenby_verify.tlog.labels import EMPTY, LabelProof, LabelTree, verify_absent, verify_present
 from tests.fixtures.labels import SHAPES, definition
 
@@ -48,14 +49,16 @@ def content(env: lmdb.Environment) -> list[tuple[bytes, bytes]]:
 
 
 @pytest.mark.parametrize("case", VECTORS["sets"], ids=lambda case: case["name"])
-def test_golden_roots(case: dict[str, Any], env: lmdb.Environment) -> None:
-    assert insert(env, LabelStore(env), [bytes.fromhex(label) for label in case["labels"]]).hex() == case["root"]
+def test_golden_roots(case: dict[str, Any], env: lmdb.Environment, worked: Worked) -> None:
+    assert (
+        insert(env, LabelStore(env, worked), [bytes.fromhex(label) for label in case["labels"]]).hex() == case["root"]
+    )
 
 
 @pytest.mark.parametrize("case", VECTORS["proofs"], ids=lambda case: f"{case['set']}-{case['label'][:8]}")
-def test_golden_proofs(case: dict[str, Any], env: lmdb.Environment) -> None:
+def test_golden_proofs(case: dict[str, Any], env: lmdb.Environment, worked: Worked) -> None:
     (members,) = (item["labels"] for item in VECTORS["sets"] if item["name"] == case["set"])
-    store = LabelStore(env)
+    store = LabelStore(env, worked)
     insert(env, store, [bytes.fromhex(label) for label in members])
     with env.begin() as txn:
         assert store.prove(txn, 7, bytes.fromhex(case["label"])).to_json() == case["proof"]
@@ -63,11 +66,11 @@ def test_golden_proofs(case: dict[str, Any], env: lmdb.Environment) -> None:
 
 @pytest.mark.parametrize("batch", [1, 9, 250])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_histories(shape: str, batch: int, env: lmdb.Environment) -> None:
+def test_histories(shape: str, batch: int, env: lmdb.Environment, worked: Worked) -> None:
     """After each batch the root is the definition's; in the end every proof is that of the tree in memory."""
     generator = seeded((shape, batch))
     labels = SHAPES[shape](generator, 250 if batch > 1 else 80)
-    store, tree = LabelStore(env), LabelTree()
+    store, tree = LabelStore(env, worked), LabelTree()
     for at in range(0, len(labels), batch):
         some = labels[at : at + batch]
         tree.insert(some)
@@ -91,7 +94,7 @@ def test_histories(shape: str, batch: int, env: lmdb.Environment) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_bytes_are_a_function_of_the_set(shape: str, tmp_path: Path) -> None:
+def test_the_bytes_are_a_function_of_the_set(shape: str, tmp_path: Path, worked: Worked) -> None:
     """A state that is made again from the journal has other batches, and must not differ (``State.differs``)."""
     generator = seeded(shape)
     numbered = [(label, at) for at, label in enumerate(SHAPES[shape](generator, 300))]
@@ -99,7 +102,7 @@ def test_the_bytes_are_a_function_of_the_set(shape: str, tmp_path: Path) -> None
     for batch in (1000, 70, 3):
         generator.shuffle(numbered)
         with opened(tmp_path / str(batch)) as env:
-            store = LabelStore(env)
+            store = LabelStore(env, worked)
             for at in range(0, len(numbered), batch):
                 with env.begin(write=True) as txn:
                     store.insert(txn, 7, iter(numbered[at : at + batch]))
@@ -107,14 +110,14 @@ def test_the_bytes_are_a_function_of_the_set(shape: str, tmp_path: Path) -> None
     assert found[0] == found[1] == found[2]
 
 
-def test_many_random_labels(env: lmdb.Environment) -> None:
+def test_many_random_labels(env: lmdb.Environment, worked: Worked) -> None:
     """So many that pages of every stride are in use: bits 0 to 8, to 16, to 20."""
     generator = seeded("many")
     labels = SHAPES["random"](generator, 20_000)
     near = labels[0][:2]
     labels += [near + generator.randbytes(30) for _ in range(200)]
     generator.shuffle(labels)
-    store, tree = LabelStore(env), LabelTree()
+    store, tree = LabelStore(env, worked), LabelTree()
     for low, high in ((0, 15_000), (15_000, 18_000), (18_000, 20_199), (20_199, 20_200)):
         tree.insert(labels[low:high])
         assert insert(env, store, labels[low:high], low) == tree.root()
@@ -127,8 +130,8 @@ def test_many_random_labels(env: lmdb.Environment) -> None:
     assert pages < 250 * len(labels)
 
 
-def test_an_empty_epoch_and_an_empty_batch(env: lmdb.Environment) -> None:
-    store = LabelStore(env)
+def test_an_empty_epoch_and_an_empty_batch(env: lmdb.Environment, worked: Worked) -> None:
+    store = LabelStore(env, worked)
     with env.begin(write=True) as txn:
         assert store.insert(txn, 1, []) == store.root(txn, 1) == EMPTY
         assert (store.count(txn, 1), store.index(txn, 1, bytes(32))) == (0, None)
@@ -138,10 +141,10 @@ def test_an_empty_epoch_and_an_empty_batch(env: lmdb.Environment) -> None:
         assert (store.count(txn, 1), store.index(txn, 1, bytes(32))) == (1, 5)
 
 
-def test_epochs_stand_side_by_side(env: lmdb.Environment) -> None:
+def test_epochs_stand_side_by_side(env: lmdb.Environment, worked: Worked) -> None:
     """With the same labels even: that the log must not do so is for others to see."""
     generator = seeded("epochs")
-    store = LabelStore(env)
+    store = LabelStore(env, worked)
     sets = {epoch: SHAPES["random"](generator, 50 * (at + 1)) for at, epoch in enumerate((0, 1, 256, 2**32 - 1))}
     sets[2] = sets[1][:20]
     for low in range(0, 200, 10):
@@ -156,10 +159,10 @@ def test_epochs_stand_side_by_side(env: lmdb.Environment) -> None:
 
 
 @pytest.mark.parametrize("buffers", [False, True])
-def test_what_was_aborted_never_was(buffers: bool, env: lmdb.Environment) -> None:
+def test_what_was_aborted_never_was(buffers: bool, env: lmdb.Environment, worked: Worked) -> None:
     generator = seeded("abort")
     labels = SHAPES["random"](generator, 3000)
-    store = LabelStore(env)
+    store = LabelStore(env, worked)
     root, before = insert(env, store, labels[:1000]), content(env)
     kind: Any = {"buffers": buffers}
     with env.begin(write=True, **kind) as txn:
@@ -173,10 +176,10 @@ def test_what_was_aborted_never_was(buffers: bool, env: lmdb.Environment) -> Non
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 500])
-def test_a_label_twice(count: int, env: lmdb.Environment) -> None:
+def test_a_label_twice(count: int, env: lmdb.Environment, worked: Worked) -> None:
     generator = seeded(("twice", count))
     labels = SHAPES["random"](generator, count)
-    store = LabelStore(env)
+    store = LabelStore(env, worked)
     for some in ([*labels, labels[-1]], [labels[0]] * 5, [*labels, *labels]):
         with pytest.raises(LedgerFailed, match="stands in an epoch twice"):
             insert(env, store, some)
@@ -192,30 +195,30 @@ def test_a_label_twice(count: int, env: lmdb.Environment) -> None:
 
 
 @pytest.mark.parametrize("label", [b"", bytes(31), bytes(33)])
-def test_what_is_no_label(label: bytes, env: lmdb.Environment) -> None:
+def test_what_is_no_label(label: bytes, env: lmdb.Environment, worked: Worked) -> None:
     with pytest.raises(LedgerFailed, match=f"^{len(label)} bytes are no label"):
-        insert(env, LabelStore(env), [bytes(32), label])
+        insert(env, LabelStore(env, worked), [bytes(32), label])
 
 
-def test_opened_again_and_read_only(tmp_path: Path) -> None:
+def test_opened_again_and_read_only(tmp_path: Path, worked: Worked) -> None:
     generator = seeded("again")
     labels = SHAPES["random"](generator, 1000)
     path = tmp_path / "state"
     opened(path).close()
     with opened(path, readonly=True) as env, pytest.raises(LedgerFailed, match="cannot be opened"):
-        LabelStore(env)
+        LabelStore(env, worked)
     for low in range(0, 1000, 250):
         with opened(path) as env:
-            root = insert(env, LabelStore(env), labels[low : low + 250], low)
+            root = insert(env, LabelStore(env, worked), labels[low : low + 250], low)
     with opened(path, readonly=True) as env:
-        store = LabelStore(env)
+        store = LabelStore(env, worked)
         txn = env.begin()
         assert store.root(txn, 7) == root == definition(labels)
         verify_present(labels[3], store.prove(txn, 7, labels[3]), root)
         assert store.index(txn, 7, labels[999]) == 999
 
 
-def test_another_process_sees_the_last_commit(env: lmdb.Environment) -> None:
+def test_another_process_sees_the_last_commit(env: lmdb.Environment, worked: Worked) -> None:
     """One that reads all the while: each line that it is sent asks for the root."""
     program = (
         "import lmdb, sys\nfrom seenby.stores.labels import LabelStore\n"
@@ -223,7 +226,7 @@ def test_another_process_sees_the_last_commit(env: lmdb.Environment) -> None:
         "for line in sys.stdin:\n    with env.begin() as txn:\n        print(store.root(txn, 7).hex(), flush=True)\n"
     )
     labels = SHAPES["random"](seeded("process"), 300)
-    store = LabelStore(env)
+    store = LabelStore(env, worked)
     command = [sys.executable, "-c", program, env.path()]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as reader:
         assert reader.stdin is not None
@@ -260,11 +263,11 @@ def damaged(env: lmdb.Environment, generator: random.Random) -> Iterator[tuple[s
 
 
 @pytest.mark.parametrize("shape", ["random", "one prefix"])
-def test_damage_is_noticed_before_it_is_sealed(shape: str, env: lmdb.Environment) -> None:
+def test_damage_is_noticed_before_it_is_sealed(shape: str, env: lmdb.Environment, worked: Worked) -> None:
     """Whatever is wrong with a page: who goes through it is refused, reading or writing."""
     generator = seeded(("damage", shape))
     labels = SHAPES[shape](generator, 200)
-    store = LabelStore(env)
+    store = LabelStore(env, worked)
     insert(env, store, labels[:-1])
     db, count = env.open_db(b"labels", create=False), 0
     for what, key, value in damaged(env, generator):
@@ -290,10 +293,10 @@ def test_damage_is_noticed_before_it_is_sealed(shape: str, env: lmdb.Environment
     assert count > 20
 
 
-def test_a_page_of_an_older_time_is_noticed_by_its_proof(env: lmdb.Environment) -> None:
+def test_a_page_of_an_older_time_is_noticed_by_its_proof(env: lmdb.Environment, worked: Worked) -> None:
     """Its sum is right; the hashes are not."""
     labels = SHAPES["random"](seeded("older"), 2000)
-    store = LabelStore(env)
+    store = LabelStore(env, worked)
     insert(env, store, labels[:1000])
     old = dict(content(env))
     insert(env, store, labels[1000:])
@@ -305,10 +308,10 @@ def test_a_page_of_an_older_time_is_noticed_by_its_proof(env: lmdb.Environment) 
         store.prove(txn, 7, label)
 
 
-def test_memory_is_that_of_the_batch(env: lmdb.Environment) -> None:
+def test_memory_is_that_of_the_batch(env: lmdb.Environment, worked: Worked) -> None:
     """The tree is 4 MB on disk; what a small batch needs does not tell."""
     generator = seeded("memory")
-    store = LabelStore(env)
+    store = LabelStore(env, worked)
     insert(env, store, SHAPES["random"](generator, 25_000))
     labels = SHAPES["random"](generator, 50)
     tracemalloc.start()

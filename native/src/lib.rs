@@ -1,0 +1,26 @@
+//! What Seenby's ledger does most, in native code: the label trees of docs/formats/seals.md and the sealed parts and
+//! records of docs/formats/records.md.
+//!
+//! Nothing is here that is not also in Python, byte for byte, in `seenby.stores.labels`, `seenby.stores.parts` and
+//! `seenby_verify.tlog.records`: those are read to see what happens, and used where this is not installed. The tests
+//! run both (`tests/unit/stores/test_native.py`).
+//!
+//! No `unsafe`, no I/O, no randomness: pages come and go through the caller's functions, random bytes are arguments.
+//! AES-GCM and SHA-256 are RustCrypto's, which use the processor's instructions where it has them.
+#![forbid(unsafe_code)]
+
+mod labels;
+mod sealing;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod seenby_native {
+    /// What the Python side asks for; it changes with any function here.
+    #[pymodule_export]
+    const INTERFACE: u32 = 1;
+    #[pymodule_export]
+    use super::labels::{Damaged, Twice, insert};
+    #[pymodule_export]
+    use super::sealing::{PersonCrypto, RecordCrypto, name_people};
+}

@@ -1,0 +1,193 @@
+"""The native half of the ledger's work: to the byte what Python does, and an exception for what is odd."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seenby.errors import LedgerFailed
+from seenby.stores import native as module
+from seenby.stores.label_pages import page_sum
+from seenby.stores.labels import LabelStore
+from seenby.stores.native import NATIVE, PYTHON, Worked
+from seenby_verify.tlog.records import BLOCK_BYTES, HOLE, PART_RANDOM, RECORD_RANDOM
+from tests.fixtures.labels import SHAPES
+
+VECTOR: dict[str, Any] = json.loads((Path(__file__).parents[1] / "tlog/vectors/records.json").read_text())
+REGIONS = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=32)
+EPOCHS = st.integers(0, 2**32 - 1)
+
+
+def value(name: str) -> bytes:
+    return bytes.fromhex(VECTOR[name])
+
+
+def test_golden_vectors(worked: Worked) -> None:
+    """docs/formats/records.md's, made without our code."""
+    person = worked.person(value("person_key"), 1, "eu", 202611)
+    assert (person.pseudonym, person.label(VECTOR["n"])) == (value("pseudonym"), value("label"))
+    random_bytes = value("part_opening") + value("part_nonce")
+    (entry,), written = worked.name_people(
+        202611, [person], [VECTOR["n"]], [value("part")], value("query_key"), random_bytes
+    )
+    sealed = value("sealed_part")
+    assert entry == b"\x01\x21" + (202611).to_bytes(4, "big") + value("label") + value("part_commit") + value(
+        "part_digest"
+    )
+    framed = len(entry).to_bytes(2, "big") + entry + (16 + len(sealed)).to_bytes(4, "big")
+    assert written == framed + value("pseudonym") + sealed
+    record = value("record").removesuffix(value("withheld_commit").hex().encode() + b'"}')
+    assert record.endswith(HOLE)
+    names = ("query_key", "withheld_key", "opening", "withheld_opening", "wrap_nonce")
+    random_bytes = b"".join(map(value, names))
+    for key, block, expected, digest in (
+        ("epoch_key", b"", "sealed_record", "record_digest"),
+        ("block_key", value("block"), "sealed_for_auditors", "for_auditors_digest"),
+    ):
+        sealer = worked.record_sealer(value(key), "eu", 202611, block)
+        found = sealer.seal(record, value("withheld"), random_bytes)
+        assert found == (value("record_commit"), value(expected), value(digest))
+
+
+@given(st.binary(min_size=32, max_size=32), st.integers(0, 255), REGIONS, EPOCHS, st.integers(0, 2**64 - 1))
+def test_labels_and_pseudonyms(native: Worked, key: bytes, version: int, region: str, epoch: int, n: int) -> None:
+    mine, theirs = (one.person(key, version, region, epoch) for one in (native, PYTHON))
+    assert (mine.pseudonym, mine.label(n)) == (theirs.pseudonym, theirs.label(n))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.binary(min_size=32, max_size=32), st.integers(1, 9), st.integers(0, 2**40), st.binary(max_size=400)
+        ),
+        max_size=9,
+    ),
+    REGIONS,
+    EPOCHS,
+)
+def test_person_entries(native: Worked, named: list[tuple[bytes, int, int, bytes]], region: str, epoch: int) -> None:
+    query_key, fresh = os.urandom(32), os.urandom(PART_RANDOM * len(named))
+    found = []
+    for one in (native, PYTHON):
+        people = [one.person(key, version, region, epoch) for key, version, _, _ in named]
+        numbers, parts = [n for _, _, n, _ in named], [part for _, _, _, part in named]
+        found.append(one.name_people(epoch, people, numbers, parts, query_key, fresh))
+    assert found[0] == found[1]
+
+
+@given(st.binary(max_size=2000), st.binary(max_size=2000), REGIONS, EPOCHS, st.booleans())
+def test_records(native: Worked, record: bytes, withheld: bytes, region: str, epoch: int, block: bool) -> None:
+    key, fresh, wrapped = os.urandom(32), os.urandom(RECORD_RANDOM), os.urandom(BLOCK_BYTES) if block else b""
+    mine, theirs = (one.record_sealer(key, region, epoch, wrapped).seal(record, withheld, fresh) for one in
+                    (native, PYTHON))  # fmt: skip
+    assert mine == theirs
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_pages(shape: str, native: Worked, tmp_path: Path) -> None:
+    """One begins, the other goes on: the same bytes in the end, whoever did which part."""
+    generator = random.Random(f"{os.environ['SEENBY_SEED']} native {shape}")
+    labels = SHAPES[shape](generator, 600)
+    found: list[list[tuple[bytes, bytes]]] = []
+    for turns in ((native, PYTHON), (PYTHON, native), (PYTHON, PYTHON)):
+        path = tmp_path / str(len(found))
+        with lmdb.open(str(path), map_size=1 << 28, max_dbs=2, sync=False) as env:
+            stores = [LabelStore(env, one) for one in turns]
+            for at in range(0, len(labels), 60):
+                with env.begin(write=True) as txn:
+                    stores[at // 60 % 2].insert(txn, 7, [(label, at) for label in labels[at : at + 60]])
+            with env.begin(env.open_db(b"labels", create=False)) as txn:
+                found.append(list(txn.cursor()))
+    assert found[0] == found[1] == found[2]
+
+
+def test_what_does_not_fit_together_is_refused(native: Worked) -> None:
+    """By an exception that ``Ledger.submit`` knows what to do with: nothing is shown."""
+    person = native.person(bytes(32), 1, "eu", 202611)
+    for people, numbers, parts, key, fresh in (
+        ([person], [], [b""], bytes(32), bytes(44)),
+        ([person], [0], [], bytes(32), bytes(44)),
+        ([person], [0], [b""], bytes(31), bytes(44)),
+        ([person], [0], [b""], bytes(32), bytes(43)),
+        ([], [], [], bytes(32), bytes(1)),
+    ):
+        with pytest.raises(ValueError, match=r"needed for each person|32 bytes"):
+            native.name_people(202611, people, numbers, parts, key, fresh)
+    with pytest.raises(OverflowError):
+        native.name_people(202611, [person], [-1], [b""], bytes(32), bytes(44))
+    with pytest.raises(ValueError, match="a key has 32 bytes"):
+        native.record_sealer(bytes(31), "eu", 202611, b"")
+    with pytest.raises(ValueError, match="80 bytes"):
+        native.record_sealer(bytes(32), "eu", 202611, bytes(79))
+    with pytest.raises(ValueError, match="140 random bytes"):
+        native.record_sealer(bytes(32), "eu", 202611, b"").seal(b"", b"", bytes(139))
+    with pytest.raises(ValueError, match="at most 255 bytes"):
+        native.person(bytes(32), 1, "e" * 256, 202611)
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_no_page_is_so_odd_that_it_ends_the_process(native: Worked, data: st.DataObject) -> None:
+    """A page whose sum is right and whose content is not: whoever can write the state can write such a one."""
+    stored: dict[bytes, bytes] = {}
+
+    class Pages:
+        """What ``insert`` uses of a transaction."""
+
+        def get(self, key: bytes, db: object) -> bytes | None:
+            return stored.get(key)
+
+        def cursor(self, db: object) -> Pages:
+            return self
+
+        def putmulti(self, pages: list[tuple[bytes, bytes]]) -> None:
+            stored.update(pages)
+
+    generator = random.Random(data.draw(st.integers()))
+    labels = SHAPES[data.draw(st.sampled_from(list(SHAPES)))](generator, 80)
+    numbered = [label + bytes(8) for label in labels]
+    pages: Any = Pages()
+    native.insert_labels(pages, pages, 7, True, numbered[:60])
+    key = data.draw(st.sampled_from(sorted(stored)))
+    page = bytearray(stored[key][:-4])
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, min(len(page), 600) - 1))
+        page[at] = data.draw(st.sampled_from([0, 1, 2, 3, 4, 5, 8, 9, 254, 255]))
+    page = page[: data.draw(st.sampled_from([len(page)] * 5 + list(range(0, len(page), 40))))]
+    stored[key] = bytes(page) + page_sum(key, page)
+    with suppress(LedgerFailed):
+        assert len(native.insert_labels(pages, pages, 7, False, numbered[60:])) == 32
+
+
+def test_another_version_of_it_is_left_alone(
+    native: Worked, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import seenby_native
+
+    monkeypatch.setattr(seenby_native, "INTERFACE", module.INTERFACE + 1)
+    assert module._native() is None
+    assert "of another version" in capsys.readouterr().out
+    monkeypatch.undo()
+    assert module._native() is not None
+
+
+def test_python_by_wish_and_where_it_is_not_installed() -> None:
+    hidden = "import sys; sys.modules['seenby_native'] = None\n"
+    asked = "from seenby.stores.native import HERE, PYTHON; print(HERE is PYTHON)"
+    for program, wish, expected in ((asked, "0", True), (hidden + asked, "", True), (asked, "", NATIVE is None)):
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=os.environ | {"SEENBY_NATIVE": wish}, capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+        assert done.stdout.strip() == str(expected)
