@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from random import Random
 
 TYPES = ("int", "text", "bool", "date")
@@ -30,9 +28,11 @@ class Out:
     masked: bool = False
 
 
-@lru_cache(maxsize=1000)
-def _counted(columns: tuple[Out, ...]) -> Counter[str]:
-    return Counter(column.name for column in columns)
+def unambiguous(columns: Iterable[Out]) -> list[Out]:
+    """Those with a name that no other has."""
+    names = [column.name for column in columns]
+    many = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
+    return [column for column in columns if column.name and column.name not in many]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,10 @@ class Relation:
     alias: str
     columns: tuple[Out, ...]
     prefix: str = ""  # what stands before the dot, when not the alias
+    named: tuple[Out, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "named", tuple(unambiguous(self.columns)))
 
 
 @dataclass(slots=True)
@@ -51,17 +55,18 @@ class Scope:
 
     def references(self, kind: str | None, *, masked: bool = False) -> list[tuple[str, Out]]:
         """(text, column): qualified always, bare too where that is unambiguous."""
-        found: list[tuple[str, Out]] = []
-        bare = Counter(column.name for column in self.star)
-        for relation in self.relations:
-            own = _counted(relation.columns)
-            for column in relation.columns:
-                if column.name and own[column.name] == 1 and column.masked <= masked and kind in {None, column.kind}:
-                    found.append((f"{relation.prefix or relation.alias}.{column.name}", column))
-        for column in self.star:
-            if column.name and bare[column.name] == 1 and column.masked <= masked and kind in {None, column.kind}:
-                found.append((column.name, column))
-        return found
+        qualified = [
+            (f"{relation.prefix or relation.alias}.{column.name}", column)
+            for relation in self.relations
+            for column in relation.named
+            if (kind is None or kind == column.kind) and column.masked <= masked
+        ]
+        bare = [
+            (column.name, column)
+            for column in unambiguous(self.star)
+            if (kind is None or kind == column.kind) and column.masked <= masked
+        ]
+        return qualified + bare
 
 
 @dataclass(slots=True)

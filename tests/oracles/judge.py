@@ -47,6 +47,9 @@ FAMILY = sorted(
 one, two, all but one, or all deleted. Two suffice to tell apart people who hide behind one duplicate each."""
 
 
+PLAN = b"plan"
+"""The name of the prepared statement, because the companion runs between its Parse and its Execute."""
+
 CHECKED = 8
 """Of so many answers without an order one is held against the worlds' form of the query too."""
 
@@ -118,13 +121,20 @@ class Link:
         values = [value.encode() for value in params]
         return _answer(self._pg.exec_params(text.encode(), values, types[: len(values)] or None))
 
-    def describe(self, text: str) -> tuple[int, tuple[int, ...]] | str:
+    def describe(self, text: str, name: bytes = b"") -> tuple[int, tuple[int, ...]] | str:
         """(number of columns, types of the parameters), as Parse and Describe tell; the SQLSTATE if Parse fails."""
-        prepared = self._pg.prepare(b"", text.encode())
+        prepared = self._pg.prepare(name, text.encode())
         if prepared.status != pq.ExecStatus.COMMAND_OK:
             return _answer(prepared).state
-        described = self._pg.describe_prepared(b"")
+        described = self._pg.describe_prepared(name)
         return described.nfields, tuple(described.param_type(n) for n in range(described.nparams))
+
+    def run_described(self, name: bytes, params: tuple[str, ...]) -> Answer:
+        """What was described under ``name``, which is free again afterwards: the text is not read twice."""
+        try:
+            return _answer(self._pg.exec_prepared(name, [value.encode() for value in params]))
+        finally:
+            self._pg.close_prepared(name)
 
 
 def _answer(result: pq.abc.PGresult) -> Answer:
@@ -153,7 +163,7 @@ class Judge:
 
     def carry_out(self, plan: QueryPlan, params: tuple[str, ...]) -> Run:
         """Companion and main query in one snapshot, keys taken off, OFFSET's rows dropped after attribution."""
-        parsed = self.reader.describe(plan.sql)
+        parsed = self.reader.describe(plan.sql, PLAN)
         if isinstance(parsed, str):  # wrong in itself: the gateway sends nothing but Parse
             return Run(Answer(parsed), frozenset())
         _, types = parsed
@@ -161,7 +171,7 @@ class Judge:
         self.reader.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         if plan.beside and plan.companion is not None:
             companion = self.reader.run(plan.companion, params, types)
-        answer = self.reader.run(plan.sql, params, types)
+        answer = self.reader.run_described(PLAN, params)
         self.reader.run("ROLLBACK")
         if answer.state and not plan.beside and (text := plan.in_full.companion) is not None:
             companion = self.reader.run(text, params, types)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.oracles.expressions import COMPARISONS, LITERALS, TYPES, Out, Scope
 from tests.oracles.generate import KEYS
-from tests.oracles.query import LINK, Query, Sub
+from tests.oracles.query import LINK, Query, Sub, rewritten
 from tests.oracles.ranges import Ranges, beside
 
 LINKS = ("exists", "not exists", "in", "not in", "any", "all", "row in", "scalar", "array")
@@ -176,14 +176,12 @@ class Links(Ranges):
 
 def resolved(value: Any, links: list[Query]) -> Any:
     """The tree with each text that has subqueries as a ``Sub``."""
-    if isinstance(value, str):
-        numbers = list(dict.fromkeys(int(number) for number in LINK.findall(value)))
+
+    def put_in(text: str) -> str:
+        numbers = list(dict.fromkeys(int(number) for number in LINK.findall(text))) if "⟦?" in text else []
         if not numbers:
-            return value
-        text = LINK.sub(lambda match: f"⟦?{numbers.index(int(match[1]))}⟧", value)
-        return Sub(text, tuple(resolved(links[number], links) for number in numbers))
-    if isinstance(value, tuple):
-        return tuple(resolved(element, links) for element in value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{part.name: resolved(getattr(value, part.name), links) for part in fields(value)})
-    return value
+            return text
+        renumbered = LINK.sub(lambda match: f"⟦?{numbers.index(int(match[1]))}⟧", text)
+        return Sub(renumbered, tuple(resolved(links[number], links) for number in numbers))
+
+    return rewritten(value, put_in)

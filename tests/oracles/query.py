@@ -6,9 +6,12 @@ same tree reads the platform's table in the one form and the rows of one world i
 
 from __future__ import annotations
 
+import operator
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
+from typing import Any
 
 from tests.oracles.world import BY_NAME
 
@@ -153,6 +156,31 @@ class Case:
     @property
     def text(self) -> str:
         return self.raw or user_text(self.query)
+
+
+def rewritten(value: Any, change: Callable[[str], str]) -> Any:
+    """The tree with ``change`` done to each text in it (a ``Sub`` too, whose queries are for ``change`` to see to)."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, tuple):
+        elements = tuple([rewritten(element, change) for element in value])
+        same = all(map(operator.is_, elements, value))
+        return value if same else elements
+    new = {}
+    for name in _parts(type(value)):
+        old = getattr(value, name)
+        if (part := rewritten(old, change)) is not old:  # a Sub equals its text
+            new[name] = part
+    return replace(value, **new) if new else value
+
+
+_PARTS: dict[type, tuple[str, ...]] = {}
+
+
+def _parts(kind: type) -> tuple[str, ...]:
+    if kind not in _PARTS:
+        _PARTS[kind] = tuple(part.name for part in fields(kind)) if is_dataclass(kind) else ()
+    return _PARTS[kind]
 
 
 def user_text(query: Query) -> str:

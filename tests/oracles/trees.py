@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 from tests.oracles.query import (
     PARAMETER,
@@ -22,6 +22,7 @@ from tests.oracles.query import (
     Sort,
     Sub,
     UnionAll,
+    rewritten,
     tables,
     user_text,
 )
@@ -32,19 +33,15 @@ def compact(query: Query, params: tuple[str, ...]) -> tuple[Query, tuple[str, ..
     used = sorted({int(number) for number in PARAMETER.findall(user_text(query))})
     numbers = {old: new for new, old in enumerate(used, 1)}
 
-    def renumber(value: object) -> Any:
-        if isinstance(value, Sub):
-            text = PARAMETER.sub(lambda match: f"${numbers[int(match[1])]}", value)
-            return Sub(text, tuple(renumber(query) for query in value.queries))
-        if isinstance(value, str):
-            return PARAMETER.sub(lambda match: f"${numbers[int(match[1])]}", value)
-        if isinstance(value, tuple):
-            return tuple(renumber(element) for element in value)
-        if is_dataclass(value) and not isinstance(value, type):
-            return replace(value, **{part.name: renumber(getattr(value, part.name)) for part in fields(value)})
-        return value
+    def renumber(text: str) -> str:
+        renumbered = PARAMETER.sub(lambda match: f"${numbers[int(match[1])]}", text) if "$" in text else text
+        if isinstance(text, Sub):
+            return Sub(renumbered, tuple(rewritten(query, renumber) for query in text.queries))
+        return renumbered
 
-    return cast("Query", renumber(query)), tuple(params[number - 1] for number in used)
+    if used != list(range(1, len(used) + 1)):
+        query = rewritten(query, renumber)
+    return query, tuple(params[number - 1] for number in used)
 
 
 def work(query: Query, ctes: dict[str, float] | None = None) -> tuple[float, float]:
