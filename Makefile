@@ -34,7 +34,9 @@ $(VENV)/.test: pyproject.toml verifier/pyproject.toml | $(BIN)/python $(VENV)/.n
 demo: $(VENV)/.run ## an embedded world with two regions, a guided tour, then connection strings
 	$(BIN)/seenby demo
 
+# The tests start a few hundred programs, and each would compile Seenby anew where Python is told to write no bytecode.
 test: lint ## everything: lint, then the whole suite
+	$(BIN)/python -m compileall -q src verifier/src
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 native: ## compile what the ledger does most: needs Rust 1.88 or newer
