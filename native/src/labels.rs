@@ -109,7 +109,7 @@ impl Page {
         }
         page.levels.copy_from_slice(&data[..width]);
         page.counts.copy_from_slice(&data[width..2 * width]);
-        if page.levels.iter().any(|&level| level as usize > stride && level != CHILD) {
+        if !page.slots_fit() {
             return None;
         }
         let hashes = 64 * (1 << page.deepest()) - 64;
@@ -123,6 +123,24 @@ impl Page {
         }
         page.records.extend_from_slice(records.as_chunks().0);
         Some(page)
+    }
+
+    /// Whether the slots are parted into aligned buckets of at most FEW records, and pages of their own.
+    fn slots_fit(&self) -> bool {
+        let (levels, counts, mut at) = (&self.levels, &self.counts, 0);
+        while at < levels.len() {
+            let (level, few) = if levels[at] == CHILD { (self.stride, 0) } else { (levels[at] as usize, FEW) };
+            if level > self.stride {
+                return false;
+            }
+            let end = at + (1 << (self.stride - level));
+            let aligned = at % (end - at) == 0 && levels[at..end].iter().all(|&level| level == levels[at]);
+            if !aligned || counts[at..end].iter().map(|&count| count as usize).sum::<usize>() > few {
+                return false;
+            }
+            at = end;
+        }
+        true
     }
 
     /// The deepest level in use.
