@@ -1,7 +1,7 @@
 //! What Seenby's ledger does most, in native code: the label trees of docs/formats/seals.md and the sealed parts and
 //! records of docs/formats/records.md.
 //!
-//! Nothing is here that is not also in Python, byte for byte, in `seenby.stores.labels`, `seenby.stores.parts` and
+//! Nothing is here that is not also in Python, byte for byte, in `seenby.stores.labels`, `seenby.stores.naming` and
 //! `seenby_verify.tlog.records`: those are read to see what happens, and used where this is not installed. The tests
 //! run both (`tests/unit/stores/test_native.py`).
 //!
@@ -22,5 +22,5 @@ mod seenby_native {
     #[pymodule_export]
     use super::labels::{Damaged, Twice, insert};
     #[pymodule_export]
-    use super::sealing::{PersonCrypto, RecordCrypto, name_people};
+    use super::sealing::{PersonCrypto, RecordSealer, name_people};
 }

@@ -21,7 +21,6 @@ const WITHHELD_AAD: &[u8] = b"seenby/withheld/v1\n";
 const PART_AAD: &[u8] = b"seenby/part/v1\n";
 const ZERO_NONCE: [u8; 12] = [0; 12];
 const PART_RANDOM: usize = 32 + 12;
-const RECORD_RANDOM: usize = 4 * 32 + 12;
 /// version u8 | kind u8 | epoch u32 | label[32] | commit[32] | sealed_digest[32]
 const PERSON_ENTRY: usize = 102;
 
@@ -140,48 +139,51 @@ pub fn name_people<'py>(
     Ok((PyList::new(py, entries)?, PyBytes::new(py, &payload)))
 }
 
-/// Seals records for the region's auditors of one epoch.
+/// Makes entries of records that are sealed for the region's auditors of one epoch.
 #[pyclass(frozen, module = "seenby_native")]
-pub struct RecordCrypto {
+pub struct RecordSealer {
     cipher: Aes256Gcm,
     aad: Vec<u8>,
     head: Vec<u8>,
+    epoch: u32,
 }
 
 #[pymethods]
-impl RecordCrypto {
+impl RecordSealer {
     /// `key`: E where no auditors are configured, otherwise B; `block`: of B, what opens it.
     #[new]
-    #[pyo3(signature = (key, region, epoch, block = b"".as_slice()))]
-    fn new(key: &[u8], region: &str, epoch: u32, block: &[u8]) -> PyResult<RecordCrypto> {
+    fn new(key: &[u8], region: &str, epoch: u32, block: &[u8]) -> PyResult<RecordSealer> {
         if !block.is_empty() && block.len() != BLOCK_BYTES {
             return Err(PyValueError::new_err("a sealed block key has 80 bytes"));
         }
-        Ok(RecordCrypto {
+        Ok(RecordSealer {
             cipher: cipher(key)?,
             aad: place(b"seenby/epoch-wrap/v1\n", region, epoch)?,
             head: [&[RECORD, if block.is_empty() { BY_REGION } else { BY_BLOCK }], block].concat(),
+            epoch,
         })
     }
 
-    /// (commit, sealed, sealed_digest) of a record with its withheld half.
+    /// (the entry, the journal's record of it).
     ///
-    /// `record`: up to the hole for the withheld half's commitment. `random`: 140 fresh bytes: Q, S, the openings of
-    /// record and withheld half, the nonce of the wrapping.
-    #[allow(clippy::type_complexity)]
-    fn seal<'py>(
+    /// `tail`: what an entry of this kind has behind its digest; `private`: what stands before the sealed record in
+    /// the journal; `record`: up to the hole for the withheld half's commitment; `random`: 140 fresh bytes: Q, S, the
+    /// openings of record and withheld half, the nonce of the wrapping.
+    #[allow(clippy::too_many_arguments)]
+    fn entry<'py>(
         &self,
         py: Python<'py>,
+        kind: u8,
+        tail: &[u8],
+        private: &[u8],
         record: &[u8],
         withheld: &[u8],
         random: &[u8],
-    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-        let Ok(random) = <&[u8; RECORD_RANDOM]>::try_from(random) else {
-            return Err(PyValueError::new_err("140 random bytes are needed"));
-        };
-        let (keys, nonce) = random.split_last_chunk::<12>().expect("140 bytes are more than 12");
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        let odd = || PyValueError::new_err("140 random bytes are needed");
+        let (keys, nonce) = random.split_last_chunk::<12>().ok_or_else(odd)?;
         let ([query_key, withheld_key, opening, other], []) = keys.as_chunks::<32>() else {
-            return Err(PyValueError::new_err("140 random bytes are needed"));
+            return Err(odd());
         };
         let mut text = record.to_vec();
         for byte in mac(other).chain_update(withheld).finalize().into_bytes() {
@@ -189,22 +191,32 @@ impl RecordCrypto {
         }
         text.extend_from_slice(b"\"}");
         let commit = mac(opening).chain_update(&text).finalize().into_bytes();
-        let wrapped = encrypt(&self.cipher, nonce, &keys[..64], &self.aad)?;
         let opened = [opening.as_slice(), &text].concat();
         let sealed_record = encrypt(&cipher(query_key)?, &ZERO_NONCE, &opened, RECORD_AAD)?;
         let opened = [other.as_slice(), withheld].concat();
-        let sealed_withheld = encrypt(&cipher(withheld_key)?, &ZERO_NONCE, &opened, WITHHELD_AAD)?;
         let sealed = [
             self.head.as_slice(),
             nonce,
-            &wrapped,
+            &encrypt(&self.cipher, nonce, &keys[..64], &self.aad)?,
             &(sealed_record.len() as u32).to_be_bytes(),
             &sealed_record,
-            &sealed_withheld,
+            &encrypt(&cipher(withheld_key)?, &ZERO_NONCE, &opened, WITHHELD_AAD)?,
         ]
         .concat();
         let digest = Sha256::digest(&sealed);
-        Ok((PyBytes::new(py, &commit), PyBytes::new(py, &sealed), PyBytes::new(py, &digest)))
+        let entry = [&[VERSION, kind], &self.epoch.to_be_bytes()[..], &commit, &digest, tail].concat();
+        let Ok(length) = u16::try_from(entry.len()) else {
+            return Err(PyValueError::new_err("an entry has at most 65,535 bytes"));
+        };
+        let written = [
+            &length.to_be_bytes(),
+            entry.as_slice(),
+            &((private.len() + sealed.len()) as u32).to_be_bytes(),
+            private,
+            &sealed,
+        ]
+        .concat();
+        Ok((PyBytes::new(py, &entry), PyBytes::new(py, &written)))
     }
 }
 

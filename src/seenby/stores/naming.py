@@ -1,4 +1,4 @@
-"""The person entries of a query, in Python (``seenby.stores.native`` has the same, compiled)."""
+"""Entries with what is sealed beside them, in Python (``seenby.stores.native`` has the same, compiled)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Protocol
 
 from seenby.stores.journal import framed
 from seenby.stores.layout import PERSON_PRIVATE
-from seenby_verify.tlog.entries import PERSON_STRUCT, VERSION, PersonNamed
-from seenby_verify.tlog.records import PART_RANDOM, PersonCrypto
+from seenby_verify.tlog.entries import HEAD_STRUCT, PERSON_STRUCT, VERSION, PersonNamed
+from seenby_verify.tlog.records import PART_RANDOM, PersonCrypto, RecordCrypto
 
 
 class PersonLabels(Protocol):
@@ -49,3 +49,26 @@ def name_people(
         entries.append(entry)
         payload.append(framed(entry, PERSON_PRIVATE + len(sealed)) + person.pseudonym + sealed)
     return entries, b"".join(payload)
+
+
+class RecordSealer:
+    """Makes entries of what is sealed for the region's auditors, as ``RecordCrypto`` seals it."""
+
+    def __init__(self, key: bytes, region: str, epoch: int, block: bytes) -> None:
+        self._epoch = epoch
+        self._crypto = RecordCrypto(key, region, epoch, block)
+
+    def entry(
+        self, kind: int, tail: bytes, private: bytes, record: bytes, withheld: bytes, random: bytes
+    ) -> tuple[bytes, bytes]:
+        """(the entry, the journal's record of it).
+
+        Args:
+            kind: of an entry that begins as HEAD_STRUCT says.
+            tail: the rest of the entry.
+            private: what stands before the sealed record in the journal.
+            record, withheld, random: as for ``RecordCrypto.seal``.
+        """
+        commit, sealed, digest = self._crypto.seal(record, withheld, random)
+        entry = HEAD_STRUCT.pack(VERSION, kind, self._epoch, commit, digest) + tail
+        return entry, framed(entry, len(private) + len(sealed)) + private + sealed

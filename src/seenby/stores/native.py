@@ -26,9 +26,11 @@ INTERFACE: Final = 1
 
 
 class RecordSealer(Protocol):
-    """``seenby_verify.tlog.records.RecordCrypto``."""
+    """``naming.RecordSealer``."""
 
-    def seal(self, record: bytes, withheld: bytes, random: bytes, /) -> tuple[bytes, bytes, bytes]: ...
+    def entry(
+        self, kind: int, tail: bytes, private: bytes, record: bytes, withheld: bytes, random: bytes, /
+    ) -> tuple[bytes, bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Worked:
         person: (person key, version, region, epoch) -> what ``name_people`` takes.
         name_people: (epoch, people, their labels' numbers, parts, Q, 44 random bytes for each) -> (person entries, the
             journal's records of them).
-        record_sealer: (E or B, region, epoch, what opens B) -> what seals records.
+        record_sealer: (E or B, region, epoch, what opens B) -> what makes entries of records.
         insert_labels: ``label_batch.insert``.
     """
 
@@ -49,7 +51,7 @@ class Worked:
     insert_labels: Callable[[lmdb.Transaction, lmdb._Database, int, bool, list[bytes]], bytes]
 
 
-PYTHON: Final = Worked(records.PersonCrypto, naming.name_people, records.RecordCrypto, label_batch.insert)
+PYTHON: Final = Worked(records.PersonCrypto, naming.name_people, naming.RecordSealer, label_batch.insert)
 
 
 def _native() -> Worked | None:
@@ -70,7 +72,7 @@ def _native() -> Worked | None:
         except native.Twice:
             raise LedgerFailed(TWICE) from None
 
-    return Worked(native.PersonCrypto, native.name_people, native.RecordCrypto, insert)
+    return Worked(native.PersonCrypto, native.name_people, native.RecordSealer, insert)
 
 
 NATIVE: Final = _native()

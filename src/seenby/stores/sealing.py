@@ -17,14 +17,14 @@ from seenby.model.disclosure import EntryBound, PeopleEvent, QueryDisclosure, Re
 from seenby.session.record import NOTHING, canonical, event_record
 from seenby.stores.auditors import RecordKeys
 from seenby.stores.counting import Known, People
-from seenby.stores.journal import encode_record, framed
+from seenby.stores.journal import encode_record
 from seenby.stores.keystore import KeyStore
 from seenby.stores.layout import NO_GRANT, head_private
 from seenby.stores.native import HERE, RecordSealer
 from seenby.stores.state import State, Usage
 from seenby_verify.tlog.entries import (
-    QUERY_STRUCT,
-    VERSION,
+    QUERY_TAIL,
+    STATISTIC_TAIL,
     AttemptRefused,
     BreakGlass,
     DailyReport,
@@ -33,6 +33,7 @@ from seenby_verify.tlog.entries import (
     GrantRequest,
     GrantRequested,
     PersonEnrolled,
+    Query,
     Statistic,
     bucket,
     encode,
@@ -181,11 +182,14 @@ class Sealer:
         self._renew_at = min(self._next_epoch, self._keys.renew_at)
         self._left = self._keys.records
 
-    def _seal(self, record: bytes, withheld: bytes, random: bytes) -> tuple[bytes, bytes, bytes]:
+    def _seal(
+        self, kind: int, tail: bytes, private: bytes, record: bytes, withheld: bytes, random: bytes
+    ) -> tuple[bytes, bytes]:
+        """The entry of a record, and the journal's record of it."""
         if not self._left:
             self._renew_block(self._clock())
         self._left -= 1
-        return self._records.seal(record, withheld, random)
+        return self._records.entry(kind, tail, private, record, withheld, random)
 
     def pseudonym(self, person: str) -> bytes:
         """How the private journal names a person: 16 bytes."""
@@ -225,15 +229,14 @@ class Sealer:
         if fresh:
             self._enrol(fresh, entries, payload)
         random = self._random.take(RECORD_RANDOM)
-        commit, sealed, digest = self._seal(record, withheld, random)
         if bound is _STATISTIC:
-            entry = encode(Statistic(self.epoch, commit, digest, part, final, bucket(cohort)))
+            kind, tail = Statistic.KIND, STATISTIC_TAIL.pack(part, final, bucket(cohort))
         else:
-            many = bucket(len(people))
-            entry = QUERY_STRUCT.pack(VERSION, 0x20, self.epoch, commit, digest, part, final, bound, many)
-        entries.append(entry)
+            kind, tail = Query.KIND, QUERY_TAIL.pack(part, final, bound, bucket(len(people)))
         private = head_private(grant, rows, principal.encode())
-        payload.append(framed(entry, len(private) + len(sealed)) + private + sealed)
+        entry, written = self._seal(kind, tail, private, record, withheld, random)
+        entries.append(entry)
+        payload.append(written)
         self._name(people, [said for _, said in shown], random[:32], entries, payload)
         if grant != NO_GRANT:
             usage = self.usage.get(grant) or self.used(grant)
@@ -295,10 +298,9 @@ class Sealer:
     ) -> None:
         record = event_record(name, self._clock(), {"region": self._region})
         random = self._random.take(RECORD_RANDOM)
-        commit, sealed, digest = self._seal(record, NOTHING, random)
-        entry = encode(kind(self.epoch, commit, digest, bucket(len(people))))
+        entry, written = self._seal(kind.KIND, bytes((bucket(len(people)),)), b"", record, NOTHING, random)
         entries.append(entry)
-        payload.append(framed(entry, len(sealed)) + sealed)
+        payload.append(written)
         self._name(people, parts, random[:32], entries, payload)
 
     def forget(self, people: Iterable[str]) -> None:
@@ -308,10 +310,10 @@ class Sealer:
     def attempt(self, item: RefusedAttempt) -> Sealed:
         if len(item.grant) not in (0, 16):
             raise Internal("a refused attempt has an impossible grant")
-        commit, sealed, digest = self._seal(item.record, item.withheld, self._random.take(RECORD_RANDOM))
-        entry = encode(AttemptRefused(self.epoch, commit, digest))
         private = head_private(item.grant or NO_GRANT, 0, item.principal.encode())
-        return [entry], encode_record(entry, private + sealed)
+        random = self._random.take(RECORD_RANDOM)
+        entry, written = self._seal(AttemptRefused.KIND, b"", private, item.record, item.withheld, random)
+        return [entry], written
 
     def report(self, item: ReportDocument) -> Sealed:
         """Signed by the log's own key, in the epoch in which it is written; or by the auditor who confirms it."""

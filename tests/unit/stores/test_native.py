@@ -56,8 +56,10 @@ def test_golden_vectors(worked: Worked) -> None:
         ("block_key", value("block"), "sealed_for_auditors", "for_auditors_digest"),
     ):
         sealer = worked.record_sealer(value(key), "eu", 202611, block)
-        found = sealer.seal(record, value("withheld"), random_bytes)
-        assert found == (value("record_commit"), value(expected), value(digest))
+        entry, written = sealer.entry(0x20, b"tail", b"private", record, value("withheld"), random_bytes)
+        assert entry == b"\x01\x20" + (202611).to_bytes(4, "big") + value("record_commit") + value(digest) + b"tail"
+        lengths = len(entry).to_bytes(2, "big"), (7 + len(value(expected))).to_bytes(4, "big")
+        assert written == lengths[0] + entry + lengths[1] + b"private" + value(expected)
 
 
 @given(st.binary(min_size=32, max_size=32), st.integers(0, 255), REGIONS, EPOCHS, st.integers(0, 2**64 - 1))
@@ -86,11 +88,17 @@ def test_person_entries(native: Worked, named: list[tuple[bytes, int, int, bytes
     assert found[0] == found[1]
 
 
-@given(st.binary(max_size=2000), st.binary(max_size=2000), REGIONS, EPOCHS, st.booleans())
-def test_records(native: Worked, record: bytes, withheld: bytes, region: str, epoch: int, block: bool) -> None:
+@given(
+    st.tuples(st.integers(0, 255), *(st.binary(max_size=size) for size in (9, 300, 2000, 2000))),
+    REGIONS,
+    EPOCHS,
+    st.booleans(),
+)
+def test_records(
+    native: Worked, given: tuple[int, bytes, bytes, bytes, bytes], region: str, epoch: int, block: bool
+) -> None:
     key, fresh, wrapped = os.urandom(32), os.urandom(RECORD_RANDOM), os.urandom(BLOCK_BYTES) if block else b""
-    mine, theirs = (one.record_sealer(key, region, epoch, wrapped).seal(record, withheld, fresh) for one in
-                    (native, PYTHON))  # fmt: skip
+    mine, theirs = (one.record_sealer(key, region, epoch, wrapped).entry(*given, fresh) for one in (native, PYTHON))
     assert mine == theirs
 
 
@@ -131,7 +139,9 @@ def test_what_does_not_fit_together_is_refused(native: Worked) -> None:
     with pytest.raises(ValueError, match="80 bytes"):
         native.record_sealer(bytes(32), "eu", 202611, bytes(79))
     with pytest.raises(ValueError, match="140 random bytes"):
-        native.record_sealer(bytes(32), "eu", 202611, b"").seal(b"", b"", bytes(139))
+        native.record_sealer(bytes(32), "eu", 202611, b"").entry(0x20, b"", b"", b"", b"", bytes(139))
+    with pytest.raises(ValueError, match="65,535 bytes"):
+        native.record_sealer(bytes(32), "eu", 202611, b"").entry(0x20, bytes(65_536), b"", b"", b"", bytes(140))
     with pytest.raises(ValueError, match="at most 255 bytes"):
         native.person(bytes(32), 1, "e" * 256, 202611)
 

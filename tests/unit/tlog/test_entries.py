@@ -14,14 +14,17 @@ from hypothesis import strategies as st
 from seenby.errors import VerificationError
 from seenby_verify.tlog.codec import Blob, Epoch, Fixed, Flag, Text, Unsigned
 from seenby_verify.tlog.entries import (
+    HEAD_STRUCT,
     KINDS,
     PERSON_STRUCT,
-    QUERY_STRUCT,
+    QUERY_TAIL,
+    STATISTIC_TAIL,
     VERBS,
     Entry,
     GrantApproved,
     PersonNamed,
     Query,
+    Statistic,
     bucket,
     decode,
     encode,
@@ -158,9 +161,10 @@ def test_values_outside_the_format_are_not_written(kind: Any, values: tuple[Any,
 
 def test_the_hot_path_writes_the_same_bytes() -> None:
     commit, digest, label = b"c" * 32, b"d" * 32, b"l" * 32
-    assert QUERY_STRUCT.pack(1, 0x20, 202611, commit, digest, 7, True, 2, 3) == encode(
-        Query(202611, commit, digest, 7, True, 2, 3)
-    )
+    head = HEAD_STRUCT.pack(1, 0x20, 202611, commit, digest)
+    assert head + QUERY_TAIL.pack(7, True, 2, 3) == encode(Query(202611, commit, digest, 7, True, 2, 3))
+    head = HEAD_STRUCT.pack(1, 0x22, 202611, commit, digest)
+    assert head + STATISTIC_TAIL.pack(7, False, 2) == encode(Statistic(202611, commit, digest, 7, False, 2))
     assert PERSON_STRUCT.pack(1, 0x21, 202611, label, commit, digest) == encode(
         PersonNamed(202611, label, commit, digest)
     )

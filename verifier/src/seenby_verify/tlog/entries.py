@@ -308,8 +308,12 @@ def _layout(kind: type) -> tuple[tuple[str, Codec], ...]:
 KINDS: Final[dict[int, type[Entry]]] = {kind.KIND: kind for kind in Entry.__args__}
 _LAYOUTS: Final = {kind.KIND: _layout(kind) for kind in KINDS.values()}
 
-QUERY_STRUCT: Final = struct.Struct(">BBI32s32sIBBB")
-"""A whole query entry: version, kind, epoch, commit, sealed_digest, part, final, bound, bucket. For the hot path."""
+HEAD_STRUCT: Final = struct.Struct(">BBI32s32s")
+"""How an entry with a sealed record begins: version, kind, epoch, commit, sealed_digest. For the hot path."""
+QUERY_TAIL: Final = struct.Struct(">IBBB")
+"""How a query entry ends: part, final, bound, bucket."""
+STATISTIC_TAIL: Final = struct.Struct(">IBB")
+"""How a statistic's ends: part, final, cohort."""
 PERSON_STRUCT: Final = struct.Struct(">BBI32s32s32s")
 """A whole person entry: version, kind, epoch, label, commit, sealed_digest. For the hot path."""
 
