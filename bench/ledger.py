@@ -2,7 +2,7 @@
 
 Durable appends against one fdatasync per record and one committed INSERT per record; person entries through to a
 sealed, signed checkpoint; restarts; the size of the public log. BENCH_ENTRIES: person entries of the largest log
-(default 10^6; 10^7 takes about ten minutes and some gigabytes).
+(default 10^6; 10^7 takes about ten minutes and some gigabytes). SEENBY_NATIVE=0: without the native module.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from seenby.stores.bundles import make_bundle
 from seenby.stores.cluster import Cluster
 from seenby.stores.keystore import KeyStore
 from seenby.stores.ledger import Ledger
+from seenby.stores.native import described
 from seenby.stores.person import enrolled
 from seenby.stores.view import LogView, open_state
 from seenby_verify.tlog.bundle import BundleCheck
@@ -167,6 +168,7 @@ def bytes_of(directory: Path) -> int:
 
 def main() -> None:
     console = Console(highlight=False)
+    console.print(f"sealing and label trees: {described()}\n")
     folder = Path(tempfile.mkdtemp(prefix="seenby-bench-"))
     try:
         appends(console, folder / "appends")

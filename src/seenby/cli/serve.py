@@ -13,6 +13,7 @@ import uvloop
 
 from seenby.gateway.service import running
 from seenby.stores.config import Config, load_config
+from seenby.stores.native import described
 
 log = structlog.get_logger()
 
@@ -44,7 +45,8 @@ async def _serve(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running(config) as region:
-        log.info("serving", region=config.region, port=region.gateway.port, sockets=config.listen.socket_dir)
+        port, sockets = region.gateway.port, config.listen.socket_dir
+        log.info("serving", region=config.region, port=port, sockets=sockets, ledger=described())
         waiting: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait()), region.failed]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         waiting[0].cancel()

@@ -10,10 +10,10 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from typing import Any, Final, Protocol
 
 import lmdb
-import structlog
 
 from seenby.errors import LedgerFailed
 from seenby.stores import label_batch, naming
@@ -22,7 +22,7 @@ from seenby.stores.naming import PersonLabels
 from seenby_verify.tlog import records
 
 INTERFACE: Final = 1
-"""What native module fits: one that was built for another Seenby is left alone."""
+"""What native module fits: one that was built for another Seenby is left alone, and ``seenby serve`` says so."""
 
 
 class RecordSealer(Protocol):
@@ -61,7 +61,6 @@ def _native() -> Worked | None:
     except ImportError:
         return None
     if native.INTERFACE != INTERFACE:
-        structlog.get_logger("seenby.ledger").warning("seenby-native is of another version", hint="install it again")
         return None
 
     def insert(txn: lmdb.Transaction, db: lmdb._Database, epoch: int, fresh: bool, records: list[bytes]) -> bytes:
@@ -78,3 +77,12 @@ def _native() -> Worked | None:
 NATIVE: Final = _native()
 HERE: Final = PYTHON if NATIVE is None or os.environ.get("SEENBY_NATIVE") == "0" else NATIVE
 """What this process uses."""
+
+
+def described() -> str:
+    """Which it is, for the operator: "native", or "Python" and why."""
+    if HERE is not PYTHON:
+        return "native"
+    if NATIVE is not None:
+        return "Python (SEENBY_NATIVE=0)"
+    return "Python (seenby-native is " + ("of another version)" if find_spec("seenby_native") else "not installed)")
