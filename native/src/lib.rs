@@ -1,7 +1,7 @@
-//! What Seenby's ledger does most, in native code: the label trees of docs/formats/seals.md and the sealed parts and
-//! records of docs/formats/records.md.
+//! What Seenby's ledger does most, in native code: the label trees of docs/formats/seals.md, the sealed parts and
+//! records of docs/formats/records.md, the hashes of a log's tiles.
 //!
-//! Nothing is here that is not also in Python, byte for byte, in `seenby.stores.labels`, `seenby.stores.naming` and
+//! Nothing is here that is not also in Python, byte for byte, in `seenby.stores.labels`, `seenby.stores.naming`, `leaves` and
 //! `seenby_verify.tlog.records`: those are read to see what happens, and used where this is not installed. The tests
 //! run both (`tests/unit/stores/test_native.py`).
 //!
@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod labels;
+mod leaves;
 mod sealing;
 
 use pyo3::prelude::*;
@@ -18,9 +19,11 @@ use pyo3::prelude::*;
 mod seenby_native {
     /// What the Python side asks for; it changes with any function here.
     #[pymodule_export]
-    const INTERFACE: u32 = 1;
+    const INTERFACE: u32 = 2;
     #[pymodule_export]
     use super::labels::{Damaged, Twice, insert};
+    #[pymodule_export]
+    use super::leaves::{above, leaves};
     #[pymodule_export]
     use super::sealing::{PersonCrypto, RecordSealer, name_people};
 }

@@ -16,12 +16,12 @@ from typing import Any, Final, Protocol
 import lmdb
 
 from seenby.errors import LedgerFailed
-from seenby.stores import label_batch, naming
+from seenby.stores import label_batch, leaves, naming
 from seenby.stores.label_pages import DAMAGED, HINT, TWICE
 from seenby.stores.naming import PersonLabels
 from seenby_verify.tlog import records
 
-INTERFACE: Final = 1
+INTERFACE: Final = 2
 """What native module fits: one that was built for another Seenby is left alone, and ``seenby serve`` says so."""
 
 
@@ -43,15 +43,20 @@ class Worked:
             journal's records of them).
         record_sealer: (E or B, region, epoch, what opens B) -> what makes entries of records.
         insert_labels: ``label_batch.insert``.
+        leaves, above: those of ``seenby.stores.leaves``.
     """
 
     person: Callable[[bytes, int, str, int], PersonLabels]
     name_people: Callable[[int, Sequence[Any], Sequence[int], Sequence[bytes], bytes, bytes], tuple[list[bytes], bytes]]
     record_sealer: Callable[[bytes, str, int, bytes], RecordSealer]
     insert_labels: Callable[[lmdb.Transaction, lmdb._Database, int, bool, list[bytes]], bytes]
+    leaves: Callable[[Sequence[bytes]], tuple[bytes, bytes]]
+    above: Callable[[bytes, int], bytes]
 
 
-PYTHON: Final = Worked(records.PersonCrypto, naming.name_people, naming.RecordSealer, label_batch.insert)
+PYTHON: Final = Worked(
+    records.PersonCrypto, naming.name_people, naming.RecordSealer, label_batch.insert, leaves.leaves, leaves.above
+)
 
 
 def _native() -> Worked | None:
@@ -71,7 +76,7 @@ def _native() -> Worked | None:
         except native.Twice:
             raise LedgerFailed(TWICE) from None
 
-    return Worked(native.PersonCrypto, native.name_people, native.RecordSealer, insert)
+    return Worked(native.PersonCrypto, native.name_people, native.RecordSealer, insert, native.leaves, native.above)
 
 
 NATIVE: Final = _native()

@@ -11,7 +11,6 @@ import shutil
 import struct
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from seenby.errors import LedgerFailed, VerificationError
 from seenby.stores.durable import replace, sync_directory
+from seenby.stores.native import HERE
 from seenby_verify.tlog.checkpoint import Checkpoint, VerifierKey, open_checkpoint, sign_checkpoint
 from seenby_verify.tlog.tiles import ENTRIES, HEIGHT, WIDTH, Tile, complete_roots, split_hashes
 from seenby_verify.tlog.tree import fold
@@ -62,14 +62,13 @@ class Tiles:
 
     def add(self, entries: list[bytes]) -> None:
         """Appends entries; writes tiles that become full. A file that is there already and right stays."""
-        hashes = [sha256(b"\x00" + entry).digest() for entry in entries]
-        framed = [len(entry).to_bytes(2, "big") + entry for entry in entries]
         at = 0
         while at < len(entries):
             end = at + WIDTH - self.size % WIDTH
-            taken = hashes[at:end]
-            self._levels[0] += b"".join(taken)
-            self._bundle += b"".join(framed[at:end])
+            taken = entries[at:end]
+            hashes, framed = HERE.leaves(taken)
+            self._levels[0] += hashes
+            self._bundle += framed
             self.size += len(taken)
             at = end
             if self.size % WIDTH == 0:
@@ -86,10 +85,10 @@ class Tiles:
             self.write(Tile(level, index), data)
             if level + 1 == len(self._levels):
                 self._levels.append(bytearray())
-            middle = _above(data, HEIGHT // 2)
+            middle = HERE.above(data, HEIGHT // 2)
             self._halfway.append((struct.pack(">BQ", level, index), middle))
             level += 1
-            self._levels[level] += _above(middle, HEIGHT // 2)
+            self._levels[level] += HERE.above(middle, HEIGHT // 2)
             index //= WIDTH
 
     def halfway(self) -> list[tuple[bytes, bytes]]:
@@ -157,13 +156,6 @@ class Tiles:
                 shutil.rmtree(partial)
         self._fresh.clear()
         self._directories.clear()
-
-
-def _above(data: bytes, levels: int) -> bytes:
-    """The nodes so many levels above a row of them."""
-    for _ in range(levels):
-        data = b"".join([sha256(b"\x01" + data[at : at + 64]).digest() for at in range(0, len(data), 64)])
-    return data
 
 
 def _sync(path: Path) -> None:

@@ -102,6 +102,13 @@ def test_records(
     assert mine == theirs
 
 
+@given(st.lists(st.binary(max_size=300), max_size=20), st.integers(0, 4), st.integers(0, 3))
+def test_leaves_and_what_is_above(native: Worked, entries: list[bytes], levels: int, nodes: int) -> None:
+    assert native.leaves(entries) == PYTHON.leaves(entries)
+    hashes = os.urandom(32 * nodes << levels)
+    assert native.above(hashes, levels) == PYTHON.above(hashes, levels)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_pages(shape: str, native: Worked, tmp_path: Path) -> None:
     """One begins, the other goes on: the same bytes in the end, whoever did which part."""
@@ -142,6 +149,11 @@ def test_what_does_not_fit_together_is_refused(native: Worked) -> None:
         native.record_sealer(bytes(32), "eu", 202611, b"").entry(0x20, b"", b"", b"", b"", bytes(139))
     with pytest.raises(ValueError, match="65,535 bytes"):
         native.record_sealer(bytes(32), "eu", 202611, b"").entry(0x20, bytes(65_536), b"", b"", b"", bytes(140))
+    with pytest.raises(ValueError, match="65,535 bytes"):
+        native.leaves([bytes(65_536)])
+    for size, levels in ((33, 0), (32, 1), (96, 1), (64, 60), (64, 2**32 - 1)):
+        with pytest.raises(ValueError, match="no whole subtrees"):
+            native.above(bytes(size), levels)
     with pytest.raises(ValueError, match="at most 255 bytes"):
         native.person(bytes(32), 1, "e" * 256, 202611)
 
