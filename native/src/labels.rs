@@ -100,8 +100,9 @@ impl Page {
         }
     }
 
-    /// None if the bytes are no page of this stride. Its sum was checked.
-    fn parse(stride: usize, data: &[u8]) -> Option<Page> {
+    /// None if the bytes are no page of this depth. Its sum was checked.
+    fn parse(depth: usize, data: &[u8]) -> Option<Page> {
+        let stride = stride_at(depth);
         let width = 1 << stride;
         let mut page = Page::new(stride);
         if data.len() < 2 * width {
@@ -109,7 +110,9 @@ impl Page {
         }
         page.levels.copy_from_slice(&data[..width]);
         page.counts.copy_from_slice(&data[width..2 * width]);
-        if !page.slots_fit() {
+        // Below the last bit of a label is nothing.
+        let too_deep = depth + stride >= LABEL_BITS && page.levels.contains(&CHILD);
+        if too_deep || !page.slots_fit() {
             return None;
         }
         let hashes = 64 * (1 << page.deepest()) - 64;
@@ -178,7 +181,7 @@ impl Batch<'_> {
         key
     }
 
-    fn get(&self, key: &[u8], stride: usize) -> PyResult<Page> {
+    fn get(&self, key: &[u8], depth: usize) -> PyResult<Page> {
         let value = self.read.call1((PyBytes::new(self.py, key),))?;
         if value.is_none() {
             return Err(Damaged::new_err("a page is missing"));
@@ -192,7 +195,7 @@ impl Batch<'_> {
             let mut hasher = Hasher::new();
             hasher.update(key);
             hasher.update(page);
-            (hasher.finalize().to_be_bytes() == *sum).then(|| Page::parse(stride, page))?
+            (hasher.finalize().to_be_bytes() == *sum).then(|| Page::parse(depth, page))?
         });
         page.ok_or_else(|| Damaged::new_err("a page is not what was written"))
     }
@@ -268,7 +271,7 @@ impl Batch<'_> {
     /// Adds sorted records to the page at `depth` that all of them belong to; answers its hash.
     fn add(&mut self, depth: usize, records: &[Record]) -> PyResult<Hash> {
         let (key, stride) = (self.key(depth, &records[0]), stride_at(depth));
-        let mut page = self.get(&key, stride)?;
+        let mut page = self.get(&key, depth)?;
         let width = 1 << stride;
         let (before, counts) = (std::mem::take(&mut page.records), page.counts.clone());
         let mut kept = Vec::with_capacity(before.len() + records.len());

@@ -32,8 +32,8 @@ fn mac(key: &[u8]) -> HmacSha256 {
 
 /// `bytes(len(region)) | region | epoch u32`, behind a prefix.
 fn place(prefix: &[u8], region: &str, epoch: u32) -> PyResult<Vec<u8>> {
-    let Ok(length) = u8::try_from(region.len()) else {
-        return Err(PyValueError::new_err("a region's name has at most 255 bytes"));
+    let Some(length) = u8::try_from(region.len()).ok().filter(|_| region.is_ascii()) else {
+        return Err(PyValueError::new_err("a region's name is ASCII, of at most 255 bytes"));
     };
     Ok([prefix, &[length], region.as_bytes(), &epoch.to_be_bytes()].concat())
 }
@@ -42,11 +42,14 @@ fn cipher(key: &[u8]) -> PyResult<Aes256Gcm> {
     Aes256Gcm::new_from_slice(key).map_err(|_| PyValueError::new_err("a key has 32 bytes"))
 }
 
-/// AES-256-GCM: the ciphertext and its tag.
+fn too_long<E>(_: E) -> PyErr {
+    PyValueError::new_err("that is too long to be sealed")
+}
+
+/// AES-256-GCM: the ciphertext and its tag. At most 2 GiB - 1, as with Python's cipher.
 fn encrypt(cipher: &Aes256Gcm, nonce: &[u8; 12], plain: &[u8], aad: &[u8]) -> PyResult<Vec<u8>> {
-    cipher
-        .encrypt(&Nonce::from(*nonce), Payload { msg: plain, aad })
-        .map_err(|_| PyValueError::new_err("that is too long to be sealed"))
+    i32::try_from(plain.len()).map_err(too_long)?;
+    cipher.encrypt(&Nonce::from(*nonce), Payload { msg: plain, aad }).map_err(too_long)
 }
 
 /// What one person's key is used for in one region and epoch, with everything computed once that stays the same.
@@ -69,6 +72,9 @@ impl PersonCrypto {
 impl PersonCrypto {
     #[new]
     fn new(py: Python<'_>, person_key: &[u8], version: u8, region: &str, epoch: u32) -> PyResult<PersonCrypto> {
+        if person_key.len() != 32 {
+            return Err(PyValueError::new_err("a person key has 32 bytes"));
+        }
         let mut wrapping = [0; 32];
         Hkdf::<Sha256>::new(None, person_key)
             .expand(b"seenby/person-wrap/v1", &mut wrapping)
@@ -208,14 +214,8 @@ impl RecordSealer {
         let Ok(length) = u16::try_from(entry.len()) else {
             return Err(PyValueError::new_err("an entry has at most 65,535 bytes"));
         };
-        let written = [
-            &length.to_be_bytes(),
-            entry.as_slice(),
-            &((private.len() + sealed.len()) as u32).to_be_bytes(),
-            private,
-            &sealed,
-        ]
-        .concat();
+        let beside = u32::try_from(private.len() + sealed.len()).map_err(too_long)?;
+        let written = [&length.to_be_bytes(), entry.as_slice(), &beside.to_be_bytes(), private, &sealed].concat();
         Ok((PyBytes::new(py, &entry), PyBytes::new(py, &written)))
     }
 }

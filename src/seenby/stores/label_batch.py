@@ -11,7 +11,9 @@ import lmdb
 from seenby.errors import LedgerFailed
 from seenby.stores.label_pages import (
     CHILD,
+    DAMAGED,
     FEW,
+    HINT,
     RECORD,
     TWICE,
     page_key,
@@ -147,6 +149,8 @@ class _Batch:
     def page(self, depth: int, low: int, high: int) -> bytes:
         """Adds the records ``low`` to ``high`` - 1 of the batch to the page that they belong to; answers its hash."""
         everything = self._all
+        if depth == 256:  # a page whose sum is right, and that nobody wrote: below the last bit is nothing
+            raise LedgerFailed(f"{DAMAGED}: a page is not what was written", hint=HINT)
         key = page_key(self._epoch, depth, everything[low])
         page = read_page(self._txn, self._db, key)
         if high - low == 1 and depth >= 16 and (value := self._one(key, page, depth, low)):

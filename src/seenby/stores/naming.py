@@ -8,7 +8,7 @@ from typing import Protocol
 from seenby.stores.journal import framed
 from seenby.stores.layout import PERSON_PRIVATE
 from seenby_verify.tlog.entries import HEAD_STRUCT, PERSON_STRUCT, VERSION, PersonNamed
-from seenby_verify.tlog.records import PART_RANDOM, PersonCrypto, RecordCrypto
+from seenby_verify.tlog.records import PART_RANDOM, RECORD_RANDOM, PersonCrypto, RecordCrypto
 
 
 class PersonLabels(Protocol):
@@ -39,7 +39,11 @@ def name_people(
         parts: what each is told.
         query_key: Q, with which each can open the query's record; 32 bytes.
         random: PART_RANDOM fresh bytes for each.
+
+    Raises ValueError for what does not fit together.
     """
+    if len(random) != PART_RANDOM * len(people) or len(query_key) != 32:
+        raise ValueError("a query key of 32 bytes and 44 random bytes for each person are needed")
     entries, payload, at = [], [], 0
     for person, n, part in zip(people, numbers, parts, strict=True):
         label = person.label(n)
@@ -68,7 +72,11 @@ class RecordSealer:
             tail: the rest of the entry.
             private: what stands before the sealed record in the journal.
             record, withheld, random: as for ``RecordCrypto.seal``.
+
+        Raises ValueError for too few random bytes, or too many.
         """
+        if len(random) != RECORD_RANDOM:
+            raise ValueError("140 random bytes are needed")
         commit, sealed, digest = self._crypto.seal(record, withheld, random)
         entry = HEAD_STRUCT.pack(VERSION, kind, self._epoch, commit, digest) + tail
         return entry, framed(entry, len(private) + len(sealed)) + private + sealed

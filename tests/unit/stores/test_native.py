@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import struct
 import subprocess
 import sys
 from contextlib import suppress
@@ -18,9 +19,10 @@ from hypothesis import strategies as st
 
 from seenby.errors import LedgerFailed
 from seenby.stores import native as module
-from seenby.stores.label_pages import page_sum
+from seenby.stores.label_pages import CHILD, page_sum, stride_at
 from seenby.stores.labels import LabelStore
 from seenby.stores.native import PYTHON, Worked
+from seenby_verify.errors import VerificationError
 from seenby_verify.tlog.records import BLOCK_BYTES, HOLE, PART_RANDOM, RECORD_RANDOM
 from tests.fixtures.labels import SHAPES
 
@@ -127,59 +129,94 @@ def test_pages(shape: str, native: Worked, tmp_path: Path) -> None:
     assert found[0] == found[1] == found[2]
 
 
-def test_what_does_not_fit_together_is_refused(native: Worked) -> None:
-    """By an exception that ``Ledger.submit`` knows what to do with: nothing is shown."""
-    person = native.person(bytes(32), 1, "eu", 202611)
+def test_what_does_not_fit_together_is_refused(worked: Worked) -> None:
+    """By an exception that ``Ledger.submit`` knows what to do with: nothing is shown. Whoever does the work."""
+    odd = (ValueError, OverflowError, VerificationError, struct.error)
+    person = worked.person(bytes(32), 1, "eu", 202611)
     for people, numbers, parts, key, fresh in (
         ([person], [], [b""], bytes(32), bytes(44)),
         ([person], [0], [], bytes(32), bytes(44)),
         ([person], [0], [b""], bytes(31), bytes(44)),
         ([person], [0], [b""], bytes(32), bytes(43)),
+        ([person], [0], [b""], bytes(32), bytes(88)),
         ([], [], [], bytes(32), bytes(1)),
+        ([], [], [], bytes(33), b""),
+        ([person], [-1], [b""], bytes(32), bytes(44)),
+        ([person], [2**64], [b""], bytes(32), bytes(44)),
     ):
-        with pytest.raises(ValueError, match=r"needed for each person|32 bytes"):
-            native.name_people(202611, people, numbers, parts, key, fresh)
-    with pytest.raises(OverflowError):
-        native.name_people(202611, [person], [-1], [b""], bytes(32), bytes(44))
-    with pytest.raises(ValueError, match="a key has 32 bytes"):
-        native.record_sealer(bytes(31), "eu", 202611, b"")
-    with pytest.raises(ValueError, match="80 bytes"):
-        native.record_sealer(bytes(32), "eu", 202611, bytes(79))
-    with pytest.raises(ValueError, match="140 random bytes"):
-        native.record_sealer(bytes(32), "eu", 202611, b"").entry(0x20, b"", b"", b"", b"", bytes(139))
-    with pytest.raises(ValueError, match="65,535 bytes"):
-        native.record_sealer(bytes(32), "eu", 202611, b"").entry(0x20, bytes(65_536), b"", b"", b"", bytes(140))
-    with pytest.raises(ValueError, match="65,535 bytes"):
-        native.leaves([bytes(65_536)])
+        with pytest.raises(odd):
+            worked.name_people(202611, people, numbers, parts, key, fresh)
+    for size in (0, 16, 31, 33, 64, 65):
+        with pytest.raises(odd, match="a person key has 32 bytes"):
+            worked.person(bytes(size), 1, "eu", 202611)
+        with pytest.raises(odd, match="a key has 32 bytes"):
+            worked.record_sealer(bytes(size), "eu", 202611, b"")
+    for version in (-1, 256):
+        with pytest.raises(odd):
+            worked.person(bytes(32), version, "eu", 202611)
+    for region, epoch in (("e" * 256, 1), ("île", 1), ("\ud800", 1), ("eu", -1), ("eu", 2**32)):
+        with pytest.raises(odd):
+            worked.person(bytes(32), 1, region, epoch)
+        with pytest.raises(odd):
+            worked.record_sealer(bytes(32), region, epoch, b"")
+    for size in (1, 79, 81):
+        with pytest.raises(odd, match="80 bytes"):
+            worked.record_sealer(bytes(32), "eu", 202611, bytes(size))
+    sealer = worked.record_sealer(bytes(32), "eu", 202611, b"")
+    for size in (0, 128, 139, 141, 172):
+        with pytest.raises(odd, match="140 random bytes"):
+            sealer.entry(0x20, b"", b"", b"", b"", bytes(size))
+    for kind, tail in ((256, b""), (-1, b""), (0x20, bytes(65_536 - 70))):
+        with pytest.raises(odd):
+            sealer.entry(kind, tail, b"", b"", b"", bytes(140))
+    assert len(sealer.entry(0x20, bytes(65_535 - 70), b"", b"", b"", bytes(140))[0]) == 65_535
+    with pytest.raises(odd):
+        worked.leaves([bytes(65_536)])
+
+
+def test_no_nodes_above_what_is_no_whole_subtree(native: Worked) -> None:
     for size, levels in ((33, 0), (32, 1), (96, 1), (64, 60), (64, 2**32 - 1)):
         with pytest.raises(ValueError, match="no whole subtrees"):
             native.above(bytes(size), levels)
-    with pytest.raises(ValueError, match="at most 255 bytes"):
-        native.person(bytes(32), 1, "e" * 256, 202611)
+
+
+class Pages(dict[bytes, bytes]):
+    """What ``insert`` uses of a transaction, in memory: anybody can change a page."""
+
+    def get(self, key: bytes, default: object = None, db: object = None) -> Any:
+        return super().get(key)
+
+    def cursor(self, db: object) -> Pages:
+        return self
+
+    def putmulti(self, pages: list[tuple[bytes, bytes]]) -> None:
+        self.update(pages)
+
+
+def test_pages_that_go_on_below_the_last_bit_are_refused(worked: Worked) -> None:
+    """Whoever can write the state can make a page of its own of each slot, with right sums, as deep as keys can say."""
+    pages: Any = Pages()
+    record = bytes(range(40))
+    worked.insert_labels(pages, pages, 7, True, [record])
+    for depth in (0, 8, *range(16, 324, 4)):
+        width, at = 1 << stride_at(depth), depth >> 3
+        key = (7).to_bytes(4, "big") + bytes((depth & 255,)) + record[:at]
+        key += bytes((record[at] & 0xF0,)) if depth & 4 else b""
+        page = bytes((CHILD,)) * width + bytes(width) + bytes(64 * width - 64)
+        pages[key] = page + page_sum(key, page)
+    with pytest.raises(LedgerFailed, match="a page is not what was written"):
+        worked.insert_labels(pages, pages, 7, False, [record])
 
 
 @settings(max_examples=600)
 @given(st.data())
 def test_no_page_is_so_odd_that_it_ends_the_process(native: Worked, data: st.DataObject) -> None:
     """A page whose sum is right and whose content is not: whoever can write the state can write such a one."""
-    stored: dict[bytes, bytes] = {}
-
-    class Pages:
-        """What ``insert`` uses of a transaction."""
-
-        def get(self, key: bytes, db: object) -> bytes | None:
-            return stored.get(key)
-
-        def cursor(self, db: object) -> Pages:
-            return self
-
-        def putmulti(self, pages: list[tuple[bytes, bytes]]) -> None:
-            stored.update(pages)
-
+    stored = Pages()
     generator = random.Random(data.draw(st.integers()))
     labels = SHAPES[data.draw(st.sampled_from(list(SHAPES)))](generator, 80)
     numbered = [label + bytes(8) for label in labels]
-    pages: Any = Pages()
+    pages: Any = stored
     native.insert_labels(pages, pages, 7, True, numbered[:40])
     key = data.draw(st.sampled_from(sorted(stored)))
     page = bytearray(stored[key][:-4])

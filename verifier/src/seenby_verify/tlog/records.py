@@ -93,6 +93,9 @@ class PersonCrypto:
     __slots__ = ("_box", "_head", "_inner", "_outer", "pseudonym")
 
     def __init__(self, person_key: bytes, version: int, region: str, epoch: int) -> None:
+        """Raises VerificationError for a key of another length: its HMAC begins otherwise."""
+        if len(person_key) != 32:
+            raise VerificationError("a person key has 32 bytes")
         self._inner = sha256(person_key.translate(_INNER) + _INNER_REST + label_prefix(region, epoch))
         self._outer = sha256(person_key.translate(_OUTER) + _OUTER_REST)
         self._box = AESGCM(HKDF(SHA256(), 32, None, b"seenby/person-wrap/v1").derive(person_key))
@@ -183,6 +186,8 @@ class RecordCrypto:
     def __init__(self, key: bytes, region: str, epoch: int, block: bytes = b"") -> None:
         if len(block) not in (0, BLOCK_BYTES):
             raise VerificationError("a sealed block key has 80 bytes")
+        if len(key) != 32:  # AES takes shorter ones too
+            raise VerificationError("a key has 32 bytes")
         self._box = AESGCM(key)
         self._aad = wrap_aad(region, epoch)
         self._head = RECORD + (BY_BLOCK + block if block else BY_REGION)
