@@ -26,6 +26,8 @@ from seenby.model.people import Person
 from seenby.model.shape import Catalog, Shape
 from seenby.stores.userdb_catalog import read_catalog, read_fingerprint, rows, run
 
+LOCK_SECONDS = 10
+"""So long the guard waits for whoever reads or locks a view that it takes out."""
 END_WITHIN_S = 10.0
 """How long ``end`` waits for backends that were told to go. They go when they next look, mostly at once."""
 
@@ -218,7 +220,8 @@ class UserDatabase:
                 if self._connection is None or self._connection.closed:
                     self._connection = await psycopg.AsyncConnection.connect(self._dsn, autocommit=True)
                     # format_type and regclass then qualify everything that is not Postgres's own.
-                    await run(self._connection, "SET search_path = ''; SET lock_timeout = '10s'; SET jit = off")
+                    settings = f"SET search_path = ''; SET lock_timeout = '{LOCK_SECONDS}s'; SET jit = off"
+                    await run(self._connection, settings)
                 yield self._connection
             except SeenbyError:
                 raise

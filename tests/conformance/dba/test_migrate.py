@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql as raw
 
+from seenby.stores import userdb
 from seenby.stores.cluster import BIN
 from seenby.stores.migrating import MigrationFile, OpenMigration
 from tests.fixtures.gateway import Running
@@ -233,7 +234,10 @@ def test_run_ends_it_whatever_the_command_does(platform: Platform) -> None:
         assert platform.seenby(OPERATOR, "migrate", "status").returncode == 0
 
 
-def test_views_that_a_dump_holds_are_taken_out_when_somebody_begins_again(platform: Platform) -> None:
+def test_views_that_a_dump_holds_are_taken_out_when_somebody_begins_again(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(userdb, "LOCK_SECONDS", 2)  # ten are waited for twice
     with platform.serve() as running:
         grant = contact(running)
         with psycopg.connect(platform.cluster.dsn("platform")) as dump:
