@@ -200,10 +200,12 @@ class Ledger(LedgerReading):
         except SeenbyError as error:
             loop.call_soon(done, error)
             return
-        except Exception as error:  # noqa: BLE001  # half counted: the counters are no longer to be trusted
+        except BaseException as error:  # half counted: the counters are no longer to be trusted
             self._fail(error)
             loop.call_soon(done, self._failure)
-            return
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            return  # a panic of native code is no Exception, and ends the ledger like one
         receipt = None
         if type(item) is QueryDisclosure and item.principal:
             head = index + len(entries) - len(item.people) - 1  # behind an enrolment, if there is one

@@ -169,12 +169,14 @@ class Sealer:
         """A new epoch has begun, or a block key is used up."""
         if now >= self._next_epoch:
             epoch, following = epoch_of(now)
-            self.epoch = max(self.epoch, epoch)
-            self._people.begin(self.epoch)
-            key = self._keystore.epoch_key(self.epoch)
-            self._documents = DocumentCrypto(key, self._region, self.epoch)
-            self.announced = self._keys.begin(self.epoch, key)
-            self._next_epoch = following
+            epoch = max(self.epoch, epoch)
+            # Both may be refused (a KMS that does not answer). Until they are not, the epoch before goes on: seals that
+            # are written meanwhile are its own.
+            key = self._keystore.epoch_key(epoch)
+            announced = self._keys.begin(epoch, key)
+            self.epoch, self.announced, self._next_epoch = epoch, announced, following
+            self._documents = DocumentCrypto(key, self._region, epoch)
+            self._people.begin(epoch)
         self._renew_block(now)
 
     def _renew_block(self, now: float) -> None:

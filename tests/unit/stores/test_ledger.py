@@ -11,11 +11,12 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from seenby.errors import Internal, LedgerFailed, UsageError, VerificationError
+from seenby.errors import ConfigError, Internal, LedgerFailed, UsageError, VerificationError
 from seenby.model.disclosure import EntryBound, QueryDisclosure, RefusedAttempt, Shown
 from seenby.stores.integrate import Head
 from seenby.stores.journal import JournalReader
@@ -404,9 +405,17 @@ def test_a_public_half_that_cannot_be_written_fails_everybody(tmp_path: Path, mo
     assert check_public(tmp_path, ledger) == len(every_entry(tmp_path))
 
 
-def test_an_unexpected_fault_in_sealing_fails_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", [TypeError, type("PanicException", (BaseException,), {})])
+def test_an_unexpected_fault_in_sealing_fails_closed(
+    fault: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also a panic of native code, which is no Exception."""
+
+    def failing(count: int) -> bytes:
+        raise fault("this cannot be")
+
     async def use(ledger: Ledger) -> None:
-        monkeypatch.setattr(ledger._sealer._random, "_at", None, raising=True)
+        monkeypatch.setattr(ledger._sealer, "_random", SimpleNamespace(take=failing))
         with pytest.raises(LedgerFailed):
             await ledger.append(disclosure("account:1"))
         monkeypatch.undo()
@@ -520,3 +529,33 @@ def test_segments_roll_while_the_ledger_works(tmp_path: Path) -> None:
     ledger = with_ledger(tmp_path, use, segment_bytes=4000)
     assert check_public(tmp_path, ledger) == ledger.size
     assert len(entries(tmp_path)) == 161
+
+
+@pytest.mark.parametrize("part", ["epoch_key", "auditors"])
+def test_a_month_that_cannot_begin_yet_leaves_the_one_before_open(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A KMS that does not answer, or a directory that cannot be read: nothing is shown, and the log stays a log."""
+    now = [DECEMBER - 1]
+
+    async def use(ledger: Ledger) -> Ledger:
+        await ledger.append(disclosure("account:1"))
+        now[0] = DECEMBER
+
+        def refuse(*_: object) -> None:
+            raise ConfigError("it does not answer")
+
+        keys = ledger._sealer._keystore if part == "epoch_key" else ledger._sealer._keys
+        monkeypatch.setattr(keys, {"epoch_key": "epoch_key", "auditors": "_auditors"}[part], refuse)
+        for _ in range(2):
+            with pytest.raises(ConfigError):
+                await ledger.append(disclosure("account:1"))
+        await ledger.published()
+        monkeypatch.undo()
+        await ledger.append(disclosure("account:1"))
+        await ledger.published()
+        return ledger
+
+    ledger = with_ledger(tmp_path, use, clock=lambda: now[0], publish_after=0.2)
+    assert [entry.epoch for entry in entries(tmp_path)[1:]] == [202611] * 2 + [202612] * 2
+    assert check_public(tmp_path, ledger) == len(every_entry(tmp_path))
