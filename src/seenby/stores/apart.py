@@ -84,8 +84,14 @@ class Apart:
         assert answers is not None
         requests.write(UNTIL.pack(until))
         requests.flush()
-        if _read(answers, 1) == DONE:
+        kind = _read(answers, 1)
+        if kind == DONE:
             return Head(*HEAD.unpack(_read(answers, HEAD.size)))
+        if kind != FAILED:  # waiting for the rest of what is no answer would be for ever
+            raise LedgerFailed(
+                "the process that makes the log public wrote something else than an answer",
+                hint="does something in its Python write to standard output (PYTHONPATH, sitecustomize)?",
+            )
         (length,) = LENGTH.unpack(_read(answers, LENGTH.size))
         message, hint, detail = json.loads(_read(answers, length))
         raise LedgerFailed(message, hint=hint, detail=detail)
@@ -115,7 +121,8 @@ def main() -> None:
     """The child. Signals that end a gateway reach it too; it ends when its parent has nothing more to ask."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else is written there is no answer
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     directory = Path(sys.argv[1])
     integrator: Integrator | None = None

@@ -113,6 +113,41 @@ def test_a_child_that_cannot_live_ends_the_ledger(tmp_path: Path, monkeypatch: p
     with_ledger(tmp_path, use, apart=True)
 
 
+def test_what_else_it_writes_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its Python does before it begins (an import that warns) ends the ledger, instead of being waited for."""
+
+    async def use(ledger: Ledger) -> None:
+        await ledger.append(disclosure("account:1"))
+        with pytest.raises(LedgerFailed) as failed:
+            await asyncio.wait_for(ledger.published(), 20)
+        assert "something else than an answer" in failed.value.detail
+
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "sitecustomize.py").write_text("print('2026-11-29 [warning] something is odd')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"), prepend=os.pathsep)
+    with_ledger(tmp_path, use, apart=True)
+
+
+def test_what_is_printed_while_it_works_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes to standard error."""
+
+    async def use(ledger: Ledger) -> int:
+        await some(ledger)
+        return ledger.size
+
+    noisy = (
+        "import sys\n"
+        "def later(frame, event, argument):\n"
+        "    if event == 'call' and frame.f_code.co_name == 'advance':\n"
+        "        print('noise', flush=True)\n"
+        "sys.setprofile(later)\n"
+    )
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "sitecustomize.py").write_text(noisy)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"), prepend=os.pathsep)
+    assert with_ledger(tmp_path, use, apart=True) > 9
+
+
 def test_what_the_child_cannot_do_ends_the_ledger_with_its_words(tmp_path: Path) -> None:
     async def use(ledger: Ledger) -> None:
         shutil.rmtree(tmp_path / "ledger" / "private" / "state")  # before the child opens it
