@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test lint bench attack native clean help
+.PHONY: demo test lint bench attack compiled native clean help
 
 help: ## what can be made here
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,10 +34,15 @@ $(VENV)/.test: pyproject.toml verifier/pyproject.toml | $(BIN)/python $(VENV)/.n
 demo: $(VENV)/.run ## an embedded world with two regions, a guided tour, then connection strings
 	$(BIN)/seenby demo
 
-# The tests start a few hundred programs, and each would compile Seenby anew where Python is told to write no bytecode.
-test: lint ## everything: lint, then the whole suite
-	$(BIN)/python -m compileall -q src verifier/src
+test: $(VENV)/.test ## everything: lint, then the whole suite
+	@$(MAKE) --no-print-directory -j 2 lint compiled
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+# Beside mypy, which uses one core. The tests start a few hundred programs, and each would compile Seenby anew where
+# Python is told to write no bytecode; and each of pytest's workers would rewrite every assertion.
+compiled: $(VENV)/.test
+	@$(BIN)/python -m compileall -q src verifier/src
+	-@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --collect-only -qq >/dev/null
 
 native: ## compile what the ledger does most: needs Rust 1.88 or newer
 	@cargo --version >/dev/null || { echo "make native needs cargo and rustc, 1.88 or newer"; exit 1; }
