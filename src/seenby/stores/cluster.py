@@ -126,16 +126,7 @@ class Cluster:
         cluster = cls(directory, durable, max_connections, shared_buffers, platform, log_statement)
         directory.mkdir(parents=True, exist_ok=True)
         cluster._prepare_directories()
-        password_file = directory / "pw"
-        password_file.write_text(cluster.superuser_password)
-        cluster._own(password_file)
-        try:
-            cluster._run(
-                "initdb", "-D", str(cluster.data), "-U", "postgres", "--encoding=UTF8", "--locale=C.UTF-8",
-                "--auth=scram-sha-256", f"--pwfile={password_file}", "--no-sync", "--no-instructions",
-            )  # fmt: skip
-        finally:
-            password_file.unlink()
+        cluster._fill_data()
         conf = CONF.format(
             port=cluster.port,
             sockets=cluster.sockets,
@@ -150,6 +141,18 @@ class Cluster:
         cluster._own(cluster.data / "pg_hba.conf")
         cluster.start()
         return cluster
+
+    def _fill_data(self) -> None:
+        password_file = self.directory / "pw"
+        password_file.write_text(self.superuser_password)
+        self._own(password_file)
+        try:
+            self._run(
+                "initdb", "-D", str(self.data), "-U", "postgres", "--encoding=UTF8", "--locale=C.UTF-8",
+                "--auth=scram-sha-256", f"--pwfile={password_file}", "--no-sync", "--no-instructions",
+            )  # fmt: skip
+        finally:
+            password_file.unlink()
 
     def start(self) -> None:
         """pg_ctl start, and wait."""
