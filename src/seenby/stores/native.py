@@ -65,7 +65,7 @@ def _native() -> Worked | None:
         import seenby_native as native
     except ImportError:
         return None
-    if native.INTERFACE != INTERFACE:
+    if getattr(native, "INTERFACE", 0) != INTERFACE:  # what was uninstalled may leave a folder, which is a module too
         return None
 
     def insert(txn: lmdb.Transaction, db: lmdb._Database, epoch: int, fresh: bool, records: list[bytes]) -> bytes:

@@ -234,6 +234,8 @@ def test_another_version_of_it_is_left_alone(native: Worked, monkeypatch: pytest
 
     monkeypatch.setattr(seenby_native, "INTERFACE", module.INTERFACE + 1)
     assert module._native() is None
+    monkeypatch.delattr(seenby_native, "INTERFACE")
+    assert module._native() is None
     monkeypatch.undo()
     assert module._native() is not None
 
