@@ -166,18 +166,23 @@ class Sealer:
         return self.epoch
 
     def _renew(self, now: float) -> None:
-        """A new epoch has begun, or a block key is used up."""
+        """A new epoch has begun, or a block key is too old."""
         if now >= self._next_epoch:
             epoch, following = epoch_of(now)
-            epoch = max(self.epoch, epoch)
-            # Both may be refused (a KMS that does not answer). Until they are not, the epoch before goes on: seals that
-            # are written meanwhile are its own.
-            key = self._keystore.epoch_key(epoch)
-            announced = self._keys.begin(epoch, key)
-            self.epoch, self.announced, self._next_epoch = epoch, announced, following
-            self._documents = DocumentCrypto(key, self._region, epoch)
-            self._people.begin(epoch)
+            # A clock that was behind the log comes into an epoch that has begun: who is counted in it stays so.
+            if epoch > self.epoch or not self._next_epoch:
+                self._begin(max(self.epoch, epoch))
+            self._next_epoch = following
         self._renew_block(now)
+
+    def _begin(self, epoch: int) -> None:
+        # Both may be refused (a KMS that does not answer). Until they are not, the epoch before goes on: seals that are
+        # written meanwhile are its own.
+        key = self._keystore.epoch_key(epoch)
+        announced = self._keys.begin(epoch, key)
+        self.epoch, self.announced = epoch, announced
+        self._documents = DocumentCrypto(key, self._region, epoch)
+        self._people.begin(epoch)
 
     def _renew_block(self, now: float) -> None:
         self._records = self._keys.renew(now)

@@ -252,6 +252,21 @@ def test_the_epoch_changes_while_the_ledger_is_open(tmp_path: Path) -> None:
     assert check_public(tmp_path, ledger) == len(found)
 
 
+def test_a_clock_that_was_behind_the_log_begins_no_month_twice(tmp_path: Path) -> None:
+    """After a restart it goes into the month that the log is in already: nobody's labels are counted anew."""
+    now = [DECEMBER]
+
+    async def use(ledger: Ledger) -> Ledger:
+        for now[0] in (DECEMBER - 5, DECEMBER, DECEMBER + 1):
+            await ledger.append(disclosure("account:1"))
+        return ledger
+
+    with_ledger(tmp_path, lambda ledger: ledger.append(disclosure("account:1")), clock=lambda: now[0])
+    ledger = with_ledger(tmp_path, use, clock=lambda: now[0], publish_after=0.4)
+    assert [entry.epoch for entry in entries(tmp_path)[1:]] == [202612] * 8
+    assert check_public(tmp_path, ledger) == len(every_entry(tmp_path))
+
+
 async def _then(use: Callable[[Ledger], Awaitable[None]], ledger: Ledger) -> Ledger:
     await use(ledger)
     return ledger
