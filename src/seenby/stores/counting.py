@@ -66,7 +66,7 @@ class People:
         known = self._recent.get(person)
         if known is None:
             known = self._earlier.get(person) or self._read(self._keystore.person_key(person))
-            self._add(person, known)
+            self._recent[person] = known
         return known
 
     def known(self, person: str) -> Known | None:
@@ -76,12 +76,6 @@ class People:
             keys = self._keystore.known_keys(person)
             known = self._read(keys[-1]) if keys else None
         return known if known is not None and known.enrolled else None
-
-    def _add(self, person: str, known: Known) -> None:
-        if len(self._recent) >= GENERATION and self._integrated >= self._earlier_until:
-            self._earlier, self._recent = self._recent, {}
-            self._earlier_until = self._until
-        self._recent[person] = known
 
     def _read(self, key: PersonKey) -> Known:
         crypto = HERE.person(key.key, key.version, self._region, self._epoch)
@@ -106,10 +100,21 @@ class People:
         return there
 
     def until(self, size: int) -> None:
-        """So many entries are submitted."""
+        """So many entries are submitted, and whoever was counted for them is in them."""
         self._until = size
+        self.age()
+
+    def age(self) -> None:
+        """Lets go of people, if there are too many and the state knows them as well.
+
+        Not while an item is made: it may name more people than a generation has, and counts them when all are known.
+        """
+        if len(self._recent) >= GENERATION and self._integrated >= self._earlier_until:
+            self._earlier, self._recent = self._recent, {}
+            self._earlier_until = self._until
 
     def integrated(self, size: int) -> None:
+        """So many entries are in the state."""
         self._integrated = size
         if self._enrolled:
             self._enrolled = {one: until for one, until in self._enrolled.items() if until > size}

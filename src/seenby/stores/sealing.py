@@ -200,10 +200,12 @@ class Sealer:
 
     def pseudonym(self, person: str) -> bytes:
         """How the private journal names a person: 16 bytes."""
+        self._people.age()
         return self._people.get(person).crypto.pseudonym
 
     def enrolled(self, person: str) -> bool:
         """Whether a person's key has its enrolment. The key is made if there is none."""
+        self._people.age()
         return self._people.get(person).enrolled
 
     def integrated(self, size: int) -> None:

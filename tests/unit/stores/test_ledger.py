@@ -18,6 +18,7 @@ import pytest
 
 from seenby.errors import ConfigError, Internal, LedgerFailed, UsageError, VerificationError
 from seenby.model.disclosure import EntryBound, QueryDisclosure, RefusedAttempt, Shown
+from seenby.stores import counting
 from seenby.stores.integrate import Head
 from seenby.stores.journal import JournalReader
 from seenby.stores.ledger import Ledger
@@ -264,6 +265,30 @@ def test_a_clock_that_was_behind_the_log_begins_no_month_twice(tmp_path: Path) -
     with_ledger(tmp_path, lambda ledger: ledger.append(disclosure("account:1")), clock=lambda: now[0])
     ledger = with_ledger(tmp_path, use, clock=lambda: now[0], publish_after=0.4)
     assert [entry.epoch for entry in entries(tmp_path)[1:]] == [202612] * 8
+    assert check_public(tmp_path, ledger) == len(every_entry(tmp_path))
+
+
+def test_one_query_may_name_more_people_than_are_kept_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is not in the state yet is counted on, and not anew; what is kept has an end all the same."""
+    monkeypatch.setattr(counting, "GENERATION", 3)
+    everybody = [f"account:{n}" for n in range(10)]
+
+    async def use(ledger: Ledger) -> Ledger:
+        await ledger.append(disclosure(*everybody))
+        await ledger.published()
+        for _ in range(3):  # nothing of these is in the state while they are counted
+            await ledger.append(disclosure(*everybody))
+        await ledger.published()
+        people = ledger._sealer._people
+        for person in everybody:
+            assert ledger.enrolled(person)
+            assert len(people._recent) <= 3
+            assert len(people._earlier) <= 10
+        return ledger
+
+    ledger = with_ledger(tmp_path, use, publish_after=0.3)
     assert check_public(tmp_path, ledger) == len(every_entry(tmp_path))
 
 
