@@ -278,8 +278,9 @@ def test_one_query_may_name_more_people_than_are_kept_in_memory(
     async def use(ledger: Ledger) -> Ledger:
         await ledger.append(disclosure(*everybody))
         await ledger.published()
-        for _ in range(3):  # nothing of these is in the state while they are counted
-            await ledger.append(disclosure(*everybody))
+        # Nothing of these is in the state while the next ones are counted.
+        for some in (everybody, everybody, everybody[:4], everybody[4:8], everybody[8:], everybody):
+            await ledger.append(disclosure(*some))
         await ledger.published()
         people = ledger._sealer._people
         for person in everybody:
