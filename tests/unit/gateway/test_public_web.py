@@ -318,7 +318,7 @@ def test_when_it_ends_the_port_is_free_and_nothing_is_left(log: PublicLog) -> No
     with pytest.raises(httpx2.ConnectError):
         httpx2.get(f"{url}checkpoint")
     if before:
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert len(os.listdir("/proc/self/fd")) <= before  # fewer where something of an earlier test was collected
 
 
 MINIMAL = 'region = "eu"\norigin = "eu.test/ledger"\n[control]\nsocket = "run/control.sock"\n'
