@@ -10,7 +10,6 @@ A binary prefix tree without nodes of one child. Three labels that begin with th
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from array import array
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from seenby_verify.errors import VerificationError
+from seenby_verify.tlog.strict import decode_base64
 
 EMPTY: Final = bytes(32)
 """The root over no labels."""
@@ -78,11 +78,8 @@ def _base64(value: bytes) -> str:
 
 def _hash(value: object) -> bytes:
     """32 bytes in their one base64 form."""
-    try:
-        data = base64.b64decode(value, validate=True) if isinstance(value, str) else b""
-    except (binascii.Error, ValueError):
-        data = b""
-    if len(data) != 32 or _base64(data) != value:
+    data = decode_base64(value) if isinstance(value, str) else None
+    if data is None or len(data) != 32:
         raise VerificationError("a label proof holds something that is not base64 of 32 bytes")
     return data
 
