@@ -18,7 +18,7 @@ $(VENV)/.run: pyproject.toml verifier/pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ./verifier -e .
 	@touch $@
 
-# What the ledger does most, compiled (docs/adr/0026). Everything works without it, at a third of the speed.
+# What the ledger does most, compiled (docs/adr/0026). Everything works without it, at less than half the speed.
 $(VENV)/.native: native/Cargo.toml native/Cargo.lock native/pyproject.toml $(wildcard native/src/*.rs) | $(BIN)/python
 	@if cargo --version >/dev/null 2>&1; then \
 	  echo "compiling seenby-native (half a minute)" && \
