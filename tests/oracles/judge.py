@@ -30,7 +30,6 @@ from seenby.model.people import Person
 from seenby.model.plan import Bound, Plan, QueryPlan, RefusedPlan
 from tests.oracles.query import PARAMETER, WORLD, Case, Expect, Query, tables, world_text
 from tests.oracles.shapes import may_be_refused, shape_of
-from tests.oracles.trees import shrunk
 from tests.oracles.world import PEOPLE, Places, revealed
 
 Analyse = Callable[[str], tuple[Plan, ...]]
@@ -49,6 +48,13 @@ one, two, all but one, or all deleted. Two suffice to tell apart people who hide
 
 PLAN = b"plan"
 """The name of the prepared statement, because the companion runs between its Parse and its Execute."""
+
+SLOW = "too slow"
+"""The kind of a statement that the server ended (57014, query_canceled): nobody is told anything, whoever asked waits.
+An upper bound reads without LIMIT, and a generated query may multiply what a LIMIT kept small."""
+
+PATIENCE_S = 20
+CANCELED = "57014"
 
 CHECKED = 8
 """Of so many answers without an order one is held against the worlds' form of the query too."""
@@ -108,7 +114,7 @@ class Link:
         self._pg = self.connection.pgconn
         for setting in (
             f"search_path = {search_path}",
-            "statement_timeout = '20s'",
+            f"statement_timeout = '{PATIENCE_S}s'",
             "jit = off",
             "max_parallel_workers_per_gather = 0",
         ):
@@ -175,6 +181,8 @@ class Judge:
         self.reader.run("ROLLBACK")
         if answer.state and not plan.beside and (text := plan.in_full.companion) is not None:
             companion = self.reader.run(text, params, types)
+        if answer.state == CANCELED or (companion and companion.state == CANCELED):
+            raise OracleFailure(SLOW, f"{plan.sql}\ncompanion: {plan.in_full.companion}")
         if companion is not None and companion.state:
             raise OracleFailure("companion", f"fails with {companion.state}: {plan.in_full.companion}")
         people = {_person(kind, key) for kind, key in companion.rows} if companion else set()
@@ -381,30 +389,3 @@ def permitted(ranked: Ranked, query: Query, answer: tuple[Cells, ...]) -> bool:
                 return False
             taken += count
     return taken == len(answer)
-
-
-def minimise(judge: Judge, case: Case, analyse: Analyse, kind: str, tries: int = 400) -> Case:
-    """The smallest case, reached by leaving parts out, that still fails in the same way."""
-    while True:
-        for smaller in shrunk(case):
-            tries -= 1
-            if tries < 0:
-                return case
-            if _fails(judge, smaller, analyse, kind):
-                case = smaller
-                break
-        else:
-            return case
-
-
-def _fails(judge: Judge, case: Case, analyse: Analyse, kind: str) -> bool:
-    try:
-        state = judge.copied.run(case.text, case.params).state
-        if state and (kind != "error" or not state.startswith("22")):  # class 22: data; others: no longer a query
-            return False
-        judge.judge(case, analyse)
-    except OracleFailure as failure:
-        return failure.kind == kind
-    except (OracleBroken, TypeError, ValueError, AttributeError, IndexError):  # no longer a query
-        return False
-    return False

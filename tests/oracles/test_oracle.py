@@ -11,7 +11,8 @@ from seenby.errors import Unsupported
 from seenby.model.people import Person
 from seenby.model.plan import Bound, OutputKey, Plan, QueryPlan, RefusedPlan
 from tests.oracles import world
-from tests.oracles.judge import FAMILY, Judge, OracleFailure, Ranked, minimise, permitted
+from tests.oracles.campaign import SLOW_ALLOWED, minimise, run, told
+from tests.oracles.judge import FAMILY, PATIENCE_S, SLOW, Judge, OracleFailure, Ranked, permitted
 from tests.oracles.query import Base, Block, Case, Count, Expect, Join, Query, Sort, UnionAll, user_text, world_text
 from tests.oracles.trees import compact
 
@@ -322,3 +323,25 @@ def test_a_failing_case_is_shrunk_to_what_matters(judge: Judge) -> None:
 
     small = minimise(judge, big, nobody, "missing")
     assert small.text in {"SELECT v.title FROM videos AS v", "SELECT v.views FROM videos AS v"}
+
+
+ENDLESS = "pg_catalog.pg_sleep(3600)"
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        replace(HANDLES_PLAN, bound=Bound.UPPER, companion=f"SELECT 'account', '1' FROM {ENDLESS}"),
+        replace(HANDLES_PLAN, sql=f"{HANDLES_PLAN.sql}, {ENDLESS}"),
+    ],
+)
+def test_a_query_that_takes_too_long_is_counted_and_several_are_told(judge: Judge, plan: QueryPlan) -> None:
+    judge.reader.run("SET statement_timeout = 20")
+    try:
+        counts, failures = run(judge, [HANDLES] * SLOW_ALLOWED, lambda text: (plan,))
+        assert (counts[SLOW]["queries"], counts[SLOW]["refused"], failures) == (SLOW_ALLOWED, SLOW_ALLOWED, {})
+        counts, failures = run(judge, [HANDLES] * (SLOW_ALLOWED + 1), lambda text: (plan,))
+        assert SLOW not in counts
+        assert HANDLES.text in told(judge, "a seed", lambda text: (plan,), failures)
+    finally:
+        judge.reader.run(f"SET statement_timeout = '{PATIENCE_S}s'")
