@@ -15,12 +15,14 @@ is a function of the set: whatever the batches were, the bytes are the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 from zlib import crc32
 
 import lmdb
 
-from seenby.errors import LedgerFailed
+from seenby.errors import LedgerFailed, VerificationError
 
 FEW: Final = 3
 """Labels of a bucket. They are hashed anew for each that is added: more need fewer pages and more hashing."""
@@ -63,6 +65,15 @@ def read_page(txn: lmdb.Transaction, db: lmdb._Database, key: bytes) -> bytearra
     if page_sum(key, page) != found:
         raise LedgerFailed(f"{DAMAGED}: a page is not what was written", hint=HINT)
     return page
+
+
+@contextmanager
+def damage_is_told() -> Iterator[None]:
+    """Around what reads pages: one whose sum is right, and that nobody wrote, leads to a place that is not there."""
+    try:
+        yield
+    except (IndexError, ValueError, OverflowError, VerificationError) as error:
+        raise LedgerFailed(f"{DAMAGED}: a page is not what was written", hint=HINT) from error
 
 
 def records_at(page: bytearray, stride: int) -> int:

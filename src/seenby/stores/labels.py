@@ -17,6 +17,7 @@ from seenby.stores.label_pages import (
     HINT,
     RECORD,
     bucket_of,
+    damage_is_told,
     page_key,
     page_sum,
     read_page,
@@ -57,7 +58,8 @@ class LabelStore:
         root, count = self._epoch(txn, epoch)
         if not records:
             return root
-        root = self._insert(txn, self._db, epoch, not count, records)
+        with damage_is_told():
+            root = self._insert(txn, self._db, epoch, not count, records)
         key, value = epoch.to_bytes(4, "big"), root + (count + len(records)).to_bytes(8, "big")
         txn.put(key, value + page_sum(key, value), db=self._db)
         return root
@@ -70,6 +72,7 @@ class LabelStore:
         """How many labels the epoch has."""
         return self._epoch(txn, epoch)[1]
 
+    @damage_is_told()
     def index(self, txn: lmdb.Transaction, epoch: int, label: bytes) -> int | None:
         """Which entry of the log has this label; None if none has."""
         if not self.count(txn, epoch):
@@ -87,6 +90,7 @@ class LabelStore:
                 return int.from_bytes(record[32:], "big")
         return None
 
+    @damage_is_told()
     def prove(self, txn: lmdb.Transaction, epoch: int, label: bytes) -> LabelProof:
         """The proof, under ``root`` of the same transaction, that ``label`` is there, or that it is not."""
         root, count = self._epoch(txn, epoch)
