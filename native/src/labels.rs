@@ -1,5 +1,6 @@
-//! A batch of labels on its way into one epoch's tree: `LabelStore.insert` of `src/seenby/stores/labels.py`, whose
-//! docstring has the layout of a page. Each page that the batch touches is read, changed and written once.
+//! A batch of labels on its way into one epoch's tree: what `src/seenby/stores/label_batch.py` does. The layout of a
+//! page is in the docstring of `label_pages.py` there. Each page that the batch touches is read, changed and written
+//! once.
 
 use crc32fast::Hasher;
 use pyo3::create_exception;

@@ -90,4 +90,6 @@ def described() -> str:
         return "native"
     if NATIVE is not None:
         return "Python (SEENBY_NATIVE=0)"
-    return "Python (seenby-native is " + ("of another version)" if find_spec("seenby_native") else "not installed)")
+    if find_spec("seenby_native"):
+        return "Python (seenby-native is of another version: install the one that comes with this Seenby)"
+    return "Python (seenby-native is not installed)"

@@ -247,7 +247,11 @@ def test_which_it_is(native: Worked) -> None:
     for program, wish, expected in (
         (asked, "", "native"),
         (asked, "0", "Python (SEENBY_NATIVE=0)"),
-        (other + asked, "", "Python (seenby-native is of another version)"),
+        (
+            other + asked,
+            "",
+            "Python (seenby-native is of another version: install the one that comes with this Seenby)",
+        ),
     ):
         done = subprocess.run(
             [sys.executable, "-c", program], env=os.environ | {"SEENBY_NATIVE": wish}, capture_output=True, text=True,
