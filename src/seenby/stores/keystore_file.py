@@ -12,6 +12,7 @@ import json
 import os
 import struct
 import zlib
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from seenby.stores.keystore_rows import ID, PLACE, ROW, Table, rows_of
 
 MAGIC: Final = b"seenby/persons/2"
 BATCH: Final = b"SBk2"
+FEW: Final = 8
+"""So many people are looked for in the file itself; for more its rows are sorted first."""
 _HEAD: Final = struct.Struct(">4sI")
 _HEAD_BYTES: Final = _HEAD.size + 4
 
@@ -92,6 +95,10 @@ class FileShelf:
             yield bytes(page)
 
     def fetch(self, ids: Sequence[bytes]) -> bytes:
+        if len(ids) <= FEW:
+            data = self._data()
+            spans = self._spans(data)
+            return b"".join(row for one in ids for row in _rows_of_one(data, spans, one))
         table = self._read()[0]
         return b"".join(row for one in ids for row in table.get(one))
 
@@ -202,32 +209,54 @@ class FileShelf:
 
     def _read(self) -> tuple[Table, int]:
         """All rows, later ones over earlier ones, and where the intact part ends. Only the last batch may be torn."""
-        data, table = self._path.read_bytes() if self._path.exists() else b"", Table()
+        data, table = self._data(), Table()
+        spans = self._spans(data)
+        table.fill_all(data[start:end] for start, end in spans)
+        return table, spans[-1][1] + 4 if spans else len(MAGIC) if data.startswith(MAGIC) else 0
+
+    def _data(self) -> bytes:
+        return self._path.read_bytes() if self._path.exists() else b""
+
+    def _spans(self, data: bytes) -> list[tuple[int, int]]:
+        """Where the rows of each intact batch begin and end."""
         if len(data) < len(MAGIC):
-            return table, 0
+            return []
         if not data.startswith(MAGIC):
             raise ConfigError(
                 f"{self._path} is not a file of person keys",
                 hint="of version 2; one that an earlier Seenby wrote cannot be read",
             )
-        at, blocks = len(MAGIC), list[bytes]()
+        at, spans, view = len(MAGIC), list[tuple[int, int]](), memoryview(data)
         while at < len(data):
             start = at + _HEAD_BYTES
             intact = _head_stands(data, at)
-            end = start + int.from_bytes(data[at + 4 : at + 8], "big") + 4 if intact else len(data)
-            rows = data[start : end - 4]
-            if not intact or end > len(data) or zlib.crc32(rows) != int.from_bytes(data[end - 4 : end], "big"):
-                if end >= len(data) and not _head_follows(data, at + 1):
+            end = start + int.from_bytes(data[at + 4 : at + 8], "big") if intact else len(data)
+            if (
+                not intact
+                or end + 4 > len(data)
+                or zlib.crc32(view[start:end]) != int.from_bytes(data[end : end + 4], "big")
+            ):
+                if end + 4 >= len(data) and not _head_follows(data, at + 1):
                     break
                 raise ConfigError(
                     f"{self._path} is damaged at byte {at}",
                     hint="restore the key store from its backup",
                     detail="CRC-32",
                 )
-            blocks.append(rows)
-            at = end
-        table.fill_all(blocks)
-        return table, at
+            spans.append((start, end))
+            at = end + 4
+        return spans
+
+
+def _rows_of_one(data: bytes, spans: list[tuple[int, int]], id_: bytes) -> list[bytes]:
+    """A person's rows, oldest version first; of two in one place the later one counts."""
+    found, at = dict[bytes, bytes](), -1
+    while (at := data.find(id_, at + 1)) >= 0:
+        start, end = spans[bisect_right(spans, (at, len(data))) - 1] if spans else (0, 0)
+        if start <= at < end and (at - start) % ROW == 0:  # not by chance across rows, between batches, or torn
+            row = data[at : at + ROW]
+            found[row[: PLACE.size]] = row
+    return [found[place] for place in sorted(found)]
 
 
 def _head_stands(data: bytes, at: int) -> bool:

@@ -14,7 +14,8 @@ import pytest
 
 from seenby.errors import ConfigError
 from seenby.stores.keystore import KeyStore, PersonKey
-from seenby.stores.keystore_file import BATCH, MAGIC
+from seenby.stores.keystore_file import BATCH, MAGIC, FileShelf, encode_batch
+from seenby.stores.keystore_rows import PLACE, ROW, rows_of
 
 PEOPLE = [f"account:{n}" for n in range(20)]
 
@@ -187,3 +188,31 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     store.close()
     kept = json.loads((tmp_path / "k" / "generations.json").read_text())
     assert [one["number"] for one in kept] == list(range(1, len(kept) + 1))
+
+
+def test_one_is_found_as_among_all(tmp_path: Path) -> None:
+    """A few people are looked for in the file itself; more are looked up in its sorted rows."""
+    generator = random.Random(f"{os.environ['SEENBY_SEED']} found")
+    ids = [generator.randbytes(16) for _ in range(40)]
+    directory = tmp_path / "k"
+    directory.mkdir(0o700)
+    shelf = FileShelf(directory, read_only=True)
+    assert shelf.fetch(ids[:1]) == b""
+    data, path = MAGIC, directory / "persons.keys"
+    for _ in range(30):
+        places = {(generator.choice(ids), generator.randrange(1, 4)) for _ in range(generator.randrange(1, 20))}
+        rows = []
+        for id_, version in sorted(places):
+            rest = generator.randbytes(ROW - PLACE.size)
+            at = generator.randrange(len(rest) - 16)
+            if generator.random() < 0.3:  # the same bytes where no row begins
+                rest = rest[:at] + generator.choice(ids) + rest[at + 16 :]
+            rows.append(PLACE.pack(id_, version) + rest)
+        data += encode_batch(b"".join(rows))
+        path.write_bytes(data + encode_batch(PLACE.pack(ids[0], 9).ljust(ROW, b"\0"))[:-1])  # torn
+        among = shelf.fetch(ids)
+        for id_ in ids:
+            expected = [row for row in rows_of(among) if row.startswith(id_)]
+            assert shelf.fetch([id_]) == b"".join(expected)
+    assert shelf.fetch(ids[3:7]) == b"".join(row for id_ in ids[3:7] for row in rows_of(among) if row.startswith(id_))
+    shelf.close()
