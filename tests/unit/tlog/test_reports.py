@@ -130,6 +130,23 @@ def test_a_confirmation_by_somebody_else_or_of_something_else(days: Days) -> Non
     assert "comes behind the report of 2026-11-22" in days.fault()
 
 
+@pytest.mark.parametrize("key", [None, AUDITOR])
+def test_a_report_without_a_document_confirms_nothing(key: Ed25519PrivateKey | None) -> None:
+    """Also where no report stands before it, which it would be the same as."""
+    made = Days()
+    made.log.add(KeyAdded(202611, "auditor", "", public(AUDITOR)))
+    made.add(b"", 22, key)
+    assert "the daily report" in made.fault()
+
+
+@pytest.mark.parametrize("day", [21, 23])
+def test_a_confirmation_is_of_the_same_day(days: Days, day: int) -> None:
+    entry = decode(days.log.entries[days.report(22)])
+    assert isinstance(entry, DailyReport)
+    days.add(entry.document, day)
+    assert f"stands in an entry of day {day} in 202611" in days.fault()
+
+
 @pytest.mark.parametrize(
     ("spoil", "fault"),
     [

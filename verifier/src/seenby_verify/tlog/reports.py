@@ -142,6 +142,13 @@ def differences(report: Report, kinds: bytes) -> list[str]:
     return found
 
 
+def _dated(entry: DailyReport, report: Report) -> list[str]:
+    """Is the entry of the report's day, and not of an earlier month?"""
+    if report.day.day != entry.day or report.day.year * 100 + report.day.month > entry.epoch:
+        return [f"stands in an entry of day {entry.day} in {entry.epoch}"]
+    return []
+
+
 class ReportRules:
     """Fed with the kind of every entry and with every report, in order.
 
@@ -167,15 +174,17 @@ class ReportRules:
 
     def take(self, index: int, entry: DailyReport, region: str) -> None:
         """Entry ``index``. Raises VerificationError that names everything in which it is wrong."""
-        if entry.document == self._document:
-            return  # an auditor confirms it
+        if self.last is not None and entry.document == self._document:  # a confirmation
+            for wrong in _dated(entry, self.last):
+                raise VerificationError(f"the confirmation of {self.last.date} (entry {index}) {wrong}")
+            return
         report = Report.parse(entry.document)
-        wrong = self._place(index, entry, report, region)
-        if not wrong:
+        faults = self._place(index, entry, report, region)
+        if not faults:
             start = report.first - self.first
-            wrong = differences(report, bytes(self.kinds[start : start + report.end - report.first]))
-        if wrong:
-            raise VerificationError(f"the report of {report.date} (entry {index}) {'; it '.join(wrong)}")
+            faults = differences(report, bytes(self.kinds[start : start + report.end - report.first]))
+        if faults:
+            raise VerificationError(f"the report of {report.date} (entry {index}) {'; it '.join(faults)}")
         del self.kinds[: report.end - self.first]
         self.first, self.last, self._document = report.end, report, entry.document
         self.dates.append(report.date)
@@ -184,8 +193,7 @@ class ReportRules:
         last, wrong = self.last, []
         if report.region != region:
             wrong.append(f"says that its region is {report.region!r:.40}; the log says {region}")
-        if report.day.day != entry.day or report.day.year * 100 + report.day.month > entry.epoch:
-            wrong.append(f"stands in an entry of day {entry.day} in {entry.epoch}")
+        wrong += _dated(entry, report)
         if last is not None and report.day <= last.day:
             wrong.append(f"comes behind the report of {last.date}")
         elif last is not None and report.day != last.day + timedelta(days=1):
