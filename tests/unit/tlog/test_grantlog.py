@@ -16,12 +16,14 @@ from seenby_verify.tlog.entries import (
     GrantApproved,
     GrantDenied,
     GrantEnded,
+    GrantRequested,
     GrantReviewed,
     GrantRevoked,
     KeyRetired,
     grant_message,
 )
 from seenby_verify.tlog.grantlog import GrantLog
+from seenby_verify.tlog.records import commitment
 from tests.fixtures.ledgers import (
     APPROVERS,
     COMMIT,
@@ -91,6 +93,8 @@ def test_lives(events: Sequence[Any], state: str) -> None:
         ([*APPROVED, signed(GrantDenied, ONE), ACTIVATED], "was denied"),
         ([*APPROVED, ACTIVATED, signed(GrantRevoked, ONE), ENDED], "was revoked"),
         ([GLASS, ACTIVATED, ENDED, signed(GrantReviewed, REQUESTER)], "the requester"),
+        ([*APPROVED, ACTIVATED, signed(GrantReviewed, ONE)], "no break-glass"),
+        ([*APPROVED, ENDED, signed(GrantReviewed, ONE)], "no break-glass"),
         ([key_added(ONE)], "added a second time"),
         ([KeyRetired(EPOCH, "approver", "eu", public(STRANGER))], "does not count"),
         ([KeyRetired(EPOCH, "approver", "us", public(ONE))], "does not count"),
@@ -142,3 +146,23 @@ def test_whoever_holds_the_terms_can_check_them() -> None:
         log.check_terms(bytes(16), TERMS, OPENING)
     with pytest.raises(VerificationError, match="another region or number"):
         run(requested(1)).check_terms(GRANT, TERMS, OPENING)
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        b'{"approvals":true,"id":"' + GRANT.hex().encode() + b'","region":"eu"}',
+        b'{"approvals":1.0,"id":"' + GRANT.hex().encode() + b'","region":"eu"}',
+        b'{"approvals":2,' + TERMS.replace(b"2", b"1", 1)[1:],
+        b"[" * 100_000,
+        b"[]",
+        b"7",
+        b"\xff",
+    ],
+)
+def test_terms_that_cannot_be_read_say_nothing(terms: bytes) -> None:
+    """Whoever asks for a grant chooses the bytes that are committed to."""
+    commit = commitment(OPENING, terms)
+    log = run(signed(GrantRequested, REQUESTER, 1, b"d" * 32, commit=commit))
+    with pytest.raises(VerificationError, match=r"cannot be read|another region or number"):
+        log.check_terms(GRANT, terms, OPENING)

@@ -6,7 +6,6 @@ for what is public: who may approve for whom is in the sealed terms, and ``check
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -34,6 +33,7 @@ from seenby_verify.tlog.entries import (
     key_id,
 )
 from seenby_verify.tlog.records import commitment
+from seenby_verify.tlog.strict import load_json
 
 GRANT_EVENTS: Final = (*GrantEvent.__args__, *KeyEvent.__args__)
 """The classes that ``GrantLog.apply`` takes."""
@@ -129,6 +129,8 @@ class GrantLog:
             case GrantReviewed():
                 if own:
                     raise VerificationError(f"the requester of grant {name} reviews it")
+                if not isinstance(grant.request, BreakGlass):
+                    raise VerificationError(f"a review of grant {name}, which was no break-glass")
                 grant.reviews[index] = REVIEW_VERBS[self._check_signature(event)]
 
     def _check_signature(self, event: SignedGrantEvent) -> str:
@@ -158,12 +160,10 @@ class GrantLog:
             raise VerificationError(f"nobody requested grant {grant.hex()}")
         if commitment(opening, terms) != logged.request.grant_commit:
             raise VerificationError(f"these are not the terms that grant {grant.hex()} was requested with")
-        try:
-            value = json.loads(terms)
-            stated = (value["id"], value["region"], value["approvals"])
-        except (ValueError, KeyError, TypeError):
-            raise VerificationError(f"the terms of grant {grant.hex()} cannot be read") from None
-        if stated != (grant.hex(), self.region, logged.request.approvals):
+        value = load_json(terms, f"the terms of grant {grant.hex()} cannot be read: what was signed", len(terms))
+        stated = [value.get(name) for name in ("id", "region", "approvals")] if isinstance(value, dict) else []
+        # true is 1 to Python
+        if stated != [grant.hex(), self.region, logged.request.approvals] or type(stated[2]) is not int:
             raise VerificationError(f"the log states another region or number of approvals for grant {grant.hex()}")
         return logged
 
