@@ -223,6 +223,8 @@ def test_what_is_no_note(note: str) -> None:
         (lambda t: t.replace(str(LOG_KEY), str(KEYS["X1"])), "signature type 0x04; a log's is 0x01"),
         (lambda t: t.replace(str(KEYS["X1"]), VKEY), "signature type 0x01; a witness's is 0x04"),
         (lambda t: t.replace(str(LOG_KEY), str(LOG_KEY) + " https://a/ more"), "not a log, witness"),
+        (lambda t: t.replace(str(LOG_KEY), f"\u00a0{LOG_KEY}"), "not written as keys are"),
+        (lambda t: t.replace(str(LOG_KEY), f"{LOG_KEY}\u00a0"), "not written as keys are"),
         (lambda t: t.replace("log ", "log\r ", 1), "line 1: a control character"),
         (lambda t: t.replace("log ", "log\x7f", 1), "a control character"),
         (lambda t: "# long" * 50_000 + "\n" + t, "longer than"),

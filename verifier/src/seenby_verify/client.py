@@ -86,8 +86,9 @@ def open_log(
         return _Directory(Path(text))
     try:
         url = httpx2.URL(text)
-    except httpx2.InvalidURL as error:
-        raise UsageError(f"{text} is not a URL: {error}", hint="as in https://eu.log.platform.example/") from None
+    except (httpx2.InvalidURL, UnicodeEncodeError) as error:  # the latter: octets that are no text, from a policy
+        shown = text.encode("utf-8", "backslashreplace").decode()
+        raise UsageError(f"{shown} is not a URL: {error}", hint="as in https://eu.log.platform.example/") from None
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
         raise UsageError(f"{text} is no place of a log", hint="give a directory, or a URL that begins with https://")
     return _Server(text, cache, timeout, attempts, sleep)

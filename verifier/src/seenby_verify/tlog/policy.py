@@ -156,6 +156,8 @@ def _parse(data: bytes) -> Policy:
             raise wrong("a key's name is not UTF-8, so it can sign no note") from None
         except VerificationError as error:
             raise wrong(error.message) from None
+        if str(parsed) != text.decode("utf-8"):  # parse() is lenient about white space, as people paste it
+            raise wrong("a verifier key that is not written as keys are")
         if any(other.key == parsed.key for other in others):
             raise wrong("this public key stands there twice")
         return parsed
