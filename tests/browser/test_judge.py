@@ -18,6 +18,7 @@ from tests.browser.changes import change, places
 from tests.conftest import SEED
 from tests.fixtures.browser import PAGE, Browser, Case
 from tests.fixtures.bundles import World
+from tests.fixtures.bundles_case import spoiler
 from tests.fixtures.bundles_log import NOW, Person
 
 VECTORS = Path(__file__).parents[1] / "unit/tlog/vectors"
@@ -113,6 +114,7 @@ def test_bytes_that_are_no_bundle_fail_in_the_first_step(page: Browser, world: W
         text.replace('"version": 1', '"version": true', 1).encode(),
         text.replace('"version": 1', '"version": 01', 1).encode(),
         text.replace('"n": 0', '"n": -1', 1).encode(),
+        text.replace('"n": 0', '"n": -0', 1).encode(),
         text.replace('"n": 0', '"n": 9223372036854775808', 1).encode(),
         text.replace("account:9", "\\ud800", 1).encode(),
         b"[" * 100_000,
@@ -121,6 +123,37 @@ def test_bytes_that_are_no_bundle_fail_in_the_first_step(page: Browser, world: W
     for data, answer in zip(wrong, page.check([case(world, one) for one in wrong]), strict=True):
         assert (answer["ok"], answer["step"]) == (False, 1), (data[:60], answer)
         assert "could not finish" not in answer["message"]
+
+
+def test_what_is_odd_and_right_holds(page: Browser, world: World) -> None:
+    """Where a browser would count or spell otherwise than docs/formats (text.md) and the command line do."""
+    policy = world.policy().encode()
+    other = world.policy().replace(f"log {world.eu.vkey}", f"log {VerifierKey(world.eu.origin, bytes(32))}")
+    told = {
+        "a name of 1,024 characters, each two units": ({"person": "\U0001f600" * 1024}, policy),
+        "a policy in Latin 1": ({}, b"# caf\xe9\n" + policy.replace(b"outside", b"outsid\xe9")),
+        "two names that are one in no encoding": (
+            {},
+            policy.replace(b" new ", b" \xc3\xa9 ").replace(b" uni ", b" \xe9 "),
+        ),
+        "a URL of octets": ({}, policy.replace(b"https://eu", b"https://\xe9", 1)),
+        "two keys of one log": ({}, other.encode() + f"log {world.eu.vkey}\n".encode()),
+    }
+    cases = [Case(json.dumps(world.bundle(world.dan) | more).encode(), text) for more, text in told.values()]
+    cases += [case(world, world.bundle(world.dan, time=time)) for time in (2**40, 2**62, 2**63 - 1)]
+    for name, one, answer in zip([*told, "2^40", "2^62", "2^63 - 1"], cases, page.check(cases), strict=True):
+        assert answer["ok"], (name, answer)
+        assert all(step.number for step in BundleCheck(one.bundle, Policy.parse(one.policy)).steps()), name
+
+
+@pytest.mark.parametrize(("member", "step"), [(31, 8), (32, 7)])
+def test_a_record_is_as_deep_as_every_reader_reads(page: Browser, member: int, step: int) -> None:
+    deep: object = 1
+    for _ in range(member):
+        deep = [deep]
+    world = World(spoil=spoiler("record", lambda r: r["kind"] == "query", lambda r: {**r, "later": deep}))
+    (answer,) = page.check([case(world, world.bundle(world.dan))])
+    assert (answer["ok"], answer["step"]) == (step == 8, step)
 
 
 def test_the_golden_vectors(page: Browser) -> None:

@@ -14,6 +14,7 @@ from seenby_verify.tlog.bundle import BundleCheck
 from seenby_verify.tlog.entries import Disclosure, Move, Query, Transfer
 from seenby_verify.tlog.policy import Policy
 from seenby_verify.tlog.steps import Step
+from seenby_verify.tlog.strict import DEPTH
 from seenby_verify.tlog.vkey import VerifierKey
 from tests.fixtures.bundles import Lonely, World, Year
 from tests.fixtures.bundles_case import dumped, spoiler
@@ -168,6 +169,27 @@ def test_members_of_another_type_in_a_part_are_refused(member: dict[str, Any]) -
     assert fault is not None
     assert len(done) + 1 == 7
     assert "has a member" in fault.message
+
+
+def test_a_version_that_is_no_number_is_not_the_keys() -> None:
+    """True is 1 to Python, and to nobody else who reads the part."""
+    world = World(spoil=spoiler("part", lambda p: p["how"] == "enrolled", lambda p: {**p, "version": True}))
+    done, fault = taken(of(world, world.bundle(world.dan)))
+    assert fault is not None
+    assert len(done) + 1 == 7
+    assert "enrols another key" in fault.message
+
+
+@pytest.mark.parametrize(("lists", "step"), [(DEPTH - 1, 0), (DEPTH, 7)])
+@pytest.mark.parametrize("what", ["record", "part"])
+def test_a_document_is_as_deep_as_every_reader_reads(what: str, lists: int, step: int) -> None:
+    deep: Any = 1
+    for _ in range(lists):
+        deep = [deep]
+    world = World(spoil=spoiler(what, lambda v: v.get("kind", v.get("how")) != "enrolled", lambda v: {**v, "x": deep}))
+    done, fault = taken(of(world, world.bundle(world.dan)))
+    assert (len(done) + 1 if fault else 0) == step
+    assert fault is None or "nested more than 32 deep" in fault.message
 
 
 def test_a_policy_without_witnesses_knows_no_time() -> None:

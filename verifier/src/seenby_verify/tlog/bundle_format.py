@@ -26,7 +26,8 @@ MAX_BUNDLE: Final = 1 << 28
 """Bytes of a bundle: some 30,000 accesses."""
 _MANY: Final = 1 << 20
 _SEALED: Final = 1 << 24
-_MADE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_MADE: Final = re.compile(r"\d{4}-\d\d-\d\dT(?!24)\d\d:\d\d:\d\dZ", re.ASCII)
+"""Not the hour 24, which some versions of Python take for the next day's first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from seenby_verify.tlog.entries import (
 )
 from seenby_verify.tlog.records import PersonCrypto, SealedRecord, commitment
 from seenby_verify.tlog.steps import at
-from seenby_verify.tlog.strict import load_json
+from seenby_verify.tlog.strict import DEPTH, depth, load_json
 
 BOUNDS: Final = ("nobody", "exact", "upper")
 """What the byte ``bound`` of a query entry says."""
@@ -113,6 +113,8 @@ def _document(data: bytes) -> dict[str, Any]:
     value = load_json(data, "the document", len(data))
     if not isinstance(value, dict):
         raise VerificationError("is no JSON object")
+    if depth(value) > DEPTH:
+        raise VerificationError(f"is nested more than {DEPTH} deep")
     if type(value.get("v")) is not int or value["v"] != 1:
         raise VerificationError("has an unknown version", hint="take a newer version of the verifier")
     return value
@@ -132,7 +134,8 @@ def _fits(head: PeopleHead, record: dict[str, Any], part: dict[str, Any], key: K
         raise VerificationError(f"leads to a part that says {how!r:.40} where the log has {said!r}")
     if how == "enrolled":
         fingerprint = hashlib.sha256(b"seenby/person-key/v1\n" + key.key).hexdigest()
-        if (part.get("version"), part.get("fingerprint")) != (key.version, fingerprint):
+        version = part.get("version")
+        if type(version) is not int or (version, part.get("fingerprint")) != (key.version, fingerprint):
             raise VerificationError("leads to a part that enrols another key")
 
 

@@ -16,6 +16,10 @@ MAX_NUMBER: Final = 2**63 - 1
 """The largest number that any of our text formats holds (tlog-cosignature's limit for times)."""
 
 
+DEPTH: Final = 32
+"""How deep a record may be nested (docs/formats/text.md): what every reader can follow."""
+
+
 def decode_base64(text: str) -> bytes | None:
     """Standard base64 (RFC 4648, section 4) in its one canonical spelling; None for anything else."""
     try:
@@ -52,15 +56,40 @@ def load_json(data: bytes, what: str, limit: int) -> Any:
     def number(_: str) -> NoReturn:
         wrong("holds a number that is no integer")
 
+    def integer(digits: str) -> int:
+        # Longer ones take Python seconds; and 0 has one spelling.
+        if len(digits) > 20 or digits == "-0" or abs(found := int(digits)) > MAX_NUMBER:
+            wrong("holds a number in another spelling, or beyond 2^63 - 1")
+        return found
+
     if len(data) > limit:
         wrong(f"is longer than {limit} bytes")
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=pairs, parse_float=number, parse_constant=number)
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=pairs,
+            parse_int=integer,
+            parse_float=number,
+            parse_constant=number,
+        )
         if b"\\u" in data:  # half a character can stand there in no other way
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
         wrong("is not JSON in UTF-8")
     return value
+
+
+def depth(value: object) -> int:
+    """How deep a JSON value is nested: of an object or array 1, and 1 more for each within it.
+
+    >>> depth(7), depth([]), depth({"a": [[]]})
+    (0, 1, 3)
+    """
+    level, found = [value], 0
+    while level := [one for one in level if isinstance(one, dict | list)]:
+        found += 1
+        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
+    return found
 
 
 class Fields:
