@@ -169,6 +169,23 @@ def test_a_missing_file_is_named(log: Files) -> None:
         assert caught.value.where == path
 
 
+@pytest.mark.parametrize("partial", ["tile/0/002.p/122", "tile/1/000.p/2", "tile/entries/002.p/122"])
+def test_a_full_tile_in_a_partial_ones_place_is_full(log: Files, partial: str) -> None:
+    """tlog-tiles: a log at work may have it by now, and then it has 256 hashes or entries."""
+    path = partial.partition(".p/")[0]
+    older = [name for name in log if name.startswith(f"{path}.p/")]
+    files = {name: data for name, data in log.items() if name not in older}
+    data, one = log[partial], b"\x00\x02\x01\x41" if "entries" in partial else bytes(32)
+    missing = 256 - int(partial.rpartition("/")[2])
+    for more in (0, 1, missing - 1, missing + 1):
+        with pytest.raises(VerificationError, match="is no full tile") as caught:
+            check({**files, path: data + one * more})
+        assert caught.value.where == path
+    with pytest.raises(VerificationError, match="is no full tile"):
+        check({**files, path: data + one * missing + b"\x00"})
+    check({**files, path: data + one * missing})
+
+
 @pytest.mark.parametrize(
     ("path", "fault"),
     [

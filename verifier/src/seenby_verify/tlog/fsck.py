@@ -48,8 +48,11 @@ class Files:
             # A log at work deletes a partial tile once the full one is there (tlog-tiles, "Partial Tiles").
             path = Tile(tile.level, tile.index).path
             data = self._read(path)
-            if data is not None and tile.level != ENTRIES:
-                data = data[: 32 * tile.width]
+            if data is not None:
+                if not _is_full(tile.level, data):
+                    raise _wrong(path, "is no full tile")
+                if tile.level != ENTRIES:
+                    data = data[: 32 * tile.width]
         if data is None:
             raise _wrong(tile.path, "the file is missing")
         if tile.level != ENTRIES and len(data) != 32 * tile.width:
@@ -173,6 +176,14 @@ def _with_partials(size: int, tile: Tile) -> set[Tile]:
     """``tile`` itself, if a tree of this size has it or a wider one in its place."""
     width = min(WIDTH, (size >> (max(tile.level, 0) * HEIGHT)) - tile.index * WIDTH)
     return {tile} if tile.width <= width else set()
+
+
+def _is_full(level: int, data: bytes) -> bool:
+    """Whether a tile or bundle has 256 hashes or entries, and nothing else; what they are is not looked at."""
+    if level != ENTRIES:
+        return len(data) == 32 * WIDTH
+    lengths = [len(entry) + 2 for entry in _entries(data)]
+    return len(lengths) == WIDTH and sum(lengths) == len(data)
 
 
 def _start(data: bytes, number: int) -> int:
