@@ -75,7 +75,8 @@ def another(value: Any, chance: random.Random) -> Any:
                     data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
                 return base64.b64encode(data).decode()
             at = chance.randrange(len(value)) if value else 0
-            return f"{value[:at]}{chr(chance.randrange(33, 126))}{value[at + 1 :]}" if value else "x"
+            one = chr(chance.randrange(33, 126))
+            return f"{value[:at]}{'~' if one == value[at] else one}{value[at + 1 :]}" if value else "x"
         case list():
             return value[:-1] if value else [0]
         case _:
