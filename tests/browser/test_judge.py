@@ -178,6 +178,40 @@ def test_the_golden_vectors(page: Browser) -> None:
     assert len(vectors) > 100
 
 
+READ_NOTES = """
+const bytesOf = (octets) => Uint8Array.from(octets, (one) => one.charCodeAt(0));
+const raw = (one) => ("text" in one ? new TextEncoder().encode(one.text) : bytesOf(atob(one.base64)));
+const read = {
+  checkpoints: async (one) => {
+    const policy = await parsePolicy(new TextEncoder().encode(one.policy));
+    const source = readText(raw(one), "the checkpoint", "");
+    const { size, time } = await openCheckpoint(source, source.split("\\n")[0], policy, "");
+    return [size, String(time)];
+  },
+  policies: async (one) => (await parsePolicy(raw(one)), []),
+  regions: async (one) => {
+    const organisation = one.organisation === null ? null : await parseKey(one.organisation, LOG_KEY, "key");
+    return [...(await parseRegions(raw(one), organisation, "")).keys()];
+  },
+};
+const told = ([sort, one]) => read[sort](one).catch((error) => (error instanceof Failure ? null : String(error)));
+return Promise.all(arguments[0].map(told));
+"""
+
+
+def test_the_golden_notes(page: Browser) -> None:
+    """tests/unit/tlog/vectors/notes.json: what is one spelling to the command line is one to the page."""
+    notes = json.loads((VECTORS / "notes.json").read_text(encoding="utf-8"))
+    cases = [(sort, one) for sort in ("checkpoints", "policies", "regions") for one in notes[sort]]
+    for (sort, one), answer in zip(cases, page.script(READ_NOTES, cases), strict=True):
+        ok = one.get("ok")
+        if ok and sort == "checkpoints":
+            ok = [ok["size"], str(ok["time"])]
+        elif ok is not None:
+            ok = ok.get("regions", [])
+        assert answer == ok, (sort, one["name"])
+
+
 def test_no_single_change_is_believed(page: Browser, world: World) -> None:
     """Flip, drop, add, duplicate, swap, another value of the same kind: at random places all over the bundle."""
     chance = random.Random(SEED)

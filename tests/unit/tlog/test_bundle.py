@@ -74,7 +74,7 @@ def test_every_step_has_vectors_that_fail_in_it() -> None:
     assert len({case["name"] for case in CASES}) == len(CASES)
 
 
-@pytest.mark.parametrize("name", ["bundle.json", "receipts.json"])
+@pytest.mark.parametrize("name", ["bundle.json", "receipts.json", "notes.json", "logs.json"])
 def test_the_vectors_are_what_the_generator_makes(name: str) -> None:
     assert (VECTORS / name).read_text("utf-8") == documents()[name], "python -m tests.fixtures.bundles"
 
