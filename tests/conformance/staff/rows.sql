@@ -52,3 +52,6 @@ FROM generate_series(1, 4) n;
 INSERT INTO watch_events (id, account_id, video_id, source, watched_s, finished, at)
 SELECT 1900000000 + n, 1000000042, v.id, 'for_you', 5 + n, n % 2 = 0, now() - n * interval '5 hours'
 FROM generate_series(1, 45) n, (SELECT min(id) AS id FROM videos) v;
+-- A phone whose clock is ahead: the last day has few people at whatever time of the day this runs, and after midnight too.
+INSERT INTO watch_events (id, account_id, video_id, source, watched_s, finished, at)
+SELECT 1900000099, 1000000042, min(id), 'for_you', 5, false, date_trunc('day', now()) + interval '1 day' FROM videos;
