@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 
 pytest_plugins = [
     "tests.fixtures.catalog",
@@ -20,6 +21,10 @@ pytest_plugins = [
     "tests.fixtures.watch",
     "tests.fixtures.worked",
 ]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As a shell starts what it runs in the background. Programs that tests start and interrupt would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SEED = int(os.environ.get("SEENBY_SEED") or random.SystemRandom().randrange(2**32))
 os.environ["SEENBY_SEED"] = str(SEED)  # xdist's workers inherit it
