@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from seenby.errors import Unavailable
-from seenby.stores.cluster import free_port
+from seenby.stores.cluster import free_port, release_port
 from seenby_verify.tlog.regions import RegionList
 from seenby_verify.tlog.vkey import VerifierKey
 from seenby_verify.witness.state import make_witness
@@ -77,6 +77,7 @@ class Outsiders:
             time.sleep(0.02)
 
     def stop(self) -> None:
+        release_port(self._port)
         process, self._process = self._process, None
         if process is not None:
             process.kill()  # a witness's state is whole at any moment

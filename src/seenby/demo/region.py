@@ -25,7 +25,7 @@ from seenby.demo import generate
 from seenby.demo.people import write_secret
 from seenby.errors import Unavailable
 from seenby.guard import scram
-from seenby.stores.cluster import BIN, Cluster, free_port
+from seenby.stores.cluster import BIN, Cluster, free_port, release_port
 from seenby.stores.config import load_config
 from seenby.stores.jsonlog import Reconciliation, read_lines
 from seenby.stores.keystore_open import open_keystore
@@ -265,10 +265,13 @@ class Region:
             self.cluster.stop(immediate=True)
 
     def stop(self) -> None:
-        """Ends gateway and database. The files stay."""
+        """Ends gateway and database, for good. The files stay."""
         self.stop_gateway()
+        for port in (self.port, self.log_port):
+            release_port(port)
         if self.cluster is not None:
             self.cluster.stop(immediate=True)
+            release_port(self.cluster.port)
 
     def connection(self, user: str, *, grant: str = "", tls: bool = True) -> str:
         """A libpq connection string to the gateway, without the password: TCP with TLS, or its unix socket.

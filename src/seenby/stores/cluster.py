@@ -15,6 +15,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,11 +75,31 @@ timezone = 'UTC'
 """
 
 
+_held: dict[int, int] = {}
+"""By port, the file of the socket that keeps it: until the process ends, unless it is released."""
+
+
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on 127.0.0.1 that nobody listens on, and nobody else is given until ``release_port``.
+
+    What is to listen there may start much later. On Linux a socket that is bound and does not listen keeps the port
+    from everybody who asks for any port, and not from a server that names it (SO_REUSEADDR on both, socket(7)).
+    """
+    probe = socket.socket()
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.bind(("127.0.0.1", 0))
+    port = int(probe.getsockname()[1])
+    if sys.platform == "linux":
+        _held[port] = probe.detach()
+    else:
+        probe.close()
+    return port
+
+
+def release_port(port: int) -> None:
+    """Nothing will listen there any more."""
+    if (file := _held.pop(port, None)) is not None:
+        os.close(file)
 
 
 @dataclass
@@ -190,6 +211,7 @@ class Cluster:
         """Stops it and deletes its directory."""
         self.stop(immediate=True)
         shutil.rmtree(self.directory, ignore_errors=True)
+        release_port(self.port)
 
     def dsn(self, database: str = "postgres", user: str = "postgres", password: str | None = None) -> str:
         """A libpq connection string over the unix socket."""
