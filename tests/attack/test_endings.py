@@ -18,6 +18,7 @@ from seenby.model.people import Person
 from seenby.stores.userdb import PersonFacts, UserDatabase
 from tests.attack import world
 from tests.attack.conftest import CONNECTIONS, FENCED, OTHER, PASSWORD, REGION, Attacked
+from tests.fixtures.pace import in_time
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("attack")]
 
@@ -58,7 +59,7 @@ def test_an_ended_grant_is_cut_in_the_middle_of_a_result(attacked: Attacked) -> 
         assert len(streaming.execute("FETCH 10 c").fetchall()) == 10
         started = time.perf_counter()
         run(attacked, lambda guard: guard.end([ROLE]))
-        assert time.perf_counter() - started < 1
+        assert in_time(time.perf_counter() - started, 1)
         with pytest.raises(psycopg.OperationalError):
             streaming.execute("FETCH 10 c")
         with pytest.raises(psycopg.OperationalError):
@@ -160,8 +161,14 @@ def test_the_sweep_ends_what_no_grant_stands_for(attacked: Attacked) -> None:
 
 def test_no_more_connections_than_allowed(attacked: Attacked) -> None:
     open_ones: list[psycopg.Connection] = []
+    deadline = time.monotonic() + 20
     try:
-        open_ones.extend(attacked.connect(FENCED) for _ in range(CONNECTIONS))
+        while len(open_ones) < CONNECTIONS:
+            try:
+                open_ones.append(attacked.connect(FENCED))
+            except psycopg.OperationalError:  # those of earlier tests count until their backends are gone
+                if time.monotonic() > deadline:
+                    raise
         with pytest.raises(psycopg.OperationalError, match="too many connections"):
             attacked.connect(FENCED)
     finally:

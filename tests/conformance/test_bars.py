@@ -26,13 +26,15 @@ from seenby.stores.ledger import Item
 from seenby.wire import frontend
 from tests.attack.test_gateway import MASKED_USES, run
 from tests.fixtures.gateway import Served, submissions
+from tests.fixtures.pace import in_time
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("served")]
 
 Connection = psycopg.Connection[Any]
 
 QUERY = "SELECT id, phone FROM accounts ORDER BY id LIMIT 5"
-SECONDS = 5.0
+SECONDS = 30.0
+"""After which a test that waits has failed."""
 
 
 @pytest.fixture(scope="module")
@@ -318,8 +320,8 @@ def test_expiry_cuts_a_stream(served: Served) -> None:
         served.clock.offset += 700
         began = time.monotonic()
         with pytest.raises(psycopg.errors.AdminShutdown, match="its time is over"):
-            all(time.monotonic() - began < 2 for _ in rows)
-        assert time.monotonic() - began < 1
+            all(time.monotonic() - began < SECONDS for _ in rows)
+        assert in_time(time.monotonic() - began, 1)
         until(lambda: closed(connection))
     until(lambda: not grant_backends(served))
 
@@ -354,4 +356,4 @@ def test_the_loop_is_not_blocked_by_a_slow_analysis_of_others(served: Served, co
         asyncio.run_coroutine_threadsafe(asyncio.sleep(0), served.loop).result(SECONDS)
         waited = max(waited, time.monotonic() - began)
     thread.join()
-    assert waited < 1
+    assert in_time(waited, 1)

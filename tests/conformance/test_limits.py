@@ -22,6 +22,7 @@ from seenby.gateway import connection as gateway_connection
 from seenby.stores.config import Config, load_config
 from seenby.stores.directory import load_directory, render_directory
 from tests.fixtures.gateway import PERMIT_ALL, Served, serve, submissions
+from tests.fixtures.pace import in_time
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("served")]
 
@@ -29,13 +30,16 @@ Connection = psycopg.Connection[Any]
 
 ENDLESS = "SELECT a.*, b.*, c.id FROM watch_events a, watch_events b, watch_events c"
 BITE_SECONDS = 1.0
+WAIT_SECONDS = 30.0
+"""After which a test that waits has failed."""
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
+def until(condition: Callable[[], bool], bar: float = WAIT_SECONDS) -> None:
+    began = time.monotonic()
     while not condition():
-        assert time.monotonic() < deadline
+        assert time.monotonic() - began < WAIT_SECONDS
         time.sleep(0.005)
+    assert in_time(time.monotonic() - began, bar)
 
 
 class Reading:
@@ -58,7 +62,7 @@ class Reading:
         self.ended = time.monotonic()
 
     def end(self) -> psycopg.Error:
-        self._thread.join(10)
+        self._thread.join(WAIT_SECONDS)
         assert not self._thread.is_alive()
         assert self.error is not None
         return self.error
@@ -80,7 +84,7 @@ def test_a_revocation_cuts_a_stream_within_a_second(served: Served) -> None:
         began = time.monotonic()
         served.revoke("ben.ortiz", grant)
         error = reading.end()
-        assert reading.ended - began < BITE_SECONDS
+        assert in_time(reading.ended - began, BITE_SECONDS)
         assert error.sqlstate == "57P01"
         assert "revoked" in str(error)
         assert error.diag.message_hint
@@ -95,22 +99,23 @@ def test_what_a_client_left_running_is_cancelled(served: Served) -> None:
     role, _ = served.role("ben.ortiz", grant)
     connection = served.connect("ben.ortiz", grant)
     connection.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 1000000000000)")
-    until(lambda: backends(served, role) == 1, 5)
+    until(lambda: backends(served, role) == 1)
     connection.pgconn.finish()
-    until(lambda: backends(served, role) == 0, 5)
+    until(lambda: backends(served, role) == 0)
     connection.close()
 
 
-def told_without_asking(connection: Connection, seconds: float = BITE_SECONDS) -> bytes:
+def told_without_asking(connection: Connection, bar: float = BITE_SECONDS) -> bytes:
     """What an idle client is told: libpq keeps it for the next answer."""
-    began = time.monotonic()
-    while connection.pgconn.status == pq.ConnStatus.OK:
-        assert time.monotonic() - began < seconds
+
+    def told() -> bool:
         try:
             connection.pgconn.consume_input()
         except psycopg.OperationalError:
-            break
-        time.sleep(0.005)
+            return True
+        return connection.pgconn.status != pq.ConnStatus.OK
+
+    until(told, bar)
     return connection.pgconn.error_message
 
 
@@ -161,7 +166,7 @@ def test_a_principal_who_moves_is_cut_within_a_second(served: Served) -> None:
         with moved(served, "ben.ortiz", "CN"):
             error = reading.end()
             told_without_asking(idle)
-        assert reading.ended - began < BITE_SECONDS
+        assert in_time(reading.ended - began, BITE_SECONDS)
         assert error.sqlstate == "57P01"
         assert error.diag.message_hint
     with pytest.raises(psycopg.OperationalError, match="not an active grant"):
@@ -213,11 +218,15 @@ def test_a_breached_cap_names_whom_it_tells_about_and_ten_end_the_grant(served: 
         until(lambda: len(named) == 9)
         assert all(f"account:{known[9]}" in people for people in named)
         assert len(connection.execute(PEOPLE, (known[:3],)).fetchall()) == 3, "nothing of it is charged"
-        with pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
+        said: list[str] = []
+        connection.add_notice_handler(lambda told: said.append(told.message_primary or ""))
+        with pytest.raises((psycopg.errors.ConfigurationLimitExceeded, psycopg.errors.AdminShutdown)) as tenth:
             connection.execute(guess, (known[9], known[:6]))
         until(lambda: grant not in [active.terms.id for active in served.region.grants.active_for("ben.ortiz")])
-        with pytest.raises(psycopg.OperationalError, match="cap on people or rows"):
+        with pytest.raises(psycopg.OperationalError) as after:
             connection.execute(PEOPLE, (known[:3],))
+        # The end comes before the tenth refusal, together with it (then libpq makes a notice of it), or after it.
+        assert "cap on people or rows" in "\n".join([str(tenth.value), *said, str(after.value)])
 
 
 def test_the_cap_on_rows_cuts_a_stream(served: Served) -> None:
@@ -286,12 +295,12 @@ def test_a_hundred_idle_sessions(served: Served) -> None:
         assert direct.execute(holding, (role,)).fetchone() == (0,)
     began = time.monotonic()
     assert connections[0].execute("SELECT 1").fetchone() == (1,)
-    assert time.monotonic() - began < BITE_SECONDS
+    assert in_time(time.monotonic() - began, BITE_SECONDS)
     began = time.monotonic()
     served.revoke("ben.ortiz", grant)
     for connection in connections:
-        told_without_asking(connection)
-    assert time.monotonic() - began < 2 * BITE_SECONDS
+        told_without_asking(connection, WAIT_SECONDS)
+    assert in_time(time.monotonic() - began, 2 * BITE_SECONDS)
     for connection in connections:
         connection.close()
     until(lambda: backends(served, role) == 0)
@@ -308,7 +317,7 @@ def test_who_goes_silent_before_the_sign_in_is_cut(
     before = len(served.region.gateway._connections)
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(f"{served.config.listen.socket_dir}/.s.PGSQL.{served.config.listen.port}")
-        client.settimeout(5)
+        client.settimeout(WAIT_SECONDS)
         client.sendall(said)
         told = b"".join(iter(lambda: client.recv(1000), b""))
     assert told.endswith(b"the sign-in took too long\0Hconnect again\0\0"), told
@@ -339,7 +348,7 @@ def test_five_hundred_idle_sessions_cost_no_connection(served: Served) -> None:
         assert resident() - before < 100 << 20, "the clients are in this process too"
         began = time.monotonic()
         assert connections[-1].execute("SELECT 1").fetchone() == (1,)
-        assert time.monotonic() - began < BITE_SECONDS
+        assert in_time(time.monotonic() - began, BITE_SECONDS)
     finally:
         for connection in connections:
             connection.close()
@@ -408,8 +417,8 @@ def test_cancel_of_a_cursor_and_of_copy(served: Served, statements: tuple[str, .
         active = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND state = 'active' AND query LIKE %s"
         with served.direct() as direct:
             until(lambda: direct.execute(active, (role, "%FROM%")).fetchone() == (1,))
-        connection.cancel_safe(timeout=5)
-        thread.join(10)
+        connection.cancel_safe(timeout=WAIT_SECONDS)
+        thread.join(WAIT_SECONDS)
         assert not thread.is_alive()
         assert found == ["57014"]
         connection.execute("ROLLBACK")

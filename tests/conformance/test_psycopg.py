@@ -23,6 +23,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
 from tests.fixtures.gateway import AS_THE_GATEWAY, Served, everything
+from tests.fixtures.pace import in_time
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("served")]
 
@@ -456,10 +457,11 @@ def test_cancel(served: Served, grant: str, query: str, tcp: bool) -> None:
         thread.start()
         until(lambda: direct.execute(busy, (role,)).fetchone() == (1,))
         began = time.monotonic()
-        connection.cancel_safe(timeout=5)
-        thread.join(5)
+        connection.cancel_safe(timeout=30)
+        thread.join(30)
         assert not thread.is_alive(), "it is cancelled"
-    assert time.monotonic() - began < 2
+        took = time.monotonic() - began
+    assert in_time(took, 2)
     assert [error.sqlstate for error in failed] == ["57014"]
     assert connection.execute("SELECT count(*) FROM countries").fetchone() != (0,)
     connection.close()
@@ -471,7 +473,7 @@ def test_cancel_of_an_idle_session_changes_nothing(through: Connection) -> None:
     assert through.execute("SELECT 2").fetchone() == (2,)
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

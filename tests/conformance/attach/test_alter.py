@@ -20,6 +20,7 @@ from structlog.testing import capture_logs
 from seenby.cli.datamap import check
 from tests.conformance.attach.asked import Office, Refusal, classes, office, rows_of
 from tests.fixtures.gateway import last_words
+from tests.fixtures.pace import in_time
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("attached")]
 
@@ -112,7 +113,7 @@ def until(connection: psycopg.Connection[Any], text: str, told: str) -> float:
         if re.search(told, str(error.value)):
             assert error.value.diag.message_hint
             return time.monotonic() - start
-        assert time.monotonic() < start + 20, error.value
+        assert time.monotonic() < start + 60, error.value
         time.sleep(0.02)
 
 
@@ -143,7 +144,7 @@ def test_an_added_column(bazaar: Office, capsys: pytest.CaptureFixture[str]) -> 
                 break
     with capsys.disabled():
         print(f"an added column: refused by name and reported after {best:.2f} s")
-    assert best < 3 * SOON
+    assert in_time(best, 3 * SOON)
 
 
 def test_a_new_table_and_a_new_partition(bazaar: Office) -> None:
@@ -231,4 +232,4 @@ def test_a_renamed_column_closes_everything_until_it_is_back(bazaar: Office) -> 
                     assert isinstance(rows_of(again, WORK[0]), list)
                 break
             except psycopg.OperationalError:
-                assert time.monotonic() < start + 20
+                assert time.monotonic() < start + 60

@@ -15,6 +15,7 @@ from seenby.cli.datamap import check
 from seenby.datamap import TableName
 from seenby.stores.cluster import Cluster
 from seenby.stores.inspect import Inspector
+from tests.fixtures.pace import in_time
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("attach")]
 
@@ -50,6 +51,8 @@ def large(cluster: Cluster) -> Iterator[str]:
                 f"INSERT INTO thing_{number} (user_id, kind, note_0) "
                 f"SELECT 1 + n % 2000, 'k' || n % 5, 'a few words ' || n FROM generate_series(1, {rows}) n".encode()
             )
+        # Blocks are counted below, and autovacuum would read all of them whenever it comes.
+        connection.execute("ALTER TABLE thing_0 SET (autovacuum_enabled = off)")
         connection.commit()
         connection.execute("ANALYZE")
     yield dsn
@@ -69,8 +72,8 @@ def test_attach_and_check_are_fast(large: str, tmp_path: Path, capsys: pytest.Ca
         checked = min(checked, time.monotonic() - start)
     with capsys.disabled():
         print(f"{TABLES} tables: attach {attached:.1f} s, check {checked:.2f} s")
-    assert attached < 10
-    assert checked < 2
+    assert in_time(attached, 10)
+    assert in_time(checked, 2)
     assert out.read_text().count("owners = ") == TABLES
 
 

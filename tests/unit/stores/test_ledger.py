@@ -61,6 +61,7 @@ from tests.fixtures.ledgers import (
     signed,
     with_ledger,
 )
+from tests.fixtures.pace import in_time
 
 DECEMBER = 1796083200.0  # 2026-12-01T00:00:00Z
 
@@ -151,7 +152,7 @@ def test_published_within_a_second_and_verifiable(tmp_path: Path) -> None:
         await ledger.append(RefusedAttempt(RECORD, WITHHELD))
         started = time.monotonic()
         await ledger.published()
-        assert time.monotonic() - started < 1
+        assert in_time(time.monotonic() - started, 1)
         assert check_public(tmp_path, ledger) == ledger.size
         assert len(entries(tmp_path)) == 1 + 300 * 3 + 1
 
@@ -436,7 +437,7 @@ def test_a_public_half_that_cannot_be_written_fails_everybody(tmp_path: Path, mo
         ledger.submit(disclosure("account:1"), told.set_result)
         with pytest.raises(LedgerFailed):
             await ledger.published()
-        await asyncio.wait_for(told, 5)  # durable or not, as the two threads met; nobody waits for ever
+        await asyncio.wait_for(told, 20)  # durable or not, as the two threads met; nobody waits for ever
         with pytest.raises(LedgerFailed):
             await ledger.append(disclosure("account:1"))
         monkeypatch.undo()
