@@ -44,6 +44,7 @@ class Run:
         self.checkpoints: set[bytes] = set()
         self.failed = False
         self._public = directory / "ledger" / "public" / "checkpoint"
+        self.told = threading.Event()
         self._started = threading.Event()
         self._threads = [threading.Thread(target=self._listen), threading.Thread(target=self._watch)]
         for thread in self._threads:
@@ -59,7 +60,9 @@ class Run:
                 self._started.set()
             elif line.endswith(b"\n"):
                 self.acknowledged.add(int(line))
+                self.told.set()
         self._started.set()
+        self.told.set()
 
     def _watch(self) -> None:
         while self.process.poll() is None:
@@ -145,6 +148,8 @@ def test_kill_at_random_moments(tmp_path: Path, ledger: int) -> None:
     first = 0
     for number in range(ROUNDS):
         run = Run(tmp_path, first, apart=number % 2 == 0)
+        if number % 4:  # some are killed before they have done anything, on a slow machine too
+            assert run.told.wait(30)
         time.sleep(generator.random() ** 2 * 0.5)
         run.end(kill=True)
         assert not run.failed

@@ -91,7 +91,7 @@ class Client:
             return
 
     def join(self) -> None:
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
 
@@ -151,7 +151,11 @@ def test_every_row_that_a_client_received_is_in_the_ledger(served: Served, confi
                 dsn = us.dsn(PRINCIPAL, grant)
             connected(dsn)
             clients = [Client(dsn, people, rng.randrange(2**32)) for _ in range(CLIENTS)]
-            time.sleep(rng.uniform(0.05, 0.5))  # the moment of the kill is the experiment
+            # The moment of the kill is the experiment: when some rows have come, and a random moment later.
+            enough, deadline = rng.randint(0, 100), time.monotonic() + 20
+            while sum(client.rows for client in clients) < enough and time.monotonic() < deadline:
+                time.sleep(0.001)
+            time.sleep(rng.uniform(0, 0.45))
         finally:
             process.kill()
         for client in clients:
