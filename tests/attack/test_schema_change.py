@@ -29,7 +29,6 @@ def test_sessions_end_and_no_new_one_begins_until_the_map_fits_again(served: Ser
     with served.direct() as platform, served.connect("aoife.byrne", grant) as session:
         platform.execute("ALTER TABLE sounds RENAME title TO titel")
         try:
-            until = time.monotonic() + 15
             assert "sounds has no column title" in last_words(session, QUERY)
             # Longer than between two looks at the schema: each of them cut sessions, and let new ones in.
             for _ in range(25):
@@ -37,5 +36,6 @@ def test_sessions_end_and_no_new_one_begins_until_the_map_fits_again(served: Ser
                 time.sleep(0.1)
         finally:
             platform.execute("ALTER TABLE sounds RENAME titel TO title")
+        deadline = time.monotonic() + 60
         while told(served, grant):
-            assert time.monotonic() < until + 30
+            assert time.monotonic() < deadline

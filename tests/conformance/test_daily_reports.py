@@ -45,7 +45,7 @@ def today(served: Served) -> str:
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     served.clock.offset = DAY
     try:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while served.region.ledger.state.report() is None:
             assert time.monotonic() < until, "no report was written"
             time.sleep(0.05)

@@ -57,7 +57,7 @@ def real(served: Served, sql: str) -> list[tuple[Any, ...]]:
         return direct.execute(sql.encode()).fetchall()
 
 
-def until(condition: Callable[[], bool], seconds: float = 5) -> None:
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

@@ -306,7 +306,7 @@ def test_the_person_sees_that_it_was_changed(
         moderator.execute("UPDATE videos SET visibility = 'limited' WHERE id = %s", (videos[OTHER][1],))
     (entry,) = found.items
     assert isinstance(entry, QueryDisclosure)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:  # a checkpoint a second
         rows = json.loads(who_saw("--json"))["seen"]
         mine = [row for row in rows if row.get("changes") == json.loads(entry.people[0].part)["changes"]]
@@ -500,10 +500,10 @@ def test_nothing_counts_before_its_entry_is_durable(
 ) -> None:
     video = videos[CLARA][7]
     told = hide(moderator, video)
-    assert held.arrived.wait(10)
+    assert held.arrived.wait(30)
     assert visibility(served, video) == ["public"]
     held.let_go()
-    assert told.result(10) == "UPDATE 1"
+    assert told.result(30) == "UPDATE 1"
     assert visibility(served, video) == ["hidden"]
 
 
@@ -511,10 +511,10 @@ def test_that_nothing_fits_is_not_told_before_its_entry_is_durable(
     moderator: psycopg.Connection[Any], videos: dict[int, list[int]], held: Held
 ) -> None:
     told = hide(moderator, videos[FRIEND][0])
-    assert held.arrived.wait(10)
+    assert held.arrived.wait(30)
     assert not told.done()
     held.let_go()
-    assert told.result(10) == "UPDATE 0"
+    assert told.result(30) == "UPDATE 0"
 
 
 def test_a_grant_that_ends_before_the_commit_changes_nothing(
@@ -524,16 +524,16 @@ def test_a_grant_that_ends_before_the_commit_changes_nothing(
     grant = served.grant(MODERATOR, ("content", ["eu"]), people=[f"account:{CLARA}"], writes=WRITES[3:])
     with served.connect(MODERATOR, grant) as connection:
         told = hide(connection, video)
-        assert held.arrived.wait(10)
+        assert held.arrived.wait(30)
         served.revoke("jonas.weber", grant)
         held.let_go()
-        assert told.result(10) == "57P01"
+        assert told.result(30) == "57P01"
     assert visibility(served, video) == ["public"]
 
 
 def until_it_waits(watcher: psycopg.Connection[Any]) -> None:
     """Returns once a grant's statement waits for a lock."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     waits = "SELECT FROM pg_stat_activity WHERE starts_with(usename, 'seenby_g_') AND wait_event_type = 'Lock'"
     while not watcher.execute(waits).fetchall():
         assert time.monotonic() < deadline
@@ -550,7 +550,7 @@ def test_a_row_that_the_platform_changes_meanwhile_is_not_changed(
         told = hide(moderator, video)
         until_it_waits(watcher)
         platform.execute("COMMIT")
-        assert told.result(10) == "40001"
+        assert told.result(30) == "40001"
     assert visibility(served, video) == ["public"]
     assert moderator.execute("UPDATE videos SET visibility = 'hidden' WHERE id = %s", (video,)).rowcount == 1
 
@@ -564,8 +564,8 @@ def test_a_change_that_waits_can_be_cancelled(
         platform.execute("UPDATE videos SET views = views + 1 WHERE id = %s", (video,))
         told = hide(moderator, video)
         until_it_waits(watcher)
-        moderator.cancel_safe(timeout=5)
-        assert told.result(10) == "57014"
+        moderator.cancel_safe(timeout=30)
+        assert told.result(30) == "57014"
         platform.execute("ROLLBACK")
     assert visibility(served, video) == ["public"]
     assert moderator.execute("SELECT 1").fetchone() == (1,)

@@ -117,7 +117,7 @@ def test_two_writers_at_once_get_cosignatures_for_one_history_only(tmp_path: Pat
             cosigned[view].append(size)
 
     async def go() -> None:
-        async with asyncio.timeout(30), AsyncExitStack() as stack:
+        async with asyncio.timeout(120), AsyncExitStack() as stack:
             shared = stack.enter_context(witness(tmp_path, "shared", LOG))
             trust = policy(LOG, shared)
             writers = [(view, await follow(stack, trust, view)) for view in (one, two)]

@@ -44,7 +44,7 @@ class Moderator:
             return
 
     def join(self) -> None:
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
 

@@ -50,7 +50,7 @@ def run(served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> R
 
 
 def on_loop(served: Served, work: Any) -> None:
-    asyncio.run_coroutine_threadsafe(work, served.loop).result(10)
+    asyncio.run_coroutine_threadsafe(work, served.loop).result(60)
 
 
 @contextmanager

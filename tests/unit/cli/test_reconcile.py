@@ -32,7 +32,7 @@ def eu(world: World) -> Region:
 @pytest.fixture
 def now(eu: Region) -> str:
     """A moment after everything that earlier tests did: their sessions have left their last line."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while True:
         found = Reconciliation(PLATFORM, local=True)
         for line, _ in read_lines(eu.running.jsonlog):
@@ -41,7 +41,8 @@ def now(eu: Region) -> str:
             break
         time.sleep(0.005)
     with psycopg.connect(eu.running.dsn()) as connection:
-        row = connection.execute("SELECT (clock_timestamp() + '1 ms')::text").fetchone()
+        # The log has whole milliseconds: what follows is not to begin in this one.
+        row = connection.execute("SELECT (clock_timestamp() + '1 ms')::text, pg_sleep(0.003)").fetchone()
     assert row is not None
     return str(row[0])
 
@@ -60,7 +61,7 @@ def json_of(capsys: pytest.CaptureFixture[str], region: Region, **options: Any) 
 
 def until(read: Callable[[], tuple[int, Report]], holds: Callable[[Report], object]) -> tuple[int, Report]:
     """The server's logging process writes a little after the session: reads until ``holds``."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while True:
         code, report = read()
         if holds(report) or time.monotonic() > deadline:

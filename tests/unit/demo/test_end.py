@@ -31,7 +31,7 @@ def processes(folder: Path) -> list[str]:
     return [line for line in listed.stdout.splitlines() if str(folder) in line and "seenby demo" not in line]
 
 
-def wait(holds: Callable[[], object], what: str, seconds: float = 30) -> None:
+def wait(holds: Callable[[], object], what: str, seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, what
@@ -74,7 +74,7 @@ def test_a_signal_ends_everything(demo: StartDemo, tmp_path: Path, number: signa
     folder = tmp_path / "world"
     running = demo(folder, stage)
     os.killpg(running.pid, number)  # as a terminal does: to the whole group
-    assert running.wait(20) == 130
+    assert running.wait(60) == 130
     assert not folder.exists()
     assert processes(folder) == []
 

@@ -146,15 +146,18 @@ def test_how_long_a_refusal_takes_does_not_tell_whether_the_key_store_knows_the_
         return look(person)
 
     monkeypatch.setattr(desk.keystore, "known_keys", slow)
-    took = {}
+    took: dict[str, list[float]] = {ADA: [], BEN: []}
     with httpx2.Client() as client:
         client.get(desk.url + "/mine")
-        for person in (ADA, BEN):
-            before = time.monotonic()
-            assert client.get(desk.url + "/mine", headers=header(person, bytes(32))).status_code == 401
-            took[person] = time.monotonic() - before
-    assert min(took.values()) >= person_web.REFUSED_AFTER
-    assert abs(took[ADA] - took[BEN]) < 0.1
+        for _ in range(20):  # a machine that is busy makes some of them longer, and none shorter
+            for person, seconds in took.items():
+                before = time.monotonic()
+                assert client.get(desk.url + "/mine", headers=header(person, bytes(32))).status_code == 401
+                seconds.append(time.monotonic() - before)
+            if abs(min(took[ADA]) - min(took[BEN])) < 0.1:
+                break
+    assert min(took[ADA] + took[BEN]) >= person_web.REFUSED_AFTER
+    assert abs(min(took[ADA]) - min(took[BEN])) < 0.1
 
 
 def test_one_person_keeps_the_thread_for_proofs_from_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

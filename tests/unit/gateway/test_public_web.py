@@ -75,7 +75,7 @@ def growing_site(growing: PublicLog) -> Iterator[httpx2.Client]:
 
 def raw(site: httpx2.Client, path: str, method: str = "GET") -> tuple[int, bytes]:
     """A request for exactly this path: clients tidy paths up, attackers do not."""
-    connection = http.client.HTTPConnection(site.base_url.host, site.base_url.port, timeout=5)
+    connection = http.client.HTTPConnection(site.base_url.host, site.base_url.port, timeout=20)
     try:
         connection.putrequest(method, path, skip_host=False)
         connection.endheaders()
@@ -300,15 +300,17 @@ def test_too_many_connections_get_a_503(log: PublicLog, monkeypatch: pytest.Monk
 
 def test_an_answer_is_not_held_back(site: httpx2.Client) -> None:
     """Head and body are two writes: with Nagle's algorithm the second waits 40 ms for the first one's ACK."""
-    connection = http.client.HTTPConnection(site.base_url.host, site.base_url.port, timeout=5)
-    took = []
-    for _ in range(20):
+    connection = http.client.HTTPConnection(site.base_url.host, site.base_url.port, timeout=20)
+    took = [1.0]
+    for _ in range(200):  # each would wait; on a busy machine only some come at once
         started = time.monotonic()
         connection.request("GET", f"/{FULL}")
         connection.getresponse().read()
         took.append(time.monotonic() - started)
+        if len(took) > 2 and min(took[2:]) < 0.03:
+            break
     connection.close()
-    assert min(took[1:]) < 0.03
+    assert min(took[2:]) < 0.03
 
 
 def test_when_it_ends_the_port_is_free_and_nothing_is_left(log: PublicLog) -> None:

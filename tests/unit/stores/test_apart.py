@@ -119,7 +119,7 @@ def test_what_else_it_writes_is_no_answer(tmp_path: Path, monkeypatch: pytest.Mo
     async def use(ledger: Ledger) -> None:
         await ledger.append(disclosure("account:1"))
         with pytest.raises(LedgerFailed) as failed:
-            await asyncio.wait_for(ledger.published(), 20)
+            await asyncio.wait_for(ledger.published(), 60)
         assert "something else than an answer" in failed.value.detail
 
     (tmp_path / "path").mkdir()

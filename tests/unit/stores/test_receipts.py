@@ -208,16 +208,15 @@ def test_while_the_gateway_writes_no_entry_is_missing(tmp_path: Path) -> None:
     async def story() -> None:
         ledger = open_ledger(tmp_path, publish_after=0.001)
         receipts = Receipts(ledger, ledger._keystore.checkpoint_key())
-        made = 0
+        made = answers = 0
 
         async def write() -> None:
             nonlocal made
-            while made < 300:
+            while made < 300 or answers < 4:
                 await ledger.append(disclosure("account:1")._replace(principal="sam"))
                 made += 1
 
         writing = asyncio.create_task(write())
-        answers = 0
         try:
             while not writing.done():
                 before = made
@@ -231,7 +230,6 @@ def test_while_the_gateway_writes_no_entry_is_missing(tmp_path: Path) -> None:
                 assert found == sorted(set(found))
                 answers += 1
             await writing
-            assert answers > 3
         finally:
             await asyncio.gather(writing, return_exceptions=True)
             receipts.close()

@@ -31,7 +31,7 @@ from tests.fixtures.witnesses import HANG, STRANGER, Answer, http, policy, scrip
 
 T = TypeVar("T")
 NAME = "stranger.test/w"
-WAIT = 20.0
+WAIT = 60.0
 """Seconds after which a test that waits has failed."""
 
 

@@ -359,7 +359,7 @@ def test_it_follows_until_it_is_stopped(tmp_path: Path) -> None:
         while not json.loads(running.stdout.readline())["new"]:
             pass
         running.send_signal(sign)
-        _, errors = running.communicate(timeout=20)
+        _, errors = running.communicate(timeout=60)
         assert (running.returncode, errors) == (status, b"")
 
 

@@ -59,7 +59,7 @@ def place(server: WitnessServer) -> tuple[str, int]:
 
 
 def ask(server: WitnessServer, method: str, path: str, body: bytes | None = None) -> tuple[int, str, bytes]:
-    connection = http.client.HTTPConnection(*place(server), timeout=5)
+    connection = http.client.HTTPConnection(*place(server), timeout=20)
     try:
         connection.request(method, path, body)
         answer = connection.getresponse()
@@ -70,7 +70,7 @@ def ask(server: WitnessServer, method: str, path: str, body: bytes | None = None
 
 def test_an_answer_is_one_packet(home: Path) -> None:
     """In two, the body would wait 40 ms for the ACK of the head (Nagle's algorithm, RFC 896, and delayed ACKs)."""
-    with served(home) as server, socket.create_connection(place(server), timeout=5) as connection:
+    with served(home) as server, socket.create_connection(place(server), timeout=20) as connection:
         for _ in range(3):
             connection.sendall(b"GET /nothing HTTP/1.1\r\nHost: w\r\n\r\n")
             assert connection.recv(65_536).endswith(b"there is nothing here\n")
@@ -78,7 +78,7 @@ def test_an_answer_is_one_packet(home: Path) -> None:
 
 def test_a_log_is_cosigned_step_by_step_on_one_connection(home: Path) -> None:
     with served(home) as server:
-        connection = http.client.HTTPConnection(*place(server), timeout=5)
+        connection = http.client.HTTPConnection(*place(server), timeout=20)
         for old, new in ((0, 1), (1, 1), (1, 300), (300, 301)):
             connection.request("POST", "/add-checkpoint", LOG.request(old, new))
             answer = connection.getresponse()
@@ -141,7 +141,7 @@ def test_a_fork_leaves_both_notes_behind(home: Path) -> None:
 
 def raw(server: WitnessServer, data: bytes) -> bytes:
     """Sends bytes and reads until the server closes."""
-    with socket.create_connection(place(server), timeout=5) as connection:
+    with socket.create_connection(place(server), timeout=20) as connection:
         connection.sendall(data)
         got = b""
         while part := connection.recv(65_536):
@@ -168,7 +168,7 @@ def test_a_request_without_a_sane_length_is_not_read(home: Path, head: bytes, st
 def test_who_is_slow_is_cut_off(home: Path) -> None:
     with served(home, seconds=0.4) as server:
         started = time.monotonic()
-        with socket.create_connection(place(server), timeout=5) as connection:
+        with socket.create_connection(place(server), timeout=20) as connection:
             connection.sendall(b"POST /add-checkpoint HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
             closed = False
             while time.monotonic() - started < 4 and not closed:
@@ -189,7 +189,7 @@ def test_too_many_connections_are_told_so(home: Path) -> None:
         held = []
         try:
             for _ in range(MAX_CONNECTIONS):
-                one = http.client.HTTPConnection(*place(server), timeout=5)
+                one = http.client.HTTPConnection(*place(server), timeout=20)
                 one.request("GET", "/")  # answered: so it has its thread
                 one.getresponse().read()
                 held.append(one)
