@@ -6,6 +6,8 @@ import os
 import random
 import signal
 
+from hypothesis import HealthCheck, settings
+
 pytest_plugins = [
     "tests.fixtures.catalog",
     "tests.fixtures.cluster",
@@ -21,6 +23,11 @@ pytest_plugins = [
     "tests.fixtures.watch",
     "tests.fixtures.worked",
 ]
+
+# By default a property fails, or is called too slow, for an example that took a fifth of a second: as any may on a busy
+# machine.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As a shell starts what it runs in the background. Programs that tests start and interrupt would inherit it.
