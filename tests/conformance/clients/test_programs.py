@@ -15,7 +15,7 @@ import pytest
 from tests.conformance.clients.checks import COPY, ERRORS, HIDDEN, KEYS, LONG, PARAMETERS, STEPS, TABLES, WRITE
 from tests.conformance.clients.matrix import DIFFERENCES, VERSIONS, check_client
 from tests.conformance.clients.side import Outcomes, Side, Sides, compare
-from tests.fixtures.needs import missing
+from tests.fixtures.needs import fetched, missing
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("clients")]
 
@@ -79,12 +79,7 @@ def built(program: Program, folder: Path) -> Path:
             missing(name, program.how)
     made = folder / program.folder
     shutil.copytree(HERE / program.folder, made)
-    done = subprocess.run(
-        program.build, cwd=made, env=os.environ | {"CGO_ENABLED": "0"}, capture_output=True, text=True, check=False,
-        timeout=300,
-    )  # fmt: skip
-    if done.returncode:
-        missing(f"what {program.folder} needs from its registry", done.stderr[-500:] or done.stdout[-500:])
+    fetched(f"what {program.folder} needs from its registry", program.build, made, {"CGO_ENABLED": "0"})
     return made
 
 
