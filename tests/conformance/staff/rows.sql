@@ -55,3 +55,5 @@ FROM generate_series(1, 45) n, (SELECT min(id) AS id FROM videos) v;
 -- A phone whose clock is ahead: the last day has few people at whatever time of the day this runs, and after midnight too.
 INSERT INTO watch_events (id, account_id, video_id, source, watched_s, finished, at)
 SELECT 1900000099, 1000000042, min(id), 'for_you', 5, false, date_trunc('day', now()) + interval '1 day' FROM videos;
+-- A child who gave their true age: of the ages below 18 one has few people, whatever the day.
+UPDATE accounts SET birth_date = now() - interval '9 years' WHERE id = (SELECT max(id) FROM accounts WHERE home_region = 'eu');
