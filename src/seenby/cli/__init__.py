@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from cyclopts import App, Parameter
 from rich.markup import escape
 
 from seenby.errors import SeenbyError
+from seenby_verify.cli.ends import run
 from seenby_verify.cli.plain import PlainConsole
 
 COMMANDS = {
@@ -54,6 +54,8 @@ def command_line(arguments: Sequence[str]) -> App:
         "and a public log that names everybody whose data was shown, before it is shown.",
         version_flags=["--version"],
         default_parameter=Parameter(negative=""),
+        console=PlainConsole(),
+        error_console=PlainConsole(stderr=True),
     )
     called = next((one for one in arguments if one in COMMANDS), "")
     for name, (place, sentence) in COMMANDS.items():
@@ -72,14 +74,6 @@ def report(error: SeenbyError) -> int:
     return error.exit_code
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Entry point. Every error of ours is a sentence and an exit status (seenby.errors), never a traceback."""
-    try:
-        command_line(sys.argv[1:])()
-    except SeenbyError as error:
-        sys.exit(report(error))
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    run(command_line, report)

@@ -22,6 +22,7 @@ from seenby.stores.audit import Audited, destroy_epoch, read_records, shares_of
 from seenby.stores.config import load_config
 from seenby.stores.keystore_open import open_keystore
 from seenby.stores.sealing import epoch_of
+from seenby_verify.cli.plain import PlainConsole
 from seenby_verify.tlog.records import RecordOpener
 from seenby_verify.tlog.shares import OpenedEpochKey, Progress
 
@@ -133,7 +134,7 @@ def records(
         table.add_column(name, overflow="fold")
     for one in found:
         table.add_row(*map(escape, _row(one)))
-    console = Console(highlight=False)
+    console = PlainConsole(highlight=False)
     if not console.is_terminal:
         console.width = 200  # a pipe has no width; what reads it should not meet broken words
     console.print(table)
@@ -162,7 +163,7 @@ def destroy(*, epoch: Epoch, config: Annotated[Path, Parameter(env_var="SEENBY_C
 
 
 def _out() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    return PlainConsole(highlight=False, soft_wrap=True)
 
 
 def _ledger(config: Path | None, ledger: Path | None) -> Path:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from seenby.cli.beside import PersonName, RegionFile, beside
 from seenby.errors import UsageError, VerificationError
@@ -23,6 +22,7 @@ from seenby.stores.other_logs import OtherLog
 from seenby.stores.person import enrolled
 from seenby.stores.view import Accepts, LogView, open_state
 from seenby.stores.witnesses import load_policy
+from seenby_verify.cli.plain import PlainConsole
 from seenby_verify.client import open_log
 from seenby_verify.tlog.policy import Log, Policy
 from seenby_verify.tlog.regions import RegionList
@@ -72,7 +72,7 @@ def bundle(
             others = _read_others(_places(log or []), regions, settings.region, policy, sources)
             with LogView.at_checkpoint(settings.ledger_dir, state, key, accepts=cosigned(policy, key)) as view:
                 made = _make(name, view, settings, keystore, others)
-    console = Console(highlight=False, soft_wrap=True)
+    console = PlainConsole(highlight=False, soft_wrap=True)
     for path, data in zip(files, made, strict=False):
         _write(path, data)
     console.print(f"The bundle of {name} is in {out}.", markup=False)

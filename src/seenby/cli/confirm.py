@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from seenby.cli.grant import As, ConfigFile, Key, Socket, open_client
 from seenby.errors import NotFound, VerificationError
+from seenby_verify.cli.plain import PlainConsole
 from seenby_verify.cli.reading import checked_log
 from seenby_verify.cli.trust import PolicyFile, policy_of
 
@@ -50,4 +50,4 @@ def confirm(
         body = {"document": document.decode(), "epoch": offered["epoch"], "signature": signature}
         client.post_signed("/reports/newest", body)
     said = f"The report of {report.date} agrees with entries {report.first} to {report.end - 1}."
-    Console(highlight=False, soft_wrap=True).print(f"{said} Your signature is in the log.", markup=False)
+    PlainConsole(highlight=False, soft_wrap=True).print(f"{said} Your signature is in the log.", markup=False)

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from seenby.demo import tour
 from seenby.demo.world import World
+from seenby_verify.cli.plain import PlainConsole
 
 
 def demo(
@@ -47,7 +48,7 @@ def demo(
     # it ignores SIGINT, as a shell does for what it runs in the background.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    console = Console(highlight=False)
+    console = PlainConsole(highlight=False)
     with World(dir_) as world:
         _build(world, people, seed, console)
         report = tour.run(world, console)

@@ -6,12 +6,12 @@ import json
 import time
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from seenby.cli.control_client import ControlClient
 from seenby.cli.grant import As, ConfigFile, Json, Key, Socket, open_client
 from seenby.errors import NotFound
+from seenby_verify.cli.plain import PlainConsole
 
 
 def enrol(
@@ -28,7 +28,7 @@ def enrol(
     kind
         A kind of people of the data map, as in account. Default: all kinds.
     """
-    console = Console(stderr=True, highlight=False)
+    console = PlainConsole(stderr=True, highlight=False)
     with open_client(as_, key, config, socket) as client:
         there: dict[str, int] = client.read("/people")
         if kind and kind not in there:
@@ -44,7 +44,7 @@ def enrol(
     if json_:
         print(json.dumps({"kinds": done, "seconds": round(seconds, 3)}))
         return
-    out = Console(highlight=False, soft_wrap=True)
+    out = PlainConsole(highlight=False, soft_wrap=True)
     for name, (people, enrolled) in done.items():
         out.print(f"[bold]{name}[/]: {enrolled} enrolled, {people - enrolled} were enrolled already")
     total = sum(people for people, _ in done.values())

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -25,6 +24,7 @@ from seenby.model.classes import DataClass
 from seenby.model.grant import Answers, GrantTerms, Noise, Write, WriteAction
 from seenby.model.people import Person
 from seenby.stores.config import load_config
+from seenby_verify.cli.plain import PlainConsole
 
 MINUTES = 30
 ROWS = 10_000
@@ -285,7 +285,7 @@ def list_(*, as_: As, key: Key, config: ConfigFile = None, socket: Socket = None
         why = f"{terms.purpose} {terms.reference}"
         row = (terms.id[:8], state(view), terms.principal, why, what(terms), whom(terms), clock(terms.not_after))
         table.add_row(*map(escape, row))
-    Console(highlight=False).print(table)
+    PlainConsole(highlight=False).print(table)
 
 
 @app.command

@@ -20,6 +20,7 @@ from seenby.stores.config import Config, load_config
 from seenby.stores.keystore_open import open_keystore, open_shelf
 from seenby.stores.keystore_rotation import DAY, Standing
 from seenby.stores.keystore_rotation import status as read_status
+from seenby_verify.cli.plain import PlainConsole
 
 app = App(
     name="keys",
@@ -65,7 +66,7 @@ def status(
     if json_:
         print(json.dumps(_told(standings, settings, ahead), indent=2))
         return 0
-    console = Console(highlight=False, soft_wrap=True)
+    console = PlainConsole(highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = 200  # a pipe has no width; what reads it should not meet broken words
     table = Table(title=f"Key store of region {settings.region} (days in UTC)", title_justify="left")
@@ -139,7 +140,7 @@ def rotate(
     """
     settings = load_config(config)
     _standings(settings)  # a wrong --config must not make a new store
-    console = Console(highlight=False, soft_wrap=True)
+    console = PlainConsole(highlight=False, soft_wrap=True)
     keystore = open_keystore(settings)
     try:
         columns = TextColumn("wrapping keys anew"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

@@ -12,12 +12,12 @@ from typing import Annotated, Any
 import psycopg
 from cyclopts import Parameter
 from psycopg.conninfo import make_conninfo
-from rich.console import Console
 from rich.table import Table
 
 from seenby.cli.grant import As, Json
 from seenby.errors import ServerError, Unavailable, UsageError
 from seenby.stores.config import load_config
+from seenby_verify.cli.plain import PlainConsole
 
 COLUMNS = ("row", "column", "before", "after")
 
@@ -54,7 +54,7 @@ def preview(
     if json_:
         print(json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in rows], indent=2))
         return
-    console = Console(highlight=False, markup=False)
+    console = PlainConsole(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = 200  # a pipe has no width; what reads it should not meet broken words
     if rows:

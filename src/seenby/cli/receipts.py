@@ -6,11 +6,10 @@ import json
 import time
 from pathlib import Path
 
-from rich.console import Console
-
 from seenby.cli.grant import As, ConfigFile, Json, Key, Socket, open_client
 from seenby.errors import UsageError, VerificationError
 from seenby.stores.config import load_config
+from seenby_verify.cli.plain import PlainConsole
 from seenby_verify.kept import Folder, check_due, collect, in_words
 from seenby_verify.tlog.policy import Policy
 from seenby_verify.tlog.vkey import VerifierKey
@@ -51,7 +50,7 @@ def receipts(
         print(json.dumps(folder.to_json()))
     else:
         for sentence in in_words(folder, "everything that your sessions made and your key signed"):
-            Console(highlight=False, soft_wrap=True).print(sentence, markup=False)
+            PlainConsole(highlight=False, soft_wrap=True).print(sentence, markup=False)
     check_due(folder, time.time())
 
 

@@ -10,11 +10,11 @@ from typing import Annotated
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.markup import escape
 
 from seenby.errors import UsageError
 from seenby.stores.directory import load_private_key
+from seenby_verify.cli.plain import PlainConsole
 from seenby_verify.tlog.regions import RegionList
 from seenby_verify.tlog.vkey import VerifierKey, valid_name
 
@@ -81,7 +81,7 @@ def sign(
         raise UsageError("whose list is it?", hint="give --organisation NAME, or --after FILE")
     made = RegionList(organisation, serial, tuple(sorted((known | added).items())))
     _write(out, made.sign(private), 0o644)
-    console = Console(highlight=False, soft_wrap=True)
+    console = PlainConsole(highlight=False, soft_wrap=True)
     console.print(f"List number {serial} of {escape(organisation)}: {', '.join(name for name, _ in made.logs)}.")
     console.print(f"next: have each gateway's seenby.toml say regions = {escape(str(out))!r}")
 

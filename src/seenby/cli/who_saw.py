@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -17,7 +16,7 @@ from seenby.cli.beside import PersonName, RegionFile, beside
 from seenby.errors import UsageError
 from seenby.model.people import Person
 from seenby.stores.records import Event, History, Names, Seen, history
-from seenby_verify.cli.plain import cell
+from seenby_verify.cli.plain import PlainConsole, cell
 from seenby_verify.tlog.shares import OpenedEpochKey
 
 
@@ -58,7 +57,7 @@ def who_saw(
         told = {"person": name, "region": region, "log": str(key), "size": found.size, "seen": rows}
         print(json.dumps({**told, "events": [asdict(one) for one in found.events]}, indent=2))
         return 0
-    console = Console(highlight=False, markup=False)
+    console = PlainConsole(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = 200  # a pipe has no width; what reads it should not meet broken words
     if rows:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NoReturn
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
+from seenby_verify.cli.ends import run
 from seenby_verify.cli.output import say_error
-from seenby_verify.errors import SeenbyError, UsageError
+from seenby_verify.cli.plain import PlainConsole
 
 COMMANDS: Final = {
     "bundle": ("seenby_verify.cli.bundle:bundle", "Check a person's bundle: is the list of who saw their data whole?"),
@@ -30,33 +30,26 @@ COMMANDS: Final = {
 _HELP: Final = """Check what a Seenby log says, with nothing but files and public keys.
 
 Exit status 0: it holds. 1: it does not; the first fault is named. 64: the command makes no sense. 66: there is no such
-file, grant or report. 69: the log or a witness cannot be reached. 75: nobody can say yet. 130: Ctrl-C."""
+file, grant or report. 69: the log or a witness cannot be reached. 74: something cannot be read or written. 75: nobody
+can say yet. 130: Ctrl-C."""
 
 
 def command_line(arguments: Sequence[str]) -> App:
     """The parser. The page of the command that is called comes from its docstring."""
-    app = App(name="seenby-verify", help=_HELP, version_flags=["--version"], default_parameter=Parameter(negative=""))
+    app = App(
+        name="seenby-verify",
+        help=_HELP,
+        version_flags=["--version"],
+        default_parameter=Parameter(negative=""),
+        console=PlainConsole(),
+        error_console=PlainConsole(stderr=True),
+    )
     called = next((one for one in arguments if one in COMMANDS), "")
     for name, (place, sentence) in COMMANDS.items():
         app.command(place, name=name, help=None if name == called else sentence)
     return app
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Entry point. Every error of ours is a sentence and an exit status (seenby_verify.errors), never a traceback."""
-    arguments = sys.argv[1:]
-    try:
-        status = command_line(arguments)(
-            arguments, exit_on_error=False, print_error=True, result_action="return_int_as_exit_code_else_zero"
-        )
-        sys.stdout.flush()
-        sys.exit(status)
-    except CycloptsError:
-        sys.exit(UsageError.exit_code)
-    except SeenbyError as error:
-        sys.exit(say_error(error, json="--json" in arguments))
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    run(command_line, lambda error: say_error(error, json="--json" in sys.argv))

@@ -31,21 +31,26 @@ def fault_of(error: SeenbyError) -> dict[str, Any]:
 
 def say_error(error: SeenbyError, *, json: bool = False) -> int:
     """Says what happened and what to do next on stderr (and as JSON on stdout); returns the exit status."""
-    if json:
-        # Of what could not be looked at nobody can say that it does not hold.
-        ok = False if isinstance(error, VerificationError) else None
-        say_json({"ok": ok, "fault": fault_of(error)})
     to = console(stderr=True)
     to.print(f"[bold red]seenby-verify:[/] {escape(error.message)}")
     if error.detail:
         to.print(f"  {error.detail}", markup=False)
     if error.hint:
         to.print(f"  [bold]next:[/] {escape(error.hint)}")
+    if json:
+        # Of what could not be looked at nobody can say that it does not hold.
+        ok = False if isinstance(error, VerificationError) else None
+        say_json({"ok": ok, "fault": fault_of(error)})
     return error.exit_code
 
 
-def say_json(value: dict[str, Any]) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False), flush=True)
+def say_json(value: dict[str, Any], *, indent: int | None = 2) -> None:
+    said = json.dumps(value, indent=indent, ensure_ascii=False)
+    try:
+        said.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # JSON has its own way to write what the stream cannot
+        said = json.dumps(value, indent=indent)
+    print(said, flush=True)
 
 
 def taken(steps: Iterable[Step]) -> tuple[list[Step], VerificationError | None]:

@@ -6,10 +6,14 @@ what a check found.
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, Final, NoReturn
 
 from rich.console import Console
 from rich.text import Text
+
+BROKEN_PIPE: Final = 141
+"""Exit status: who read what is printed went away, as under a shell (128 and SIGPIPE)."""
 
 
 class PlainConsole(Console):
@@ -17,6 +21,12 @@ class PlainConsole(Console):
 
     def print(self, *objects: Any, **more: Any) -> None:
         super().print(*map(_shown, objects), **more)
+
+    def on_broken_pipe(self) -> NoReturn:
+        """rich would end with status 1, which says that something does not hold."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        raise SystemExit(BROKEN_PIPE)
 
 
 def plain(text: str) -> str:
