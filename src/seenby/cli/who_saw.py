@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
@@ -13,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from seenby.cli.beside import PersonName, RegionFile, beside
-from seenby.errors import UsageError
+from seenby.errors import ConfigError, NotFound, UsageError
 from seenby.model.people import Person
+from seenby.stores.config import Config
 from seenby.stores.records import Event, History, Names, Seen, history
 from seenby_verify.cli.plain import PlainConsole, cell
 from seenby_verify.tlog.shares import OpenedEpochKey
@@ -52,6 +54,8 @@ def who_saw(
         opened = tuple(_epoch_key(path) for path in auditor_key or ())
         names = Names(region, at.keystore, opened) if auditor else None
         found = history(name, at.config.ledger_dir, region, key, at.keystore, names)
+        if not (found.seen or found.events):
+            _known(Person.parse(person).kind, at.config)
     rows = [as_row(seen, auditor) for seen in found.seen]
     if json_:
         told = {"person": name, "region": region, "log": str(key), "size": found.size, "seen": rows}
@@ -67,10 +71,26 @@ def who_saw(
     return 0
 
 
+def _known(kind: str, config: Config) -> None:
+    """Raises NotFound for a kind of people that there is not: that nobody saw such a person says nothing."""
+    from seenby.gateway.service import read_datamap
+
+    with suppress(ConfigError):  # the map is the gateway's; where it cannot be read, the ledger still can
+        kinds = read_datamap(config).kinds
+        if kind not in kinds:
+            raise NotFound(
+                f"region {config.region} knows no people of kind {kind!r:.80}",
+                hint=f"the data map's kinds: {', '.join(sorted(kinds))}",
+            )
+
+
 def _sentences(name: str, region: str, found: History) -> list[str]:
     said = [_event(one) for one in found.events]
     if not found.seen:
-        said.append(f"Nobody was shown data of {name} in region {region}: no entry of the ledger names them.")
+        erased = "" if found.events else ", or their key was erased since"  # nothing tells the two apart
+        said.append(
+            f"Nobody was shown data of {name} in region {region}{erased}: no entry of the ledger leads to them."
+        )
     else:
         times = "Once" if len(found.seen) == 1 else f"{len(found.seen)} times"
         said.append(f"{times}. Each row was checked: label, commitments, digests, and its place in the public log.")

@@ -228,6 +228,8 @@ def read_map(config: Config) -> tuple[DataMap, dict[str, Any]]:
         text = config.datamap_file.read_text()
     except OSError as error:
         raise ConfigError(f"cannot read the data map {config.datamap_file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"the data map {config.datamap_file} is not text in UTF-8", hint="save it as UTF-8") from None
     return maps.parse(text, source=str(config.datamap_file), region=config.region), tomllib.loads(text)
 
 

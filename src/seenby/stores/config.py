@@ -244,6 +244,8 @@ def load_config(path: Path | str) -> Config:
         raise ConfigError(
             f"cannot read {path}: {error.strerror}", hint="give --config FILE; `seenby demo` writes complete examples"
         ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not text in UTF-8", hint="save it as UTF-8; is it the region's file?") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
     _known(file, "", raw, TOP)

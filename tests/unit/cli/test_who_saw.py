@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -156,7 +157,21 @@ def test_keys_that_are_none(audited: tuple[Path, Path], tmp_path: Path) -> None:
 def test_nobody_and_nonsense(config: Path) -> None:
     said = run("who-saw", "account:77", "--config", config)
     assert (said.returncode, "Nobody was shown data of account:77" in said.stdout) == (0, True)
+    assert "or their key was erased since" in said.stdout
     said = run("who-saw", "77", "--config", config)
     assert (said.returncode, "write KIND:KEY" in said.stderr) == (64, True)
     said = run("who-saw", "account:1", "--config", config.with_name("other.toml"))
     assert (said.returncode, "Traceback" in said.stderr) == (78, False)
+
+
+def test_a_misspelt_kind_is_not_somebody_whom_nobody_saw(config: Path) -> None:
+    map_file = config.with_name("datamap.toml")
+    map_file.write_text(files("seenby.demo").joinpath("datamap.toml").read_text())
+    said = run("who-saw", "accounts:77", "--config", config)
+    assert (said.returncode, "no people of kind 'accounts'" in said.stderr) == (66, True)
+    assert "the data map's kinds: account" in said.stderr
+    map_file.unlink()
+    assert run("who-saw", "accounts:77", "--config", config).returncode == 0, "without a map nobody can tell"
+    config.with_name("latin.toml").write_bytes(b'region = "\xe9"')
+    said = run("who-saw", "account:77", "--config", config.with_name("latin.toml"))
+    assert (said.returncode, "not text in UTF-8" in said.stderr) == (78, True)
