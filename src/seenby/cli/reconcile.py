@@ -55,7 +55,13 @@ def reconcile(
     found = Reconciliation(
         settings.database.dbname, settings.database.host.startswith("/"), moment(since or settings.reconcile.since)
     )
+    begun = cursor is not None and cursor.exists()
     read(place, found, cursor)
+    if not (found.lines or begun):
+        raise ConfigError(
+            f"the database's log {place} holds no line: nobody can say from it who connected",
+            hint="is it the file that the database writes? An emptied log is a reason to ask who could do that",
+        )
     if json_:
         print(json.dumps(as_json(found), indent=2))
     else:

@@ -197,6 +197,14 @@ def test_wrong_use_is_a_sentence(eu: Region, tmp_path: Path) -> None:
         reconcile(config=eu.config_file, cursor=broken)
     with pytest.raises(ConfigError, match="no database log"):
         reconcile(config=eu.config_file, log=tmp_path / "gone")
+    read_before = tmp_path / "read-before"
+    read_before.write_text('{"version": 1, "read": {}}')
+    for content in (b"", b"half a line"):
+        empty = tmp_path / "empty.json"
+        empty.write_bytes(content)
+        with pytest.raises(ConfigError, match="holds no line"):
+            reconcile(config=eu.config_file, log=empty)
+    assert reconcile(config=eu.config_file, log=empty, cursor=read_before) == 0, "nothing new is another matter"
     silent = tmp_path / "seenby.toml"
     silent.write_text(eu.config_file.read_text().split("[reconcile]")[0])
     with pytest.raises(ConfigError, match="does not say where the database's own log is"):
