@@ -22,12 +22,16 @@ from typing import Final
 import httpx2
 
 from seenby_verify.errors import NotFound, Unavailable, UsageError, VerificationError
+from seenby_verify.patience import Patience, TooSlow
 from seenby_verify.tlog.tiles import ENTRIES, WIDTH, Tile, tiles_of
 
 CHECKPOINT: Final = "checkpoint"
 SMALL: Final = 256 << 10
 """Bytes that a checkpoint, or anything that is no tile, may have."""
 BUNDLE: Final = WIDTH * (2 + 65_535)
+PAUSES: Final = 3.0
+"""Timeouts that an answer as a whole may take, and more if it is long (patience.SLOWEST)."""
+_PLACE: Final = "give a directory with the log's files, or its URL, which begins with https://"
 
 
 class LogSource(ABC):
@@ -75,13 +79,16 @@ def open_log(
 
     Args:
         cache: a directory where full tiles of a URL are kept; they never change.
-        timeout: seconds for a connection, and for each pause within an answer.
+        timeout: seconds for a connection, and for each pause within an answer; a whole answer gets PAUSES times that,
+            and what its longest length takes at patience.SLOWEST.
         attempts: how often a request is made when the server does not answer, or answers 429 or 5xx.
         sleep: how to wait between two attempts.
 
     Raises NotFound if there is no such directory, UsageError if the URL is none. A server is asked on the first read.
     """
     text = str(location)
+    if not text:
+        raise UsageError("the place of the log is empty", hint=_PLACE)
     if "://" not in text:
         return _Directory(Path(text))
     try:
@@ -90,7 +97,7 @@ def open_log(
         shown = text.encode("utf-8", "backslashreplace").decode()
         raise UsageError(f"{shown} is not a URL: {error}", hint="as in https://eu.log.platform.example/") from None
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
-        raise UsageError(f"{text} is no place of a log", hint="give a directory, or a URL that begins with https://")
+        raise UsageError(f"{text} is no place of a log", hint=_PLACE)
     return _Server(text, cache, timeout, attempts, sleep)
 
 
@@ -114,10 +121,13 @@ def _too_big(path: str, where: str) -> VerificationError:
 
 class _Directory(LogSource):
     def __init__(self, directory: Path) -> None:
-        if not directory.is_dir():
-            raise NotFound(f"there is no directory {directory}", hint="give the public half of a ledger: LEDGER/public")
-        if not (directory / CHECKPOINT).exists() and (directory / "public" / CHECKPOINT).exists():
-            directory /= "public"
+        try:
+            if not directory.is_dir():
+                raise NotFound(f"there is no directory {directory}", hint=_PLACE)
+            if not (directory / CHECKPOINT).exists() and (directory / "public" / CHECKPOINT).exists():
+                directory /= "public"
+        except OSError as error:
+            raise NotFound(f"cannot look into {directory}: {error.strerror}", hint=_PLACE) from None
         self.location = str(directory)
         self._directory = directory
 
@@ -128,7 +138,9 @@ class _Directory(LogSource):
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except OSError as error:
-            raise Unavailable(f"{self._directory / path} cannot be read: {error.strerror}") from None
+            raise Unavailable(
+                f"{self._directory / path} cannot be read: {error.strerror}", hint="ask whose files these are"
+            ) from None
         if len(data) > _limit(path):
             raise _too_big(path, self.location)
         return data
@@ -154,6 +166,8 @@ class _Server(LogSource):
         self._cache = cache / hashlib.sha256(self._prefix.encode()).hexdigest()[:16] if cache else None
         self._attempts = attempts
         self._sleep = sleep
+        self._pause = PAUSES * timeout
+        self._patience = Patience()
         self._client = httpx2.Client(
             timeout=timeout,
             follow_redirects=True,
@@ -193,7 +207,10 @@ class _Server(LogSource):
             if attempt:
                 self._sleep(0.25 * 4 ** (attempt - 1))  # 0.25 s, 1 s, 4 s
             try:
-                with self._client.stream("GET", url, headers=headers) as answer:
+                with (
+                    self._patience.for_answer(self._pause, _limit(path)),
+                    self._client.stream("GET", url, headers=headers, extensions=self._patience.extensions) as answer,
+                ):
                     if answer.status_code == 200:
                         return self._body(path, answer)
                     if answer.status_code in (404, 410):
@@ -201,6 +218,9 @@ class _Server(LogSource):
                     fault = f"it answers {answer.status_code}"
                     if answer.status_code < 500 and answer.status_code not in (408, 425, 429):
                         break
+            except TooSlow as error:
+                fault = str(error)
+                break  # it would be as slow once more
             except httpx2.TimeoutException:
                 fault = "no answer in time"
             except httpx2.TransportError as error:

@@ -17,6 +17,7 @@ from seenby_verify.client import open_log
 from seenby_verify.errors import NotFound, SeenbyError, Unavailable, UsageError, VerificationError
 from seenby_verify.kept import Folder, check_due, collect, in_words
 from seenby_verify.labels import Labels, scan
+from seenby_verify.patience import Patience
 from seenby_verify.tlog.bundle_format import Bundle
 from seenby_verify.tlog.records import person_mac
 from seenby_verify.tlog.strict import load_json
@@ -105,15 +106,21 @@ def _asker(place: str, person: str, key: bytes, region: str) -> Callable[[str], 
         mac = person_mac(key, person, region, path, at).hex()
         try:
             headers = {HEADER: f"{name} {at} {mac}", "accept-encoding": "identity"}
+            asked, patience = f"{str(url).rstrip('/')}{path}", Patience()
             with (
                 httpx2.Client(timeout=TIMEOUT) as client,
-                client.stream("GET", f"{str(url).rstrip('/')}{path}", headers=headers) as answer,
+                patience.for_answer(TIMEOUT, MAX_ANSWER),
+                client.stream("GET", asked, headers=headers, extensions=patience.extensions) as answer,
             ):
                 status, body = answer.status_code, _body(answer)
         except (httpx2.TransportError, httpx2.DecodingError) as error:
             raise Unavailable(f"{place} does not answer: {error}", hint="check the URL, or give --scan") from None
         if status == 200:
-            return load_json(body, "the gateway's answer", MAX_ANSWER)
+            try:
+                return load_json(body, "the gateway's answer", MAX_ANSWER)
+            except VerificationError as error:
+                hint = f"is {place} the region's log? --scan asks nobody"
+                raise VerificationError(error.message, where=error.where, hint=hint, detail=error.detail) from None
         raise _refused(place, status, body)
 
     return read
@@ -135,6 +142,6 @@ def _refused(place: str, status: int, body: bytes) -> SeenbyError:
         message, hint = str(told["error"]), str(told["hint"])
     except (VerificationError, KeyError, TypeError):
         message, hint = f"{place} answers {status}", ""
-    if status in (429, 503):
+    if status in (408, 425, 429) or status >= 500:
         return Unavailable(message, hint=hint or "ask again later, or give --scan")
-    return NotFound(message, hint=f"{hint}; --scan asks nobody".removeprefix("; "))
+    return NotFound(message, hint=f"{hint or 'check the URL'}; --scan asks nobody")
