@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -240,11 +244,52 @@ def test_a_report_that_counts_less_than_there_is(home: Home, tmp_path: Path) -> 
     assert "counts 2 of 'query' in entries 0 to 67, where 3 stand" in said
 
 
+@contextmanager
+def answering(status: int) -> Iterator[str]:
+    """A web server that answers everything with a page, and this status."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(b"<html>")
+
+        def log_message(self, *_: object) -> None:
+            """Not in the tests' output."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/"
+        finally:
+            server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "ends", "hint"),
+    [
+        (500, 69, "ask again later"),
+        (502, 69, "ask again later"),
+        (404, 66, "check the URL; --scan asks nobody"),
+        (302, 66, "check the URL; --scan asks nobody"),
+        (200, 1, "the region's log?"),
+    ],
+)
+def test_a_gateway_that_is_out_of_order_is_no_missing_file(
+    home: Home, tmp_path: Path, status: int, ends: int, hint: str
+) -> None:
+    bundle = home.file("mine.bundle.json", json.dumps(home.world.bundle(home.world.ada, home.world.ada2)))
+    with answering(status) as url:
+        said = told("mine", bundle, url, "--out", tmp_path / "mine", "--policy", home.policy, status=ends)
+    assert hint in said
+
+
 def test_the_page(tmp_path: Path) -> None:
     there = Path(told("page").strip())
     assert told("page", tmp_path / "verify.html").strip() == str(tmp_path / "verify.html")
     assert (tmp_path / "verify.html").read_bytes() == there.read_bytes()
-    assert "cannot write" in told("page", tmp_path / "nowhere" / "verify.html", status=64)
+    for nowhere in (tmp_path / "nowhere" / "verify.html", tmp_path, "/"):
+        assert "cannot write" in told("page", nowhere, status=64)
 
 
 def test_what_a_newcomer_gets_wrong(home: Home) -> None:
@@ -255,3 +300,20 @@ def test_what_a_newcomer_gets_wrong(home: Home) -> None:
     assert "cannot read" in told("receipt", home.directory / "no", "--key", home.key, status=66)
     assert "Unknown command" in told("lok", status=64)
     assert answer("log", "http://127.0.0.1:1/", "--key", home.key, status=69)["ok"] is None
+    for wrong in ("inf", "1e300", "nan", "0"):
+        state = home.directory / "seen"
+        said = told("monitor", home.log, "--key", home.key, "--state", state, "--interval", wrong, status=64)
+        assert "are seconds" in said
+
+
+def test_what_a_new_witness_gets_wrong(home: Home, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("x")
+    keygen = ("witness", "keygen", "paper.example/w", "--key")
+    assert "cannot write" in told(*keygen, tmp_path / "no" / "key.pem", "--state", tmp_path / "state", status=64)
+    assert "Not a directory" in told(*keygen, tmp_path / "key.pem", "--state", file / "state", status=64)
+    assert "exists" in told(*keygen, tmp_path / "key.pem", "--state", file, status=64)
+    told(*keygen, tmp_path / "key.pem", "--state", tmp_path / "state")  # what failed stands in nobody's way
+    serve = ("witness", "serve", "--key", tmp_path / "key.pem", "--state", tmp_path / "state", "--listen")
+    assert "--log: the verifier key" in told(*serve, "127.0.0.1:0", "--log", "rubbish", status=64)
+    assert "next: give an address" in told(*serve, "192.0.2.1:1", "--log", home.key, status=69)

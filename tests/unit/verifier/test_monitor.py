@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -17,7 +19,7 @@ import pytest
 from seenby_verify.client import open_log
 from seenby_verify.errors import Unavailable, UsageError, VerificationError
 from seenby_verify.monitor.alarm import Alarm, Kind
-from seenby_verify.monitor.memory import Memory
+from seenby_verify.monitor.memory import Memory, MemoryLost
 from seenby_verify.monitor.witnesses import AskedWitness, ask
 from seenby_verify.tlog.entries import PersonNamed, Seal, decode, encode
 from seenby_verify.tlog.evidence import parse_evidence
@@ -265,6 +267,29 @@ def test_a_memory_that_is_damaged_is_not_begun_anew(watch: Watch, tmp_path: Path
     (tmp_path / "state" / "monitor.sqlite").write_bytes(b"x" * 4096)
     with pytest.raises(Unavailable, match="cannot be used"):
         watch.look()
+
+
+def test_a_memory_that_cannot_be_opened_or_read_is_no_fault_of_the_log(watch: Watch, tmp_path: Path) -> None:
+    watch.look()
+    file = tmp_path / "state" / "monitor.sqlite"
+    whole = file.read_bytes()
+    for value in ("{", "3", '{"root": ""}'):  # as a restored or edited copy may have it
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            database.execute("update facts set value = ? where name = 'seen'", (value,))
+            database.commit()
+        with Memory(tmp_path / "state") as memory, pytest.raises(MemoryLost, match="cannot be used"):
+            _ = memory.seen
+    file.write_bytes(whole[:8192] + b"\xaa" * (len(whole) - 8192))
+
+    def everything(memory: Memory) -> object:
+        return [*memory.events(), *memory.promises(), memory.kinds(), memory.contradicting(1, b""), memory.seen]
+
+    with Memory(tmp_path / "state") as memory, pytest.raises(MemoryLost, match="cannot be used"):
+        everything(memory)
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(MemoryLost, match="cannot be used"):
+        Memory(tmp_path / "state")
 
 
 # Two views of one log, and a witness that both monitors ask

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 from rich.markup import escape
 
-from seenby_verify.cli.output import console, progress, say_error
+from seenby_verify.cli.output import console, progress, say_error, say_json
 from seenby_verify.cli.trust import Json, Key, Organisation, PolicyFile, organisation_of, parse_key, policy_of
 from seenby_verify.client import open_log
 from seenby_verify.errors import SeenbyError, Unavailable, UsageError, VerificationError
 from seenby_verify.monitor.alarm import Alarm
 from seenby_verify.monitor.follow import Follower, Look
-from seenby_verify.monitor.memory import Memory
+from seenby_verify.monitor.memory import Memory, MemoryLost
 from seenby_verify.monitor.promises import collect, judge
 from seenby_verify.monitor.witnesses import AskedWitness, ask
 from seenby_verify.tlog.promise import Verdict
 from seenby_verify.tlog.times import clock
 from seenby_verify.tlog.vkey import COSIGNATURE
+
+LONGEST: Final = 86_400.0 * 365
+"""Seconds between two looks: a machine cannot sleep for any number of them."""
 
 
 def monitor(
@@ -71,7 +73,7 @@ def monitor(
     json_
         Print one JSON object per line instead of text.
     """
-    if not (interval > 0 and max_delay >= 0):
+    if not (0 < interval <= LONGEST and max_delay >= 0):
         raise UsageError("--interval and --max-delay are seconds", hint="as in --interval 60 --max-delay 3600")
     trusted, organisation_key = policy_of(key, policy), organisation_of(organisation)
     witnesses = [AskedWitness(url, parse_key(vkey, "--witness", COSIGNATURE)) for url, vkey in witness or ()]
@@ -99,6 +101,8 @@ def _look(follower: Follower, witnesses: list[AskedWitness], promises: list[Path
         _say_look(follower.look(), as_json)
     except Alarm as alarm:
         return _shout(alarm, as_json), not alarm.passing
+    except MemoryLost as error:
+        return _forgotten(error, as_json), False
     except Unavailable as error:
         _say(as_json, "unreachable", f"[yellow]no answer:[/] {escape(error.message)}", message=error.message)
         return error.exit_code, False
@@ -130,6 +134,8 @@ def _promises(follower: Follower, places: list[Path], as_json: bool) -> int:
         judged = judge(follower)
     except Alarm as alarm:
         return _shout(alarm, as_json)
+    except MemoryLost as error:
+        return _forgotten(error, as_json)
     except Unavailable as error:
         _say(as_json, "unreachable", f"[yellow]no answer:[/] {escape(error.message)}", message=error.message)
         return error.exit_code
@@ -154,6 +160,12 @@ def _say_look(look: Look, as_json: bool) -> None:
     _say(as_json, "holds", text, **members)
 
 
+def _forgotten(error: MemoryLost, as_json: bool) -> int:
+    """Says that this look was for nothing, through no fault of the log."""
+    _say(as_json, "memory", "[yellow]nothing can be remembered[/]", message=error.message, hint=error.hint)
+    return say_error(error)
+
+
 def _shout(alarm: Alarm, as_json: bool) -> int:
     kept = [str(one) for one in alarm.evidence]
     banner = f"[bold white on red] {alarm.kind.upper()} [/] [bold]{escape(alarm.message)}[/]"
@@ -168,6 +180,6 @@ def _shout(alarm: Alarm, as_json: bool) -> int:
 def _say(as_json: bool, event: str, text: str, **members: Any) -> None:
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     if as_json:
-        print(json.dumps({"event": event, "at": now, **members}, ensure_ascii=False), flush=True)
+        say_json({"event": event, "at": now, **members}, indent=None)
     else:
         console().print(f"[dim]{now}[/] {text}")

@@ -25,6 +25,7 @@ def page(out: Path | None = None, /) -> None:
         return
     try:
         write_durably(out, resource.read_bytes())
-    except OSError as error:
-        raise UsageError(f"cannot write {out}: {error.strerror}", hint="give a file in a directory of yours") from None
+    except (OSError, ValueError) as error:  # the latter: "/" and "." name no file
+        why = error.strerror if isinstance(error, OSError) else "it names no file"
+        raise UsageError(f"cannot write {out}: {why}", hint="give a file in a directory of yours") from None
     print(out)

@@ -105,5 +105,6 @@ def _write(path: Path, document: BrokenPromise, trusted: Policy) -> None:
     document.check(trusted)  # what we hand out is checked as others will check it
     try:
         write_durably(path, document.encode())
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", hint="give a file in a directory of yours") from None
+    except (OSError, ValueError) as error:  # the latter: "/" and "." name no file
+        why = error.strerror if isinstance(error, OSError) else "it names no file"
+        raise UsageError(f"cannot write {path}: {why}", hint="give a file in a directory of yours") from None

@@ -9,8 +9,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from seenby_verify.cli.trust import parse_key
 from seenby_verify.errors import Unavailable, UsageError
-from seenby_verify.tlog.vkey import VerifierKey
 from seenby_verify.witness.server import WitnessServer
 from seenby_verify.witness.state import State, load_key, make_witness
 
@@ -59,12 +59,15 @@ def serve(
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise UsageError(f"{listen} is not HOST:PORT", hint="as in 127.0.0.1:8099")
-    kept = State(state, load_key(key), [VerifierKey.parse(one) for one in log])
+    kept = State(state, load_key(key), [parse_key(one, "--log") for one in log])
     try:
         try:
             server = WitnessServer((host.strip("[]"), int(port)), kept, told=_tell)
         except OSError as error:
-            raise Unavailable(f"cannot listen on {listen}: {error.strerror or error}") from None
+            raise Unavailable(
+                f"cannot listen on {listen}: {error.strerror or error}",
+                hint="give an address of this machine that is free",
+            ) from None
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         with server:
             print(f"{kept.witness.vkey}\nlistening on http://{host}:{server.server_address[1]}/", flush=True)

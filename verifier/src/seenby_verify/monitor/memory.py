@@ -54,17 +54,24 @@ class Seen:
     note: bytes
 
 
+class MemoryLost(Unavailable):
+    """What the monitor remembers cannot be read or written. It says nothing about the log."""
+
+
 class Memory:
     """One process at a time. ``with memory.look():`` is one transaction: all of it is kept, or nothing."""
 
     def __init__(self, directory: Path) -> None:
-        """Makes the directory if it is new. Raises Unavailable if another monitor has it, or if it is damaged."""
+        """Makes the directory if it is new. Raises MemoryLost if another monitor has it, or if it is damaged."""
         self.directory = directory
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"cannot make {directory}: {error.strerror}", hint="give a directory of yours") from None
-        self._database = sqlite3.connect(directory / "monitor.sqlite", isolation_level=None, timeout=0.2)
+        try:
+            self._database = sqlite3.connect(directory / "monitor.sqlite", isolation_level=None, timeout=0.2)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from None
         try:
             self._database.executescript(
                 f"pragma locking_mode = exclusive; pragma synchronous = full; begin exclusive; {_TABLES} commit;"
@@ -73,10 +80,10 @@ class Memory:
             self._database.close()
             raise self._unusable(error) from None
 
-    def _unusable(self, error: sqlite3.Error) -> Unavailable:
+    def _unusable(self, error: Exception) -> MemoryLost:
         if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-            return Unavailable(f"another monitor uses {self.directory}", hint="one monitor has one state directory")
-        return Unavailable(
+            return MemoryLost(f"another monitor uses {self.directory}", hint="one monitor has one state directory")
+        return MemoryLost(
             f"the monitor's memory in {self.directory} cannot be used: {error}",
             hint="keep it aside, and begin again with a new --state; until then nobody remembers for you",
         )
@@ -92,7 +99,7 @@ class Memory:
 
     @contextmanager
     def look(self) -> Iterator[None]:
-        """A transaction. Raises Unavailable if the disk does not take it."""
+        """A transaction. Raises MemoryLost if the disk does not take it."""
         try:
             self._database.execute("begin")
             try:
@@ -104,10 +111,21 @@ class Memory:
         except sqlite3.Error as error:
             raise self._unusable(error) from None
 
+    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Raises MemoryLost if the file is damaged: reading stands outside of transactions, too."""
+        try:
+            return self._database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._unusable(error) from None
+
     def fact(self, name: str) -> Any:
-        """A small value; None if it was never set."""
-        row = self._database.execute("select value from facts where name = ?", (name,)).fetchone()
-        return row and json.loads(row[0])
+        """A small value; None if it was never set. Raises MemoryLost."""
+        for (value,) in self._rows("select value from facts where name = ?", name):
+            try:
+                return json.loads(value)
+            except ValueError as error:
+                raise self._unusable(error) from None
+        return None
 
     def set_fact(self, name: str, value: object) -> None:
         self._database.execute("insert or replace into facts values (?, ?)", (name, json.dumps(value)))
@@ -117,9 +135,12 @@ class Memory:
         value = self.fact("seen")
         if value is None:
             return None
-        value |= {name: base64.b64decode(value[name]) for name in ("root", "note")}
-        value["frontier"] = tuple(base64.b64decode(one) for one in value["frontier"])
-        return Seen(**{**value, "place": Place(*value["place"])})
+        try:
+            value |= {name: base64.b64decode(value[name]) for name in ("root", "note")}
+            value["frontier"] = tuple(base64.b64decode(one) for one in value["frontier"])
+            return Seen(**{**value, "place": Place(*value["place"])})
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._unusable(error) from None
 
     def set_seen(self, seen: Seen) -> None:
         value = {name: getattr(seen, name) for name in ("key", "size", "observed", "cosigned")}
@@ -139,7 +160,7 @@ class Memory:
         self._database.executemany("insert into events values (?, ?)", events)
 
     def events(self) -> Iterator[tuple[int, bytes]]:
-        return iter(self._database.execute("select at, entry from events order by at").fetchall())
+        yield from self._rows("select at, entry from events order by at")
 
     def add_kinds(self, at: int, kinds: bytes, needed: int) -> None:
         """A kind each of the entries from ``at`` on. Before entry ``needed`` they are in a daily report: forgotten."""
@@ -151,7 +172,7 @@ class Memory:
     def kinds(self) -> tuple[int, bytes]:
         """(index of the first, a byte each) of the entries that are in no daily report yet."""
         needed = self.fact("reported") or 0
-        rows = self._database.execute("select at, kinds from kinds order by at").fetchall()
+        rows = self._rows("select at, kinds from kinds order by at")
         joined = b"".join(bytes(kinds) for _, kinds in rows)
         return needed, joined[needed - rows[0][0] :] if rows else b""
 
@@ -160,9 +181,8 @@ class Memory:
 
     def contradicting(self, size: int, root: bytes) -> bytes | None:
         """A checkpoint that the log signed over the same number of entries, with another root."""
-        rows = self._database.execute("select note from checkpoints where size = ? and root <> ?", (size, root))
-        row = rows.fetchone()
-        return row and bytes(row[0])
+        rows = self._rows("select note from checkpoints where size = ? and root <> ? limit 1", size, root)
+        return bytes(rows[0][0]) if rows else None
 
     def add_promise(self, note: bytes) -> None:
         """A signed promise; once is enough."""
@@ -170,7 +190,7 @@ class Memory:
 
     def promises(self) -> list[bytes]:
         """Those that are not met yet."""
-        rows = self._database.execute("select note from promises where not met").fetchall()
+        rows = self._rows("select note from promises where not met")
         return [bytes(note) for (note,) in rows]
 
     def met(self, note: bytes) -> None:

@@ -38,19 +38,29 @@ def make_witness(name: str, key_file: Path, state: Path) -> VerifierKey:
     """A new key, and an empty state that belongs to it. Raises UsageError if either is there already."""
     if not valid_name(name):
         raise UsageError(f"{name!r} cannot be a witness's name", hint="no spaces and no plus sign: witness.example/1")
-    if state.exists() and any(state.iterdir()):
-        raise UsageError(f"{state} is not empty", hint="a new witness needs a new state directory")
+    # The directory first: a key that belongs to no state would stand in the way of the next attempt.
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(state.iterdir()):
+            raise UsageError(f"{state} is not empty", hint="a new witness needs a new state directory")
+    except OSError as error:
+        raise UsageError(
+            f"{state} cannot be a witness's state: {error.strerror}", hint="give a new directory of yours"
+        ) from None
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
         file = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         raise UsageError(f"{key_file} is there already", hint="a key is never written over") from None
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {key_file}: {error.strerror}", hint="give a file in a directory of yours"
+        ) from None
     with open(file, "wb") as stream:
         stream.write(pem)
         stream.flush()
         os.fsync(file)
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
     vkey = witness_key(name, key)
     write_durably(state / "witness", f"{vkey}\n".encode())
     return vkey
