@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,7 @@ def test_the_bundle_of_somebody_whose_key_was_erased_since_still_passes(opened: 
     (tmp_path / "policy").write_text(f"log {home.key}\nquorum none\n", "utf-8")
     verdict = check(opened, tmp_path)
     assert "Your list is genuine and complete." in verdict
+    assert re.search(r"\bIn \w+ 20\d\d your data was shown or searched", verdict), "of one month"
     assert opened.steps() == ["good"] * 8
 
 
@@ -270,3 +272,29 @@ for (const element of document.querySelectorAll("body *")) {
 }
 return faint;
 """
+
+
+def test_a_wrong_receipt_is_not_held_against_the_list(opened: Browser, given: Path) -> None:
+    """The person may have given another file, or one that an editor has saved with other line ends."""
+    receipt = (given / "ada.tlog-proof").read_bytes()
+    (given / "windows.tlog-proof").write_bytes(receipt.replace(b"\n", b"\r\n"))
+    (given / "cut.tlog-proof").write_bytes(receipt[:200])
+    for wrong in ("windows.tlog-proof", "cut.tlog-proof", "policy"):
+        opened.open(PAGE.as_uri())
+        opened.press("#more > summary")
+        opened.give("receipt", given / wrong)
+        verdict = check(opened, given)
+        assert "Your list and your receipt do not pass the check together." in verdict
+        assert "Step 4" in verdict
+        assert "an editor may have changed it" in verdict
+        assert "This file does not pass" not in verdict
+        assert "signed by the platform’s log" not in verdict
+
+
+def test_a_file_in_the_wrong_place_is_not_printed(opened: Browser, given: Path) -> None:
+    """A bundle holds a key, and has no line ends: as a word it would be as long as the file."""
+    opened.give("trust", given / "ada.bundle.json")
+    assert len(opened.find("#state-trust").text) < 200
+    (given / "windows").write_bytes((given / "policy").read_bytes().replace(b"\n", b"\r\n"))
+    opened.give("trust", given / "windows")
+    assert "not those of Windows" in opened.find("#state-trust").text
