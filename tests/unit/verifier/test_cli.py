@@ -306,6 +306,35 @@ def test_what_a_newcomer_gets_wrong(home: Home) -> None:
         assert "are seconds" in said
 
 
+def test_every_fault_says_what_to_do_next(home: Home, tmp_path: Path) -> None:
+    """Files that a download, an editor or a shell has changed, and files in each other's place."""
+    world, policy = home.world, home.world.policy().encode()
+    trusting = ("--policy", home.policy)
+    for content, hint in (
+        (policy.replace(b"\n", b"\r\n"), "plain line ends"),
+        (b"\xef\xbb\xbf" + policy, "byte order mark"),
+        (policy.decode().encode("utf-16"), "byte order mark"),
+    ):
+        assert hint in told("log", home.log, "--policy", home.file("changed.policy", content), status=64)
+    assert "leave --key out" in told("log", home.log, *trusting, "--key", home.key, status=64)
+    receipt = world.eu.receipt(0, world.eu.checkpoint(NOW, 2))
+    windows = home.file("windows.tlog-proof", receipt.replace(b"\n", b"\r\n"))
+    bundle = home.file("ada.bundle.json", json.dumps(world.bundle(world.ada, world.ada2)))
+    for given in (windows, bundle, home.policy, home.file("cut.tlog-proof", receipt[:90])):
+        said = told("receipt", given, *trusting, status=1)
+        assert "An editor may have changed its line ends" in said
+        assert "not ASCII" not in said, "it is"
+        assert "the receipt: is it that file" in told("bundle", bundle, *trusting, "--receipt", given, status=1)
+        assert "as it was saved" in told("promise", given, home.log, *trusting, status=1)
+        assert "as it was saved" in told("evidence", given, *trusting, status=1)
+    listed = told("bundle", home.file("list.json", "[]"), *trusting, status=1)
+    assert "the document is not an object" in listed
+    assert "next: ask for a new bundle" in listed
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "checkpoint").write_text("<html>")
+    assert "next: keep a copy" in told("log", tmp_path / "page", *trusting, status=1)
+
+
 def test_what_a_new_witness_gets_wrong(home: Home, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("x")

@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from seenby_verify.cli.output import console, say_steps, taken
+from seenby_verify.cli.output import AS_SAVED, console, say_steps, taken
 from seenby_verify.cli.plain import cell
 from seenby_verify.cli.trust import Json, Key, Organisation, PolicyFile, organisation_of, policy_of, read_file
 from seenby_verify.tlog.bundle import BundleCheck
@@ -66,7 +66,10 @@ def bundle(
             lines.append("No enrolment receipt was given: a second, clean key would not be noticed.")
         return lines, {"shown": rows, "cannot_show": list(CANNOT_SHOW)}
 
-    status = say_steps(check.TITLES, done, fault, as_json=json_, holds=holds)
+    advice = "ask for a new bundle; if it fails too, keep both: anybody can check them, but they hold your key"
+    if fault and fault.where == "receipt":
+        advice = f"the receipt: {AS_SAVED}"
+    status = say_steps(check.TITLES, done, fault, as_json=json_, holds=holds, advice=advice)
     if status == 0 and not json_:
         _say_table([asdict(one) for one in check.shown])
     return status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seenby_verify.cli.output import console, say_json
+from seenby_verify.cli.output import AS_SAVED, advising, console, say_json
 from seenby_verify.cli.trust import Json, Key, PolicyFile, policy_of, read_file
 from seenby_verify.tlog.evidence import MAX_EVIDENCE, parse_evidence
 
@@ -20,7 +20,9 @@ def evidence(file: Path, /, *, key: Key = None, policy: PolicyFile = None, json_
         What seenby-verify promise or seenby-verify monitor wrote.
     """
     trusted = policy_of(key, policy)
-    found = parse_evidence(read_file(file, MAX_EVIDENCE + 1))
+    data = read_file(file, MAX_EVIDENCE + 1)
+    with advising(AS_SAVED):
+        found = parse_evidence(data)
     proves = found.check(trusted)
     if json_:
         say_json({"ok": True, "fault": None, "kind": type(found).__name__, "proves": proves})

@@ -60,4 +60,5 @@ def log(
             "witnesses": sorted({one.key.name for one in accepted.cosignatures}),
         }
 
-    return say_steps(TITLES, steps, fault, as_json=json_, holds=holds)
+    advice = "keep a copy of the log's files, which show it; look once more from elsewhere, and ask who runs the log"
+    return say_steps(TITLES, steps, fault, as_json=json_, holds=holds, advice=advice)

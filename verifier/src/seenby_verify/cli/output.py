@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,6 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from seenby_verify.cli.plain import PlainConsole
 from seenby_verify.errors import SeenbyError, VerificationError
 from seenby_verify.tlog.steps import Step
+
+AS_SAVED: Final = "is it that file, whole and as it was saved? An editor may have changed its line ends"
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -53,6 +55,16 @@ def say_json(value: dict[str, Any], *, indent: int | None = 2) -> None:
     print(said, flush=True)
 
 
+@contextmanager
+def advising(hint: str) -> Iterator[None]:
+    """What to do next about a fault that does not say so itself."""
+    try:
+        yield
+    except VerificationError as error:
+        error.hint = error.hint or hint
+        raise
+
+
 def taken(steps: Iterable[Step]) -> tuple[list[Step], VerificationError | None]:
     """The steps that hold, and the fault that ended them."""
     done: list[Step] = []
@@ -71,8 +83,14 @@ def say_steps(
     *,
     as_json: bool,
     holds: Callable[[], tuple[Sequence[str], dict[str, Any]]],
+    advice: str,
 ) -> int:
-    """Tells how a check went; returns the exit status. ``holds``: lines, and members for JSON, if everything holds."""
+    """Tells how a check went; returns the exit status.
+
+    ``holds``: lines, and members for JSON, if everything holds. ``advice``: what to do about a fault that does not say.
+    """
+    if fault and not fault.hint:
+        fault.hint = advice
     if as_json:
         found = fault and {"step": len(done) + 1, "title": titles[len(done)], **fault_of(fault)}
         more = {} if fault else holds()[1]

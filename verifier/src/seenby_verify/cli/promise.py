@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from seenby_verify.cli.output import console, fault_of, say_error, say_json
+from seenby_verify.cli.output import AS_SAVED, advising, console, fault_of, say_error, say_json
 from seenby_verify.cli.reading import reader
 from seenby_verify.cli.trust import Json, Key, PolicyFile, policy_of, read_file
 from seenby_verify.client import open_log
@@ -50,7 +50,8 @@ def promise(
     """
     trusted = policy_of(key, policy)
     note = read_file(file, MAX_NOTE + 1)
-    given = Promise.open(note, trusted)
+    with advising(AS_SAVED):
+        given = Promise.open(note, trusted)
     with open_log(place) as source:
         checkpoint = source.fresh(CHECKPOINT)
         if checkpoint is None:

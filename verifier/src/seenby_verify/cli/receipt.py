@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from seenby_verify.cli.output import say_steps, taken
+from seenby_verify.cli.output import AS_SAVED, say_steps, taken
 from seenby_verify.cli.trust import Json, Key, PolicyFile, policy_of, read_file
 from seenby_verify.cli.words import in_words
 from seenby_verify.tlog.note import MAX_NOTE
@@ -42,4 +42,4 @@ def receipt(file: Path, /, *, key: Key = None, policy: PolicyFile = None, json_:
             "time": check.accepted.time,
         }
 
-    return say_steps(check.TITLES, done, fault, as_json=json_, holds=holds)
+    return say_steps(check.TITLES, done, fault, as_json=json_, holds=holds, advice=AS_SAVED)

@@ -28,20 +28,30 @@ Organisation: TypeAlias = Annotated[
 Json: TypeAlias = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object instead of text.")]
 
 MAX_FILE: Final = 256 << 20
+_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+"""What editors and shells of Windows put before a text."""
 
 
 def policy_of(key: str | None, policy: Path | None, option: str = "--key") -> Policy:
     """Exactly one of the two. ``option``: what the key is called on the command line. Raises UsageError, NotFound."""
-    if (key is None) is (policy is None):
-        raise UsageError(
-            f"say whom you trust: either {option} or --policy", hint=f"{option} takes the log's verifier key"
-        )
+    if key is not None and policy is not None:
+        raise UsageError(f"{option} and --policy are both given", hint=f"the policy names the keys: leave {option} out")
     if policy is None:
-        return Policy.trusting(parse_key(key or "", option))
+        if key is None:
+            raise UsageError(
+                f"say whom you trust: either {option} or --policy", hint=f"{option} takes the log's verifier key"
+            )
+        return Policy.trusting(parse_key(key, option))
+    data = read_file(policy, MAX_BYTES + 1)
     try:
-        return Policy.parse(read_file(policy, MAX_BYTES + 1))
+        return Policy.parse(data)
     except VerificationError as error:
-        raise UsageError(f"{policy}: {error.message}", hint="docs: c2sp.org/tlog-policy") from None
+        hint = "docs: c2sp.org/tlog-policy"
+        if b"\r" in data:
+            hint = "save it with plain line ends (LF), not those of Windows"
+        elif data.startswith(_MARKS):
+            hint = "save it as plain text, in UTF-8 and without a byte order mark"
+        raise UsageError(f"{policy}: {error.message}", hint=hint) from None
 
 
 def organisation_of(key: str | None) -> VerifierKey | None:

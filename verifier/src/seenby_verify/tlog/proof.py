@@ -49,12 +49,12 @@ class Proof:
     def parse(cls, data: bytes) -> Proof:
         """Raises VerificationError if ``data`` is not a tlog-proof. Nothing is checked yet."""
         head, blank, checkpoint = data.partition(b"\n\n")
+        if head.partition(b"\n")[0] != _FIRST.encode():
+            raise _wrong(f"does not begin with {_FIRST}")
         try:
-            lines = head.decode("ascii").split("\n")
+            lines = head.decode("ascii").split("\n")[1:]
         except UnicodeDecodeError:
             raise _wrong("has lines before its checkpoint that are not ASCII") from None
-        if lines.pop(0) != _FIRST:
-            raise _wrong(f"does not begin with {_FIRST}")
         if not blank or not checkpoint:
             raise _wrong("ends before its checkpoint")
         extra = None

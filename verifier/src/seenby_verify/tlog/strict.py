@@ -113,7 +113,7 @@ class Fields:
         self._value: dict[str, Any] = value
 
     def _wrong(self, what: str) -> VerificationError:
-        return VerificationError(f"{self.place or 'the object'} {what}", where=self.place)
+        return VerificationError(f"{self.place or 'the document'} {what}", where=self.place)
 
     def at(self, name: str) -> str:
         return f"{self.place}.{name}" if self.place else name
