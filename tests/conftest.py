@@ -33,6 +33,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As a shell starts what it runs in the background. Programs that tests start and interrupt would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+os.environ.pop("COLUMNS", None)  # of whoever runs the tests: the commands' tables would be wrapped there
+
 SEED = int(os.environ.get("SEENBY_SEED") or random.SystemRandom().randrange(2**32))
 os.environ["SEENBY_SEED"] = str(SEED)  # xdist's workers inherit it
 

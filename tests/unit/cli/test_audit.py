@@ -98,6 +98,7 @@ def test_what_does_not_fit_is_said(
     write(tmp_path, "account:1", named=named)
     say("audit", "keygen", "--out", "OTHER")
     Path("loose.pem").write_bytes(Path("ada.pem").read_bytes())
+    Path("loose.pem").chmod(0o644)
     places = {"LEDGER": str(tmp_path / "ledger")}
     whole = ["--out", "new.json", *arguments] if "--out" not in arguments else arguments
     code, said = say("audit", "open", *(places.get(one, one) for one in whole))
