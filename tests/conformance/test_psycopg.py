@@ -5,10 +5,13 @@ Rows as bytes, column names, types, modifiers, formats, command tags, SQLSTATEs,
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -471,6 +474,33 @@ def test_cancel_of_an_idle_session_changes_nothing(through: Connection) -> None:
     through.execute("SELECT 1")
     through.cancel_safe()
     assert through.execute("SELECT 2").fetchone() == (2,)
+
+
+def test_a_cancel_that_comes_late_ends_nothing_else(served: Served, grant: str) -> None:
+    """The statement has ended by itself when Postgres gets to it: the next one waits until the cancel is over."""
+    busy = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND usename = %s"
+    role, _ = served.role("aoife.byrne", grant)
+    short = "SELECT count(*) FROM generate_series(1, 6000000)"
+    with (
+        served.connect("aoife.byrne", grant) as connection,
+        served.direct() as direct,
+        ThreadPoolExecutor(1) as asking,
+    ):
+        first = asking.submit(lambda: connection.execute(short).fetchone())
+        until(lambda: direct.execute(busy, (role,)).fetchone() == (1,))
+        # What accepts connections, and so cancels; the sessions go on.
+        postmaster = int(
+            (served.world.regions[served.config.region].running.data / "postmaster.pid").read_text().split()[0]
+        )
+        os.kill(postmaster, signal.SIGSTOP)
+        try:
+            connection.cancel_safe(timeout=5)
+            assert first.result(60) == (6_000_000,)
+            second = asking.submit(lambda: connection.execute(short).fetchone())
+            time.sleep(0.1)  # were it not held it would run by now
+        finally:
+            os.kill(postmaster, signal.SIGCONT)
+        assert second.result(60) == (6_000_000,)
 
 
 def until(condition: Callable[[], bool], seconds: float = 30) -> None:

@@ -68,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._opening = False
         self._cancel_asked = False
         self._ended = False  # our last words were sent
+        self._cancels = 0  # on their way to Postgres: what it is sent meanwhile waits, or they would end that
         self._to_link: list[bytes] = []
         self._settings: dict[str, str] = {}
         self._client_slow = False
@@ -149,13 +150,11 @@ class Connection(asyncio.Protocol):
         for attribution in outcome.attributions:
             self._task(self._attribute(attribution))
         if outcome.to_server:
-            if self._link is not None:
-                self._link.write(b"".join(outcome.to_server))
-            else:
-                self._to_link += outcome.to_server
-                if not self._opening:
-                    self._opening = True
-                    self._task(self._open_link())
+            self._to_link += outcome.to_server
+            self._pass_on()
+            if not self._opening:
+                self._opening = True
+                self._task(self._open_link())
         if outcome.to_client and self._transport is not None:
             self._transport.write(b"".join(outcome.to_client))
         if outcome.close:
@@ -205,6 +204,7 @@ class Connection(asyncio.Protocol):
         if self._link is not None:
             # Nothing runs: it would end the client's next statement.
             if self._session is not None and self._session.unfinished:
+                self._cancels += 1
                 self._task(self._cancel_batch(self._link))
         else:
             self._cancel_asked = self._opening  # nothing runs yet; what waits for the link is cancelled when it does
@@ -214,11 +214,25 @@ class Connection(asyncio.Protocol):
         session = self._session
         assert session is not None
         answered = session.answered
-        for _ in range(CANCEL_TRIES):
-            await cancel(self._gateway.address, link.key)
+        for tries in range(CANCEL_TRIES):
+            self._cancels += tries > 0
+            try:
+                await cancel(self._gateway.address, link.key)
+            except Unavailable as error:  # the statement goes on, and so does the session
+                log.info("cancel-failed", reason=error.message)
+                return
+            finally:
+                self._cancels -= 1
+                self._pass_on()
             await asyncio.sleep(CANCEL_AGAIN_SECONDS)
             if self._link is not link or not session.unfinished or session.answered != answered:
                 return
+
+    def _pass_on(self) -> None:
+        """Sends Postgres what waits for the link, or for a cancel to be over."""
+        if self._link is not None and not self._cancels:
+            waiting, self._to_link = self._to_link, []
+            self._link.write(b"".join(waiting))
 
     # ---------------------------------------------------------------- Postgres side
 
@@ -238,8 +252,7 @@ class Connection(asyncio.Protocol):
         link.on_pressure = self._server_pressure
         self._link = link
         self._tell_settings(link)
-        waiting, self._to_link = self._to_link, []
-        link.write(b"".join(waiting))
+        self._pass_on()
         if self._cancel_asked:
             self._cancel_asked = False
             self.cancel_running()

@@ -14,6 +14,7 @@ from seenby.wire import backend, frontend, startup
 from seenby.wire.framing import Framer
 
 SIGN_IN_SECONDS = 10
+CANCEL_SECONDS = 30
 MAX_SIGN_IN_MESSAGE = 1 << 20
 
 # Set for every session by the gateway: a role's own settings are advice that the role can change (guard).
@@ -171,13 +172,31 @@ class Link(asyncio.Protocol):
 class _OneShot(asyncio.Protocol):
     def __init__(self, data: bytes) -> None:
         self._data = data
+        self.over = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        plain = cast(asyncio.Transport, transport)
-        plain.write(self._data)
-        plain.close()
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.write(self._data)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        if not self.over.done():
+            self.over.set_result(None)
+
+    def abort(self) -> None:
+        self._transport.abort()
 
 
 async def cancel(address: Address, key: tuple[int, bytes]) -> None:
-    """Asks Postgres to cancel what the link with this key does (54.2.8)."""
-    await address.connect(lambda: _OneShot(startup.cancel_request(*key)))
+    """Asks Postgres to cancel what the link with this key does (54.2.8). Raises Unavailable.
+
+    Postgres closes the connection when the signal is sent: a statement that the link gets afterwards is safe from it.
+    """
+    asked = _OneShot(startup.cancel_request(*key))
+    await address.connect(lambda: asked)
+    try:
+        async with asyncio.timeout(CANCEL_SECONDS):
+            await asked.over
+    except TimeoutError:
+        raise Unavailable("the database does not answer", hint="try again later; tell the operator") from None
+    finally:
+        asked.abort()

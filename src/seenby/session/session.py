@@ -70,7 +70,7 @@ class Session(Waiting):
         self.batch = 0  # Syncs sent so far
         self._begun = 0  # the batch of the last BEGIN
         self._block = False  # BEGIN was sent, and its end not yet seen
-        self.answered = 0  # the newest batch (up to a Sync) that Postgres has finished
+        self.answered = -1  # the newest batch (up to a Sync) that Postgres has finished; the first is 0
         self._held_bytes = 0
         self.write: Write | None = None  # a change on its way: what the client sends waits for its end
         self.random = random or _no_random
