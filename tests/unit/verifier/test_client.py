@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Final
 import pytest
 
 from seenby_verify.client import open_log
-from seenby_verify.errors import NotFound, Unavailable, UsageError
+from seenby_verify.errors import NotFound, Unavailable, UsageError, VerificationError
 from seenby_verify.tlog.fsck import CHECKPOINT
 
 
@@ -87,3 +88,11 @@ def test_a_place_that_says_nothing(tmp_path: Path) -> None:
         assert "begins with https://" in error.value.hint, "somebody may have left it out"
     with pytest.raises(NotFound, match="File name too long"):
         open_log("a" * 300)
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    for name in ("checkpoint", "tile/entries/000.p/3"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(tmp_path / name)
+        with open_log(str(tmp_path)) as log, pytest.raises(VerificationError, match=f"{name}: is no file"):
+            log.read(name)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -119,6 +120,15 @@ def _too_big(path: str, where: str) -> VerificationError:
     return VerificationError(f"{path}: has more than {_limit(path)} bytes", where=path, detail=where)
 
 
+def _wrong_file(path: str, where: str) -> VerificationError:
+    return VerificationError(f"{path}: is no file", where=path, detail=where)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """A pipe in the place of a file, as an archive may hold one, would be waited for without end."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 class _Directory(LogSource):
     def __init__(self, directory: Path) -> None:
         try:
@@ -133,7 +143,9 @@ class _Directory(LogSource):
 
     def read(self, path: str) -> bytes | None:
         try:
-            with (self._directory / _checked(path)).open("rb") as file:
+            with open(self._directory / _checked(path), "rb", opener=_without_waiting) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise _wrong_file(path, self.location)
                 data = file.read(_limit(path) + 1)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None

@@ -357,8 +357,8 @@ def reports() -> list[dict[str, Any]]:
     def canonical(value: object) -> bytes:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
-    # Entry 0; an enrolment of 12; two queries, of 12 and 11 people; a seal: 40 entries. The report. A seal. The next.
-    kinds = b"\x01\x30" + b"\x21" * 12 + b"\x20" + b"\x21" * 12 + b"\x20" + b"\x21" * 11 + b"\x41"
+    # Entry 0; an enrolment of 12; two queries, of 12 and 11 people: 39 entries. The report. A seal. The next. A seal.
+    kinds = b"\x01\x30" + b"\x21" * 12 + b"\x20" + b"\x21" * 12 + b"\x20" + b"\x21" * 11
     kinds += b"\x40\x41" + b"\x40\x41"
     first, last = 39, 41
 
