@@ -36,7 +36,13 @@ app = App(
 
 app.command("seenby.cli.confirm:confirm", name="confirm", help="Recount the newest daily report, and sign it.")
 
-Epoch = Annotated[int, Parameter(help="The month, as in 202611.")]
+
+def _month(_: object, value: int) -> None:
+    if value and not (1970 <= value // 100 <= 9999 and 1 <= value % 100 <= 12):  # 0: not given
+        raise ValueError("a month is written as in 202611")
+
+
+Epoch = Annotated[int, Parameter(help="The month, as in 202611.", validator=_month)]
 ConfigFile = Annotated[
     Path | None, Parameter(name="--config", env_var="SEENBY_CONFIG", help="The region's seenby.toml.")
 ]
@@ -56,7 +62,7 @@ def keygen(*, out: Path) -> None:
     _write(out, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
     console = _out()
-    console.print(f"The private key is in {escape(str(out))}. Below [auditors] in directory.toml write:", markup=True)
+    console.print(f"The private key is in {out}. Below [auditors] in directory.toml write:", markup=False)
     console.print(f'{out.stem} = "{public}"', markup=False)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.markup import escape
 
+from seenby.cli.control_client import grant_path
 from seenby.cli.grant import As, ConfigFile, Id, Json, Key, Socket, ask, open_client
 from seenby.cli.grant_view import checked, out, print_next, print_scope
 from seenby.errors import UsageError
@@ -123,7 +124,7 @@ def review(
     """
     verb = VERDICTS[verdict]
     with open_client(as_, key, config, socket) as client:
-        terms, commit = checked(client.read(f"/grants/{id}"))
+        terms, commit = checked(client.read(grant_path(id)))
         if not json_:
             print_scope(out(), terms)
         signed = {"signature": client.sign(verb, terms.id, commit), "verdict": str(verb), "note": note}

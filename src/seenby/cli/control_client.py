@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import httpx2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from seenby.errors import SeenbyError, Unavailable, UsageError
+from seenby.errors import NotFound, SeenbyError, Unavailable, UsageError
 from seenby.grants.signing import Verb, read_message, sign_grant, write_message
 from seenby.stores.directory import load_private_key
 from seenby_verify.tlog.reports import report_message
 
 TIMEOUT = 30.0
+_ID: Final = re.compile(r"[0-9a-fA-F]{1,32}", re.ASCII)
 READER, WRITER = "seenby-reader", "seenby-writer"
+
+
+def grant_path(id: str) -> str:
+    """Where the gateway has a grant. Raises NotFound for what cannot be the id of one, or its beginning."""
+    if not _ID.fullmatch(id):
+        raise NotFound(f"there is no grant {id!r:.80}", hint="`seenby grant list` shows the ones you may see")
+    return f"/grants/{id}"
 
 
 class ControlClient:

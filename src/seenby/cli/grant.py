@@ -13,7 +13,7 @@ from cyclopts import App, Parameter
 from rich.markup import escape
 from rich.table import Table
 
-from seenby.cli.control_client import ControlClient
+from seenby.cli.control_client import ControlClient, grant_path
 from seenby.cli.grant_view import break_glass, checked, holds, out, print_next, print_scope, state, waits_for_review
 from seenby.cli.moment import moment
 from seenby.errors import UsageError, VerificationError
@@ -251,7 +251,7 @@ def _decide(
 ) -> None:
     to = out()
     with open_client(name, key, config, socket) as client:
-        view = client.read(f"/grants/{grant_id}")
+        view = client.read(grant_path(grant_id))
         terms, commit = checked(view)
         if not as_json:
             print_scope(to, terms)
@@ -294,7 +294,7 @@ def show(
 ) -> None:
     """A grant in plain words, who signed it, and whether each signature holds."""
     with open_client(as_, key, config, socket) as client:
-        view = client.read(f"/grants/{id}")
+        view = client.read(grant_path(id))
     if json_:
         print(json.dumps(view))
         return

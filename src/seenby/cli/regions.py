@@ -15,6 +15,7 @@ from rich.markup import escape
 from seenby.errors import UsageError
 from seenby.stores.directory import load_private_key
 from seenby_verify.cli.plain import PlainConsole
+from seenby_verify.cli.trust import parse_key
 from seenby_verify.tlog.regions import RegionList
 from seenby_verify.tlog.vkey import VerifierKey, valid_name
 
@@ -91,7 +92,7 @@ def _log(text: str) -> tuple[str, VerifierKey]:
     if not (region and equals and key):
         raise UsageError(f"{text!r} names no log", hint="write REGION=KEY, as in eu=state/log.vkey")
     path = Path(key)
-    return region, VerifierKey.parse(_read(path).decode("utf-8", "replace").strip() if path.is_file() else key)
+    return region, parse_key(_read(path).decode("utf-8", "replace").strip() if path.is_file() else key, "--log")
 
 
 def _read(path: Path) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -41,6 +43,7 @@ def named_auditors(folder: Path, say: Say) -> dict[str, bytes]:
         assert (code, (folder / f"{name}.pem").stat().st_mode & 0o777) == (0, 0o600)
         line = re.search(rf'{name} = "[^"]+"', said)
         assert line
+        assert "Below [auditors] in directory.toml" in said, "brackets are no markup"
         lines.append(line[0])
     text = render_directory(DIRECTORY) + "\n[auditors]\n" + "\n".join(lines) + "\n"
     found = parse_directory(text, "directory.toml")
@@ -118,6 +121,14 @@ def test_the_end_of_retention(tmp_path: Path, say: Say, config: Path, monkeypatc
     assert (code, "there are no keys of 202610" in said) == (66, True)
     code, said = say("audit", "records", "--epoch", 202610, "--config", config)
     assert (code, "was destroyed" in said) == (66, True)
+
+
+@pytest.mark.parametrize("epoch", ["20261", "202613", "202600", "2026-11"])
+def test_a_month_that_is_none_makes_no_sense(epoch: str) -> None:
+    """It is not a state folder that lacks something."""
+    command = [sys.executable, "-c", "from seenby.cli import main; main()", "audit", "records", "--epoch", epoch]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (said.returncode, "--epoch" in said.stderr) == (64, True)
 
 
 def test_who_confirms_a_report_says_whom_they_trust(tmp_path: Path, say: Say) -> None:

@@ -195,6 +195,13 @@ def test_mistakes_are_answered_in_words(say: Say, arguments: tuple[str, ...], co
     assert found == code
 
 
+@pytest.mark.parametrize("id", ["", "..", "[/x]", "x", "../notices", "7?a=b", "a" * 33])
+def test_what_is_no_id_is_not_asked_for(say: Say, id: str) -> None:
+    for verb in ("show", "approve", "revoke"):
+        code, said = say("sam", verb, id)
+        assert (code, f"there is no grant {id!r:.80} next: `seenby grant list`" in said) == (66, True)
+
+
 def test_nobody_there_and_no_key(say: Say, door: Door, capsys: pytest.CaptureFixture[str]) -> None:
     code, said = say("mallory", "list")
     assert (code, "the directory knows nobody called 'mallory'" in said) == (77, True)

@@ -19,6 +19,12 @@ def test_a_name_steers_no_terminal(capsys: pytest.CaptureFixture[str], one: str 
     assert capsys.readouterr().out == f"{SHOWN}\n"
 
 
+def test_a_tab_is_a_space(capsys: pytest.CaptureFixture[str]) -> None:
+    """As in the second line of "connection failed: ... No such file or directory"."""
+    report(ConfigError("no answer", detail="no socket\n\tIs the server running?"))
+    assert "\n Is the server running?" in capsys.readouterr().err
+
+
 def test_nor_does_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     report(ConfigError(EVIL, hint=EVIL, detail=EVIL))
     said = capsys.readouterr().err

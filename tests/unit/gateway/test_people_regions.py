@@ -17,6 +17,7 @@ from seenby.stores.ledger import Ledger
 from seenby_verify.tlog.entries import Regions, decode
 from seenby_verify.tlog.regions import RegionList
 from seenby_verify.tlog.vkey import VerifierKey
+from tests.fixtures.commands import seenby
 from tests.fixtures.ledgers import open_ledger, with_ledger
 
 ORGANISATION = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
@@ -132,3 +133,11 @@ def test_the_organisation_makes_lists_that_gateways_take(
     said, regions = asyncio.run(make())
     assert "List number 2 of orbit.example: eu, us." in said
     assert RegionList.open(regions, VerifierKey.parse(key)).serial == 2
+
+
+def test_a_log_whose_key_is_misspelt_makes_no_sense(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is not a list that does not hold."""
+    key, out = tmp_path / "org.pem", tmp_path / "list"
+    assert seenby(capsys, "regions", "keygen", "--organisation", NAME, "--out", key)[0] == 0
+    code, said = seenby(capsys, "regions", "sign", "--key", key, "--organisation", NAME, "--log", "eu=x", "--out", out)
+    assert (code, "--log: the verifier key has not three parts" in said, out.exists()) == (64, True, False)

@@ -29,12 +29,16 @@ class PlainConsole(Console):
         raise SystemExit(BROKEN_PIPE)
 
 
+_PLAIN: Final = {"\n": "\n", "\t": " "}
+"""What is not printable and harmless: libpq's messages have tabs."""
+
+
 def plain(text: str) -> str:
     """
     >>> plain("a\\x1b[2Jb")
     'a\ufffd[2Jb'
     """
-    return "".join(one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return "".join(_PLAIN.get(one, one if one.isprintable() else "\N{REPLACEMENT CHARACTER}") for one in text)
 
 
 def cell(value: object) -> Text:
