@@ -288,8 +288,9 @@ def test_a_memory_that_cannot_be_opened_or_read_is_no_fault_of_the_log(watch: Wa
         everything(memory)
     file.unlink()
     file.mkdir()
-    with pytest.raises(MemoryLost, match="cannot be used"):
+    with pytest.raises(MemoryLost, match="cannot be used") as error:
         Memory(tmp_path / "state")
+    assert error.value.hint.endswith("it is not lost"), "it need not be begun anew"
 
 
 # Two views of one log, and a witness that both monitors ask

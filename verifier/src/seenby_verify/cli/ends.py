@@ -44,13 +44,9 @@ def run(command_line: Callable[[Sequence[str]], App], say: Callable[[SeenbyError
     except BrokenPipeError:
         status = BROKEN_PIPE
     except OSError as error:
-        where = f" {error.filename}" if error.filename else " what it was to say"
-        status = _said(
-            say,
-            _Unwritten(
-                f"cannot read or write{where}: {error.strerror or error}", hint="make room, or give another place"
-            ),
-        )
+        what = f"{error.filename} cannot be read or written" if error.filename else "the output cannot be written"
+        hint = "make room, or give another place"
+        status = _said(say, _Unwritten(f"{what}: {error.strerror or error}", hint=hint))
     _rest()
     sys.exit(status)
 

@@ -83,10 +83,10 @@ class Memory:
     def _unusable(self, error: Exception) -> MemoryLost:
         if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
             return MemoryLost(f"another monitor uses {self.directory}", hint="one monitor has one state directory")
-        return MemoryLost(
-            f"the monitor's memory in {self.directory} cannot be used: {error}",
-            hint="keep it aside, and begin again with a new --state; until then nobody remembers for you",
-        )
+        hint = "keep it aside, and begin again with a new --state; until then nobody remembers for you"
+        if isinstance(error, sqlite3.OperationalError):  # a disk or its permissions; what is damaged is another error
+            hint = "see that there is room, and that this user may write there; it is not lost"
+        return MemoryLost(f"the monitor's memory in {self.directory} cannot be used: {error}", hint=hint)
 
     def close(self) -> None:
         self._database.close()
