@@ -319,7 +319,7 @@ def test_a_gateway_that_answers_without_end_is_not_listened_to(desk: Desk) -> No
     desk.do(desk.ledger.append(disclosure(ADA)))
     desk.publish()
     bundle = desk.bundle(ADA)
-    for status, exit_status, words in ((200, 1, "is longer than"), (500, 66, "answers 500")):
+    for status, exit_status, words in ((200, 1, "is longer than"), (500, 69, "answers 500")):
         with gateway_that_answers(status, (bytes(1 << 16) for _ in range(1 << 11))) as (url, sent):
             found, said = mine(desk, bundle, place=url)
         assert (found, words in said) == (exit_status, True), said
