@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import pytest
@@ -159,10 +162,45 @@ def test_a_log_that_changed_its_story_is_caught(
 
 
 def test_an_address_that_cannot_be_asked_is_said(compared: Compared) -> None:
-    assert "cannot be reached from this page" in compared.ask("http://127.0.0.1:1/")
+    said = compared.ask("http://127.0.0.1:1/")
+    assert said == "✗ The file http://127.0.0.1:1/checkpoint cannot be reached from this page."
     for url in ("", "javascript:alert(1)", "eu.log.platform.example"):
         assert compared.ask(url) == "✗ Give the address of the log, which begins with https:// or http://."
     assert compared.site.asked == []
+
+
+@pytest.mark.parametrize("body", [b"", b"checkpoint"], ids=["nothing", "a part"])
+def test_a_log_that_never_ends_its_answer_is_not_asked_for_ever(compared: Compared, body: bytes) -> None:
+    compared.browser.script(
+        "const whole = AbortSignal.timeout.bind(AbortSignal); AbortSignal.timeout = (time) => whole(time / 100)"
+    )
+    with endless(body) as url:
+        assert compared.ask(url) == f"✗ The file {url}checkpoint did not come in a minute."
+
+
+@contextmanager
+def endless(body: bytes) -> Iterator[str]:
+    """A web server that begins an answer, and sends nothing more until the end of the test."""
+    done = threading.Event()
+
+    class Endless(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65_536)
+            if body:
+                head = b"HTTP/1.1 200 OK\r\naccess-control-allow-origin: *\r\ncontent-length: 1000\r\n\r\n"
+                self.request.sendall(head + body)
+            done.wait()
+
+    class Server(ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Endless) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/"
+        finally:
+            done.set()
+            server.shutdown()
 
 
 def test_the_policy_of_the_page_names_exactly_its_own_scripts() -> None:
