@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
+from textwrap import wrap
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -18,7 +19,7 @@ from seenby.errors import ConfigError, NotFound, UsageError
 from seenby.model.people import Person
 from seenby.stores.config import Config
 from seenby.stores.records import Event, History, Names, Seen, history
-from seenby_verify.cli.plain import PlainConsole, cell
+from seenby_verify.cli.plain import PlainConsole, cell, cells
 from seenby_verify.tlog.shares import OpenedEpochKey
 
 
@@ -113,25 +114,27 @@ def _event(event: Event) -> str:
 
 
 def _table(name: str, rows: list[dict[str, Any]], auditor: bool) -> Table:
-    table = Table(title=Text(f"Who saw data of {name}"), title_justify="left")
-    for heading in ("when (UTC)", "purpose", "reference"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("data", "columns"):
+    title = Text(f"Who saw data of {name}")
+    table = Table(
+        title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", padding=(0, 1, 1, 0)
+    )
+    headings = ["when (UTC)", "purpose", "reference", "data", "columns", "how", "entry"]
+    for heading in [*headings, "who", "statement"] if auditor else headings:
         table.add_column(heading, overflow="fold")
-    for heading in ("how", "entry"):
-        table.add_column(heading, no_wrap=True)
-    if auditor:
-        table.add_column("who", overflow="fold")
-        table.add_column("statement", overflow="fold")
     for row in rows:
         how = ("changed" if "changes" in row else row["how"]) + (" (at most)" if row["bound"] == "upper" else "")
-        when = str(row["when"]).replace("T", " ")[:19]
         # A count shows no column of theirs, and still tells that they are there.
-        columns = " ".join(row["columns"]) or "(only that they are there)"
-        cells = [when, row["purpose"], row["reference"], " ".join(row["classes"]), columns, how, str(row["entry"])]
+        columns = row["columns"] or ("(only that", "they are there)")
+        line = [
+            *map(cell, (str(row["when"]).replace("T", " ")[:19], row["purpose"], row["reference"])),
+            cells(row["classes"]),
+            cells(columns),
+            cells(wrap(how, 10)),
+            cell(row["entry"]),
+        ]
         if auditor:
-            cells += [_in_words(row["who"]), row["statement"] if row["opened"] else "(sealed)"]
-        table.add_row(*map(cell, cells))
+            line += [cell(_in_words(row["who"])), cell(row["statement"] if row["opened"] else "(sealed)")]
+        table.add_row(*line)
     return table
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 from importlib.resources import files
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from rich.console import Console
 
-from seenby.cli.who_saw import who_saw
+from seenby.cli.who_saw import _table, who_saw
 from seenby.errors import SeenbyError
 from seenby.stores.audit import shares_of
 from seenby.stores.auditors import Auditors
 from seenby.stores.keystore import KeyStore
 from seenby.stores.ledger import Ledger
+from seenby_verify.cli.bundle import shown_table
 from seenby_verify.tlog.shares import OpenedEpochKey
 from tests.fixtures.ledgers import EPOCH, NOW, ORIGIN, disclosure, with_ledger
 from tests.unit.cli.test_verify import run
@@ -175,3 +178,17 @@ def test_a_misspelt_kind_is_not_somebody_whom_nobody_saw(config: Path) -> None:
     config.with_name("latin.toml").write_bytes(b'region = "\xe9"')
     said = run("who-saw", "account:77", "--config", config.with_name("latin.toml"))
     assert (said.returncode, "not text in UTF-8" in said.stderr) == (78, True)
+
+
+def test_on_a_terminal_of_80_columns_no_word_is_cut() -> None:
+    """The table of a bundle, too."""
+    row = {
+        "when": "2026-11-22T09:20:01Z", "purpose": "moderation", "reference": "ticket", "region": "eu",
+        "classes": ["contact", "public"], "columns": ["accounts.email", "accounts.handle"], "bound": "upper",
+        "entry": 21160, "index": 21160, "part": {},
+    }  # fmt: skip
+    rows = [{**row, "how": how} for how in ("disclosed", "examined")] + [{**row, "how": "examined", "columns": []}]
+    for table in (_table("account:1", rows, auditor=False), shown_table([*rows, {**row, "how": "enrolled"}])):
+        Console(width=80, file=(printed := StringIO())).print(table)
+        words = set(printed.getvalue().split())
+        assert words >= {"2026-11-22", "09:20:01", "moderation", "accounts.email", "accounts.handle", "21160", "there)"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, Final
 
 from rich.console import Group
@@ -12,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seenby_verify.cli.output import AS_SAVED, console, say_steps, taken
-from seenby_verify.cli.plain import cell
+from seenby_verify.cli.plain import cell, cells
 from seenby_verify.cli.trust import Json, Key, Organisation, PolicyFile, organisation_of, policy_of, read_file
 from seenby_verify.tlog.bundle import BundleCheck
 
@@ -71,7 +72,9 @@ def bundle(
         advice = f"the receipt: {AS_SAVED}"
     status = say_steps(check.TITLES, done, fault, as_json=json_, holds=holds, advice=advice)
     if status == 0 and not json_:
-        _say_table([asdict(one) for one in check.shown])
+        limits = Text("What no bundle can show:\n" + "\n".join(f"  - {one}" for one in CANNOT_SHOW))
+        to = console()
+        to.print(Group(shown_table([asdict(one) for one in check.shown]), limits), soft_wrap=False)
     return status
 
 
@@ -85,22 +88,30 @@ def _times(rows: Sequence[dict[str, Any]]) -> str:
     return f"your data was {' and '.join(said)}" if said else "nobody was shown your data"
 
 
-def _say_table(rows: Sequence[dict[str, Any]]) -> None:
-    table = Table(title="Who saw your data", title_justify="left")
-    for heading in ("when (UTC)", "purpose", "reference"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("data", "columns", "how", "region, entry"):
+def shown_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """Of ``tlog.bundle.Shown`` as dictionaries; usual names fit into 80 columns."""
+    table = Table(
+        title="Who saw your data",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        padding=(0, 1, 1, 0),
+    )
+    for heading in ("when (UTC)", "purpose", "reference", "data", "columns", "how", "region\nentry"):
         table.add_column(heading, overflow="fold")
     for row in sorted(rows, key=lambda row: row["when"]):
         how = _HOW.get(row["how"], row["how"]) + (" (at most)" if row["bound"] in ("upper", 2) else "")
         if row["part"].get("changes"):
             how += ", and changed"
-        when = str(row["when"]).replace("T", " ")[:19]
         own = row["how"] in ("enrolled", "erased")
-        columns = " ".join(row["columns"]) or ("" if own else "(only that they are there)")
-        cells = (when, row["purpose"], row["reference"], " ".join(row["classes"]), columns, how)
+        columns = row["columns"] or (() if own else ("(only that", "they are there)"))
         # From the operator's records: never markup, and nothing that moves a terminal's cursor.
-        table.add_row(*(cell(one) for one in (*cells, f"{row['region']}, {row['index']}")))
-    limits = Text("What no bundle can show:\n" + "\n".join(f"  - {one}" for one in CANNOT_SHOW))
-    to = console()
-    to.print(Group(table, limits), soft_wrap=False)
+        table.add_row(
+            *map(cell, (str(row["when"]).replace("T", " ")[:19], row["purpose"], row["reference"])),
+            cells(row["classes"]),
+            cells(columns),
+            cells(wrap(how, 10)),
+            cells((row["region"], row["index"])),
+        )
+    return table

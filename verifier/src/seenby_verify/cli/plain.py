@@ -7,6 +7,7 @@ what a check found.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any, Final, NoReturn
 
 from rich.console import Console
@@ -44,6 +45,11 @@ def plain(text: str) -> str:
 def cell(value: object) -> Text:
     """One line of a table, never markup; nothing for None."""
     return Text("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in str(value or "")))
+
+
+def cells(values: Iterable[object]) -> Text:
+    """Several in a table's place, one below the other: no word is cut where a terminal has 80 columns."""
+    return Text("\n").join(map(cell, values))
 
 
 def _shown(one: Any) -> Any:
