@@ -382,8 +382,8 @@ class Makers(Links):
 
 
 def lone_row(query: Query) -> bool:
-    """An aggregate without GROUP BY, of those that PostgreSQL reads off an index or a constant. With WITH TIES version 18
-    fails then with 21000, by mistake.
+    """An aggregate without GROUP BY, of those that PostgreSQL reads off an index or a constant: at WITH TIES, version
+    18 fails with 21000 then, by mistake.
     """
     body = query.body
     return (
