@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import asyncpg
@@ -314,7 +315,8 @@ def test_the_person_sees_that_it_was_changed(
             break
         time.sleep(0.1)
     assert [row["columns"] for row in mine] == [["videos.id", "videos.visibility"]]
-    assert any("changed" in line and "videos.visibility" in line for line in who_saw().splitlines())
+    lines = who_saw().splitlines()  # the columns stand one below the other
+    assert any("changed" in one and "videos.id" in one and "videos.visibility" in two for one, two in pairwise(lines))
 
 
 # ---------------------------------------------------------------- INSERT and DELETE
