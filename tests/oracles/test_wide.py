@@ -17,7 +17,7 @@ from tests.oracles.ordinary import ORDINARY, Ordinary
 from tests.oracles.wide import SHAPES, Wide
 
 LONG = os.environ.get("SEENBY_CAMPAIGN") == "long"
-CHUNKS = 100 if LONG else 8
+CHUNKS = 100 if LONG else 12
 QUERIES, OF_A_SHAPE = 800, 100
 WORKERS = 2
 """Each has its own server and databases."""
