@@ -17,6 +17,7 @@ from seenby_verify.tlog.tiles import ENTRIES, tiles_of
 from tests.fixtures.browser import PAGE, Browser, Site, content_policy, serve
 from tests.fixtures.bundles import World
 from tests.fixtures.bundles_log import NOW, Log
+from tests.fixtures.public_web import on_a_thread
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -194,13 +195,11 @@ def endless(body: bytes) -> Iterator[str]:
     class Server(ThreadingTCPServer):
         daemon_threads = True
 
-    with Server(("127.0.0.1", 0), Endless) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+    with on_a_thread(Server(("127.0.0.1", 0), Endless)) as url:
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/"
+            yield url
         finally:
             done.set()
-            server.shutdown()
 
 
 def test_the_policy_of_the_page_names_exactly_its_own_scripts() -> None:

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from seenby.errors import SeenbyError
 from seenby_verify.cli.ends import run
-from seenby_verify.cli.plain import PlainConsole
+from seenby_verify.cli.plain import PlainConsole, sentences
 
 COMMANDS = {
     "attach": (
@@ -65,7 +65,7 @@ def command_line(arguments: Sequence[str]) -> App:
 
 def report(error: SeenbyError) -> int:
     """Prints what happened and what to do next to stderr; returns the exit status."""
-    console = PlainConsole(stderr=True, highlight=False, soft_wrap=True)
+    console = sentences(stderr=True)
     console.print(f"[bold red]seenby:[/] {escape(error.message)}")
     if error.detail:
         console.print(f"  {error.detail}", markup=False)

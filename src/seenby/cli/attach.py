@@ -13,7 +13,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from seenby.errors import ConfigError, UsageError
-from seenby_verify.cli.plain import PlainConsole
+from seenby_verify.cli.plain import sentences
 
 
 def attach(
@@ -84,7 +84,7 @@ def _print_sql(config: Path) -> None:
     )
     sys.stdout.write(script)
     if managed:
-        console = PlainConsole(stderr=True, highlight=False, soft_wrap=True)
+        console = sentences(stderr=True)
         console.print("[bold]This service lets nobody close the following.[/] Whoever has a grant's own password:")
         for one in REMAINS_OPEN:
             console.print(f"- {one.what}: {one.tells}.\n  Instead: {one.instead}.", markup=False)
@@ -99,7 +99,7 @@ def _propose(dsn: str, out: Path | None, review: bool, by: str) -> None:
     from seenby.cli.attach_summary import summary
     from seenby.stores.inspect import Inspector
 
-    console = PlainConsole(stderr=True, highlight=False, soft_wrap=True)
+    console = sentences(stderr=True)
     old = _read(out) if out else ""
     answers = answers_of(_parse(old, out)) if old and out else {}
     with Inspector(dsn) as inspector:

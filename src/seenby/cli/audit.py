@@ -13,7 +13,6 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -22,7 +21,7 @@ from seenby.stores.audit import Audited, destroy_epoch, read_records, shares_of
 from seenby.stores.config import load_config
 from seenby.stores.keystore_open import open_keystore
 from seenby.stores.sealing import epoch_of
-from seenby_verify.cli.plain import PlainConsole
+from seenby_verify.cli.plain import PlainConsole, sentences
 from seenby_verify.tlog.records import RecordOpener
 from seenby_verify.tlog.shares import OpenedEpochKey, Progress
 
@@ -61,7 +60,7 @@ def keygen(*, out: Path) -> None:
     key = X25519PrivateKey.generate()
     _write(out, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
-    console = _out()
+    console = sentences()
     console.print(f"The private key is in {out}. Below [auditors] in directory.toml write:", markup=False)
     console.print(f'{out.stem} = "{public}"', markup=False)
 
@@ -97,7 +96,7 @@ def open_(
         opened = found.start().open(name, private)
     else:
         name, opened = _go_on(Progress.parse(_read(shares)), private)
-    console = _out()
+    console = sentences()
     if isinstance(opened, bytes):
         region, of = (found.region, found.epoch) if shares is None else _place(shares)
         _write(out, OpenedEpochKey(region, of, opened).encode())
@@ -163,13 +162,9 @@ def destroy(*, epoch: Epoch, config: Annotated[Path, Parameter(env_var="SEENBY_C
         keystore.close()
     if not gone:
         raise NotFound(f"there are no keys of {epoch}", hint="they may have been destroyed before")
-    console = _out()
+    console = sentences()
     console.print(f"[bold]Destroyed[/]: {' and '.join(gone)} of {epoch}. The log still verifies.")
     console.print("A gateway that runs keeps what it has in memory until it is started again.")
-
-
-def _out() -> Console:
-    return PlainConsole(highlight=False, soft_wrap=True)
 
 
 def _ledger(config: Path | None, ledger: Path | None) -> Path:

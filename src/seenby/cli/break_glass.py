@@ -12,11 +12,12 @@ from rich.markup import escape
 
 from seenby.cli.control_client import grant_path
 from seenby.cli.grant import As, ConfigFile, Id, Json, Key, Socket, ask, open_client
-from seenby.cli.grant_view import checked, out, print_next, print_scope
+from seenby.cli.grant_view import checked, print_next, print_scope
 from seenby.errors import UsageError
 from seenby.grants.signing import Verb
 from seenby.model.classes import DataClass
 from seenby.model.people import Person
+from seenby_verify.cli.plain import sentences
 
 MINUTES = 30
 ROWS = 1_000
@@ -92,10 +93,10 @@ def break_glass(
     if json_:
         print(json.dumps(view))
         return
-    out().print(
+    sentences().print(
         "\n[bold red]The glass is broken.[/] Every approver and the protection officer see it; so does the log."
     )
-    print_next(out(), view, config, socket)
+    print_next(sentences(), view, config, socket)
 
 
 def review(
@@ -126,11 +127,11 @@ def review(
     with open_client(as_, key, config, socket) as client:
         terms, commit = checked(client.read(grant_path(id)))
         if not json_:
-            print_scope(out(), terms)
+            print_scope(sentences(), terms)
         signed = {"signature": client.sign(verb, terms.id, commit), "verdict": str(verb), "note": note}
         view = client.post_signed(f"/grants/{terms.id}/review", signed)
     if json_:
         print(json.dumps(view))
         return
-    out().print(f"\n{escape(as_)} signed: {verdict}.")
-    print_next(out(), view, config, socket)
+    sentences().print(f"\n{escape(as_)} signed: {verdict}.")
+    print_next(sentences(), view, config, socket)

@@ -22,7 +22,7 @@ from seenby.stores.other_logs import OtherLog
 from seenby.stores.person import enrolled
 from seenby.stores.view import Accepts, LogView, open_state
 from seenby.stores.witnesses import load_policy
-from seenby_verify.cli.plain import PlainConsole
+from seenby_verify.cli.plain import sentences
 from seenby_verify.client import open_log
 from seenby_verify.tlog.policy import Log, Policy
 from seenby_verify.tlog.regions import RegionList
@@ -72,7 +72,7 @@ def bundle(
             others = _read_others(_places(log or []), regions, settings.region, policy, sources)
             with LogView.at_checkpoint(settings.ledger_dir, state, key, accepts=cosigned(policy, key)) as view:
                 made = _make(name, view, settings, keystore, others)
-    console = PlainConsole(highlight=False, soft_wrap=True)
+    console = sentences()
     for path, data in zip(files, made, strict=False):
         _write(path, data)
     console.print(f"The bundle of {name} is in {out}.", markup=False)

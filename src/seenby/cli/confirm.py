@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from seenby.cli.grant import As, ConfigFile, Key, Socket, open_client
 from seenby.errors import NotFound, VerificationError
-from seenby_verify.cli.plain import PlainConsole
+from seenby_verify.cli.plain import sentences
 from seenby_verify.cli.reading import checked_log
 from seenby_verify.cli.trust import PolicyFile, policy_of
 
@@ -50,4 +50,4 @@ def confirm(
         body = {"document": document.decode(), "epoch": offered["epoch"], "signature": signature}
         client.post_signed("/reports/newest", body)
     said = f"The report of {report.date} agrees with entries {report.first} to {report.end - 1}."
-    PlainConsole(highlight=False, soft_wrap=True).print(f"{said} Your signature is in the log.", markup=False)
+    sentences().print(f"{said} Your signature is in the log.", markup=False)

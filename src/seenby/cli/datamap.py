@@ -14,7 +14,7 @@ from rich.text import Text
 
 from seenby.datamap import DataMap, parse
 from seenby.errors import ConfigError
-from seenby_verify.cli.plain import PlainConsole
+from seenby_verify.cli.plain import sentences
 
 app = App(name="datamap", help="Does the data map still fit the database, and what does it say?")
 
@@ -60,7 +60,7 @@ def check(
     if json_:
         print(json.dumps({"ok": not failing, "findings": [asdict(one) for one in found]}, indent=2))
         return 1 if failing else 0
-    console = PlainConsole(highlight=False, soft_wrap=True)
+    console = sentences()
     for one in found:
         style = {"problem": "bold red", "warning": "yellow"}.get(one.level.value, "dim")
         console.print(Text(f"{one.level.value:8}", style=style), Text(f"{one.what}: {one.place}: {one.message}"))

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from seenby.cli.control_client import ControlClient
 from seenby.cli.grant import As, ConfigFile, Json, Key, Socket, open_client
 from seenby.errors import NotFound
-from seenby_verify.cli.plain import PlainConsole
+from seenby_verify.cli.plain import PlainConsole, sentences
 
 
 def enrol(
@@ -44,7 +44,7 @@ def enrol(
     if json_:
         print(json.dumps({"kinds": done, "seconds": round(seconds, 3)}))
         return
-    out = PlainConsole(highlight=False, soft_wrap=True)
+    out = sentences()
     for name, (people, enrolled) in done.items():
         out.print(f"[bold]{name}[/]: {enrolled} enrolled, {people - enrolled} were enrolled already")
     total = sum(people for people, _ in done.values())

@@ -14,7 +14,7 @@ from seenby.cli.grant import As, ConfigFile, Json, Key, Socket, open_client
 from seenby.errors import UsageError
 from seenby.grants.words import clock
 from seenby.model.people import Person
-from seenby_verify.cli.plain import PlainConsole
+from seenby_verify.cli.plain import sentences
 
 
 def erase(
@@ -56,7 +56,7 @@ def erase(
             "Seenby erases the key, not the person's rows in the platform's database",
             hint="give --key-only if that is what you want; the platform removes the rows itself",
         )
-    out = PlainConsole(highlight=False, soft_wrap=True)
+    out = sentences()
     with open_client(as_, key, config, socket) as client:
         if status:
             answer = client.read("/erasures")

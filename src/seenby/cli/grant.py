@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from seenby.cli.control_client import ControlClient, grant_path
-from seenby.cli.grant_view import break_glass, checked, holds, out, print_next, print_scope, state, waits_for_review
+from seenby.cli.grant_view import break_glass, checked, holds, print_next, print_scope, state, waits_for_review
 from seenby.cli.moment import moment
 from seenby.errors import UsageError, VerificationError
 from seenby.grants.signing import Verb
@@ -24,7 +24,7 @@ from seenby.model.classes import DataClass
 from seenby.model.grant import Answers, GrantTerms, Noise, Write, WriteAction
 from seenby.model.people import Person
 from seenby.stores.config import load_config
-from seenby_verify.cli.plain import PlainConsole
+from seenby_verify.cli.plain import PlainConsole, sentences
 
 MINUTES = 30
 ROWS = 10_000
@@ -159,7 +159,7 @@ def request(
     if json_:
         print(json.dumps(view))
         return
-    to = out()
+    to = sentences()
     if terms.approvals:
         to.print(f"\nThe policy allows it once {approvals(terms)} have signed. {escape(' '.join(draft['because']))}")
     else:
@@ -174,7 +174,7 @@ def ask(client: ControlClient, wish: dict[str, Any], *, quiet: bool) -> tuple[Gr
     terms = decode_terms(data)
     _check_draft(terms, wish)
     if not quiet:
-        print_scope(out(), terms)
+        print_scope(sentences(), terms)
     opening = secrets.token_bytes(32)
     verb = Verb.BREAK_GLASS if terms.emergency else Verb.REQUEST
     signature = client.sign(verb, terms.id, grant_commit(opening, data))
@@ -249,7 +249,7 @@ def revoke(
 def _decide(
     verb: Verb, grant_id: str, name: str, key: Path, config: Path | None, socket: Path | None, as_json: bool
 ) -> None:
-    to = out()
+    to = sentences()
     with open_client(name, key, config, socket) as client:
         view = client.read(grant_path(grant_id))
         terms, commit = checked(view)
@@ -273,10 +273,10 @@ def list_(*, as_: As, key: Key, config: ConfigFile = None, socket: Socket = None
         print(json.dumps(views))
         return
     if not views:
-        out().print("No grants that you may see.")
+        sentences().print("No grants that you may see.")
         return
     for view in filter(waits_for_review, views):
-        out().print(break_glass(view))
+        sentences().print(break_glass(view))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("grant", "state", "who", "why", "sees", "of whom", "until"):
         table.add_column(name, no_wrap=name in {"grant", "state"})
@@ -299,7 +299,7 @@ def show(
         print(json.dumps(view))
         return
     terms, commit = checked(view)
-    to = out()
+    to = sentences()
     print_scope(to, terms)
     to.print(f"  {'state':<10} {escape(state(view))}")
     to.print("\nSignatures, each over these terms (checked here, not believed):")
@@ -322,10 +322,10 @@ def notices(*, as_: As, key: Key, config: ConfigFile = None, socket: Socket = No
         print(json.dumps(found))
         return
     if not found:
-        out().print("No notices.")
+        sentences().print("No notices.")
     for notice in found:
         about = f" (grant {notice['grant'][:8]})" if notice["grant"] else ""
-        out().print(f"{clock(notice['at'])}  [bold]{escape(notice['kind'])}[/]: {escape(notice['text'])}{about}")
+        sentences().print(f"{clock(notice['at'])}  [bold]{escape(notice['kind'])}[/]: {escape(notice['text'])}{about}")
 
 
 def _noise(epsilon: float, each: float) -> dict[str, int] | None:

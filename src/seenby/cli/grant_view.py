@@ -15,12 +15,6 @@ from seenby.grants.terms import decode_terms, grant_commit
 from seenby.grants.words import clock, scope, who
 from seenby.model.grant import GrantTerms
 from seenby.stores.config import load_config
-from seenby_verify.cli.plain import PlainConsole
-
-
-def out() -> Console:
-    """Standard output, one line a sentence."""
-    return PlainConsole(highlight=False, soft_wrap=True)
 
 
 def checked(view: dict[str, Any]) -> tuple[GrantTerms, bytes]:

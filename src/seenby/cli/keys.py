@@ -20,7 +20,8 @@ from seenby.stores.config import Config, load_config
 from seenby.stores.keystore_open import open_keystore, open_shelf
 from seenby.stores.keystore_rotation import DAY, Standing
 from seenby.stores.keystore_rotation import status as read_status
-from seenby_verify.cli.plain import PlainConsole
+from seenby_verify.cli.output import console
+from seenby_verify.cli.plain import sentences
 
 app = App(
     name="keys",
@@ -66,9 +67,7 @@ def status(
     if json_:
         print(json.dumps(_told(standings, settings, ahead), indent=2))
         return 0
-    console = PlainConsole(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = 200  # a pipe has no width; what reads it should not meet broken words
+    to = console()
     table = Table(title=f"Key store of region {settings.region} (days in UTC)", title_justify="left")
     for heading in ("generation", "keys", "made", "closed", "retired", "destroyed"):
         table.add_column(heading, no_wrap=True, justify="right" if heading in ("generation", "keys") else "left")
@@ -76,9 +75,9 @@ def status(
         made = one.generation
         times = (_day(moment)[:10] for moment in (made.made, made.closed, made.retired, made.destroyed))
         table.add_row(str(made.number), f"{one.rows:,}", *times)
-    console.print(table)
+    to.print(table)
     for sentence in _sentences(standings, settings, ahead):
-        console.print(sentence)
+        to.print(sentence)
     return 0
 
 
@@ -140,21 +139,21 @@ def rotate(
     """
     settings = load_config(config)
     _standings(settings)  # a wrong --config must not make a new store
-    console = PlainConsole(highlight=False, soft_wrap=True)
+    to = sentences()
     keystore = open_keystore(settings)
     try:
         columns = TextColumn("wrapping keys anew"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         with Progress(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task("", total=None)
             made = keystore.rotate(progress=lambda done, total: bar.update(task, completed=done, total=total))
-        console.print(f"All {len(keystore):,} keys are under generation {made.number} now.")
+        to.print(f"All {len(keystore):,} keys are under generation {made.number} now.")
         gone = keystore.destroy_old(0 if destroy else settings.keys.destroy_after_days)
     finally:
         keystore.close()
     for one in gone:
-        console.print(f"Generation {one.number} is destroyed: what older backups hold under it opens no more.")
+        to.print(f"Generation {one.number} is destroyed: what older backups hold under it opens no more.")
     if destroy and gone:
-        console.print("No backup of the key store from before this moment can be restored. Make a new one now.")
+        to.print("No backup of the key store from before this moment can be restored. Make a new one now.")
     return 0
 
 

@@ -19,7 +19,7 @@ from seenby.cli.control_client import ControlClient
 from seenby.cli.grant import As, ConfigFile, Json, Key, Socket, open_client
 from seenby.errors import Unavailable, UsageError
 from seenby.grants.words import clock
-from seenby_verify.cli.plain import PlainConsole
+from seenby_verify.cli.plain import sentences
 
 app = App(
     name="migrate",
@@ -168,4 +168,4 @@ def _end(client: ControlClient, as_json: bool) -> None:
 
 
 def _say(text: str) -> None:
-    PlainConsole(highlight=False, soft_wrap=True).print(Text(text))
+    sentences().print(Text(text))

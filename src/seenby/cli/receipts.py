@@ -9,7 +9,7 @@ from pathlib import Path
 from seenby.cli.grant import As, ConfigFile, Json, Key, Socket, open_client
 from seenby.errors import UsageError, VerificationError
 from seenby.stores.config import load_config
-from seenby_verify.cli.plain import PlainConsole
+from seenby_verify.cli.plain import sentences
 from seenby_verify.kept import Folder, check_due, collect, in_words
 from seenby_verify.tlog.policy import Policy
 from seenby_verify.tlog.vkey import VerifierKey
@@ -50,7 +50,7 @@ def receipts(
         print(json.dumps(folder.to_json()))
     else:
         for sentence in in_words(folder, "everything that your sessions made and your key signed"):
-            PlainConsole(highlight=False, soft_wrap=True).print(sentence, markup=False)
+            sentences().print(sentence, markup=False)
     check_due(folder, time.time())
 
 

@@ -15,7 +15,7 @@ from seenby.cli.moment import moment
 from seenby.errors import ConfigError
 from seenby.stores.config import Config, load_config
 from seenby.stores.jsonlog import Position, Reconciliation, Session, log_files, read_lines
-from seenby_verify.cli.plain import PlainConsole
+from seenby_verify.cli.plain import sentences
 
 
 def reconcile(
@@ -65,7 +65,7 @@ def reconcile(
     if json_:
         print(json.dumps(as_json(found), indent=2))
     else:
-        _print(PlainConsole(highlight=False, soft_wrap=True), settings, place, found)
+        _print(sentences(), settings, place, found)
     return 0 if found.clean else 1
 
 

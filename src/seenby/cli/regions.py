@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from seenby.errors import UsageError
 from seenby.stores.directory import load_private_key
-from seenby_verify.cli.plain import PlainConsole
+from seenby_verify.cli.plain import sentences
 from seenby_verify.cli.trust import parse_key
 from seenby_verify.tlog.regions import RegionList
 from seenby_verify.tlog.vkey import VerifierKey, valid_name
@@ -82,7 +82,7 @@ def sign(
         raise UsageError("whose list is it?", hint="give --organisation NAME, or --after FILE")
     made = RegionList(organisation, serial, tuple(sorted((known | added).items())))
     _write(out, made.sign(private), 0o644)
-    console = PlainConsole(highlight=False, soft_wrap=True)
+    console = sentences()
     console.print(f"List number {serial} of {escape(organisation)}: {', '.join(name for name, _ in made.logs)}.")
     console.print(f"next: have each gateway's seenby.toml say regions = {escape(str(out))!r}")
 

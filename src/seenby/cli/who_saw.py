@@ -7,19 +7,18 @@ from contextlib import suppress
 from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
-from textwrap import wrap
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.table import Table
-from rich.text import Text
 
 from seenby.cli.beside import PersonName, RegionFile, beside
 from seenby.errors import ConfigError, NotFound, UsageError
 from seenby.model.people import Person
 from seenby.stores.config import Config
 from seenby.stores.records import Event, History, Names, Seen, history
-from seenby_verify.cli.plain import PlainConsole, cell, cells
+from seenby_verify.cli.accesses import THERE, access_cells, access_table
+from seenby_verify.cli.plain import PlainConsole, cell
 from seenby_verify.tlog.shares import OpenedEpochKey
 
 
@@ -114,24 +113,10 @@ def _event(event: Event) -> str:
 
 
 def _table(name: str, rows: list[dict[str, Any]], auditor: bool) -> Table:
-    title = Text(f"Who saw data of {name}")
-    table = Table(
-        title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", padding=(0, 1, 1, 0)
-    )
-    headings = ["when (UTC)", "purpose", "reference", "data", "columns", "how", "entry"]
-    for heading in [*headings, "who", "statement"] if auditor else headings:
-        table.add_column(heading, overflow="fold")
+    table = access_table(f"Who saw data of {name}", "entry", *(("who", "statement") if auditor else ()))
     for row in rows:
         how = ("changed" if "changes" in row else row["how"]) + (" (at most)" if row["bound"] == "upper" else "")
-        # A count shows no column of theirs, and still tells that they are there.
-        columns = row["columns"] or ("(only that", "they are there)")
-        line = [
-            *map(cell, (str(row["when"]).replace("T", " ")[:19], row["purpose"], row["reference"])),
-            cells(row["classes"]),
-            cells(columns),
-            cells(wrap(how, 10)),
-            cell(row["entry"]),
-        ]
+        line = [*access_cells(row, row["columns"] or THERE, how), cell(row["entry"])]
         if auditor:
             line += [cell(_in_words(row["who"])), cell(row["statement"] if row["opened"] else "(sealed)")]
         table.add_row(*line)

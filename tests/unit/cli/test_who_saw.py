@@ -173,6 +173,8 @@ def test_a_misspelt_kind_is_not_somebody_whom_nobody_saw(config: Path) -> None:
     said = run("who-saw", "accounts:77", "--config", config)
     assert (said.returncode, "no people of kind 'accounts'" in said.stderr) == (66, True)
     assert "the data map's kinds: account" in said.stderr
+    map_file.write_text("\ufeff", "utf-16")
+    assert run("who-saw", "accounts:77", "--config", config).returncode == 0, "nor with one in another encoding"
     map_file.unlink()
     assert run("who-saw", "accounts:77", "--config", config).returncode == 0, "without a map nobody can tell"
     config.with_name("latin.toml").write_bytes(b'region = "\xe9"')

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +18,7 @@ from seenby_verify.tlog.entries import DailyReport, decode, encode
 from seenby_verify.tlog.tree import leaf_hash
 from tests.fixtures.bundles import World
 from tests.fixtures.bundles_log import NOW
-from tests.fixtures.public_web import plain_web
+from tests.fixtures.public_web import on_a_thread, plain_web
 from tests.fixtures.written_logs import seenby_verify, written
 
 GRANT = "6f" * 16
@@ -257,12 +256,8 @@ def answering(status: int) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Not in the tests' output."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/"
-        finally:
-            server.shutdown()
+    with on_a_thread(ThreadingHTTPServer(("127.0.0.1", 0), Answer)) as url:
+        yield url
 
 
 @pytest.mark.parametrize(

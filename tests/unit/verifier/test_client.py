@@ -16,6 +16,7 @@ import pytest
 from seenby_verify.client import open_log
 from seenby_verify.errors import NotFound, Unavailable, UsageError, VerificationError
 from seenby_verify.tlog.fsck import CHECKPOINT
+from tests.fixtures.public_web import on_a_thread
 
 
 @pytest.mark.parametrize("place", ["http://127.0.0.1:1/\udcff", "http://\udcff.example/"])
@@ -51,13 +52,11 @@ def trickle(first: bytes, drop: bytes) -> Iterator[str]:
                 while not stopped.wait(0.02):
                     self.request.sendall(drop)
 
-    with ThreadingTCPServer(("127.0.0.1", 0), Trickle) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+    with on_a_thread(ThreadingTCPServer(("127.0.0.1", 0), Trickle)) as url:
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/"
+            yield url
         finally:
             stopped.set()
-            server.shutdown()
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ SMALL: Final = 256 << 10
 BUNDLE: Final = WIDTH * (2 + 65_535)
 PAUSES: Final = 3.0
 """Timeouts that an answer as a whole may take, and more if it is long (patience.SLOWEST)."""
+_OWNER: Final = "ask whose files these are"
 _PLACE: Final = "give a directory with the log's files, or its URL, which begins with https://"
 
 
@@ -120,10 +121,6 @@ def _too_big(path: str, where: str) -> VerificationError:
     return VerificationError(f"{path}: has more than {_limit(path)} bytes", where=path, detail=where)
 
 
-def _wrong_file(path: str, where: str) -> VerificationError:
-    return VerificationError(f"{path}: is no file", where=path, detail=where)
-
-
 def _without_waiting(path: str, flags: int) -> int:
     """A pipe in the place of a file, as an archive may hold one, would be waited for without end."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
@@ -145,14 +142,12 @@ class _Directory(LogSource):
         try:
             with open(self._directory / _checked(path), "rb", opener=_without_waiting) as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise _wrong_file(path, self.location)
+                    raise VerificationError(f"{path}: is no file", where=path, hint=_OWNER, detail=self.location)
                 data = file.read(_limit(path) + 1)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except OSError as error:
-            raise Unavailable(
-                f"{self._directory / path} cannot be read: {error.strerror}", hint="ask whose files these are"
-            ) from None
+            raise Unavailable(f"{self._directory / path} cannot be read: {error.strerror}", hint=_OWNER) from None
         if len(data) > _limit(path):
             raise _too_big(path, self.location)
         return data

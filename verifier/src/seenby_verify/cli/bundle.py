@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from textwrap import wrap
 from typing import Any, Final
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from seenby_verify.cli.accesses import THERE, access_cells, access_table
 from seenby_verify.cli.output import AS_SAVED, console, say_steps, taken
-from seenby_verify.cli.plain import cell, cells
+from seenby_verify.cli.plain import cells
 from seenby_verify.cli.trust import Json, Key, Organisation, PolicyFile, organisation_of, policy_of, read_file
 from seenby_verify.tlog.bundle import BundleCheck
 
@@ -89,29 +89,12 @@ def _times(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def shown_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """Of ``tlog.bundle.Shown`` as dictionaries; usual names fit into 80 columns."""
-    table = Table(
-        title="Who saw your data",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-        padding=(0, 1, 1, 0),
-    )
-    for heading in ("when (UTC)", "purpose", "reference", "data", "columns", "how", "region\nentry"):
-        table.add_column(heading, overflow="fold")
+    """Of ``tlog.bundle.Shown`` as dictionaries."""
+    table = access_table("Who saw your data", "region\nentry")
     for row in sorted(rows, key=lambda row: row["when"]):
         how = _HOW.get(row["how"], row["how"]) + (" (at most)" if row["bound"] in ("upper", 2) else "")
         if row["part"].get("changes"):
             how += ", and changed"
-        own = row["how"] in ("enrolled", "erased")
-        columns = row["columns"] or (() if own else ("(only that", "they are there)"))
-        # From the operator's records: never markup, and nothing that moves a terminal's cursor.
-        table.add_row(
-            *map(cell, (str(row["when"]).replace("T", " ")[:19], row["purpose"], row["reference"])),
-            cells(row["classes"]),
-            cells(columns),
-            cells(wrap(how, 10)),
-            cells((row["region"], row["index"])),
-        )
+        columns = row["columns"] or (() if row["how"] in ("enrolled", "erased") else THERE)
+        table.add_row(*access_cells(row, columns, how), cells((row["region"], row["index"])))
     return table

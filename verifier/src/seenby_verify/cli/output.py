@@ -6,21 +6,23 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from seenby_verify.cli.plain import PlainConsole
-from seenby_verify.errors import SeenbyError, VerificationError
+from seenby_verify.cli.plain import sentences
+from seenby_verify.errors import SeenbyError, UsageError, VerificationError
+from seenby_verify.files import write_durably
 from seenby_verify.tlog.steps import Step
 
 AS_SAVED: Final = "is it that file, whole and as it was saved? An editor may have changed its line ends"
 
 
 def console(*, stderr: bool = False) -> Console:
-    made = PlainConsole(stderr=stderr, highlight=False, soft_wrap=True)
+    made = sentences(stderr=stderr)
     if not made.is_terminal:
         made.width = 200  # a pipe has no width; what reads it should not meet broken words
     return made
@@ -53,6 +55,15 @@ def say_json(value: dict[str, Any], *, indent: int | None = 2) -> None:
     except UnicodeEncodeError:  # JSON has its own way to write what the stream cannot
         said = json.dumps(value, indent=indent)
     print(said, flush=True)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Raises UsageError if it cannot be written there."""
+    try:
+        write_durably(path, data)
+    except (OSError, ValueError) as error:  # the latter: "/" and "." name no file
+        why = error.strerror if isinstance(error, OSError) else "it names no file"
+        raise UsageError(f"cannot write {path}: {why}", hint="give a file in a directory of yours") from None
 
 
 @contextmanager

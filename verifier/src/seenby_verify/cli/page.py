@@ -5,8 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from seenby_verify.errors import UsageError
-from seenby_verify.files import write_durably
+from seenby_verify.cli.output import write_file
 
 
 def page(out: Path | None = None, /) -> None:
@@ -23,9 +22,5 @@ def page(out: Path | None = None, /) -> None:
     if out is None:
         print(resource)
         return
-    try:
-        write_durably(out, resource.read_bytes())
-    except (OSError, ValueError) as error:  # the latter: "/" and "." name no file
-        why = error.strerror if isinstance(error, OSError) else "it names no file"
-        raise UsageError(f"cannot write {out}: {why}", hint="give a file in a directory of yours") from None
+    write_file(out, resource.read_bytes())
     print(out)

@@ -30,6 +30,11 @@ class PlainConsole(Console):
         raise SystemExit(BROKEN_PIPE)
 
 
+def sentences(*, stderr: bool = False) -> PlainConsole:
+    """One line a sentence, however narrow the terminal is: it folds them itself."""
+    return PlainConsole(stderr=stderr, highlight=False, soft_wrap=True)
+
+
 _PLAIN: Final = {"\n": "\n", "\t": " "}
 """What is not printable and harmless: libpq's messages have tabs."""
 

@@ -6,12 +6,11 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from seenby_verify.cli.output import AS_SAVED, advising, console, fault_of, say_error, say_json
+from seenby_verify.cli.output import AS_SAVED, advising, console, fault_of, say_error, say_json, write_file
 from seenby_verify.cli.reading import reader
 from seenby_verify.cli.trust import Json, Key, PolicyFile, policy_of, read_file
 from seenby_verify.client import open_log
-from seenby_verify.errors import UsageError, VerificationError
-from seenby_verify.files import write_durably
+from seenby_verify.errors import VerificationError
 from seenby_verify.placed import proven
 from seenby_verify.tlog.evidence import BrokenPromise
 from seenby_verify.tlog.fsck import CHECKPOINT
@@ -104,8 +103,4 @@ def _told(given: Promise, accepted: Accepted, verdict: Verdict, other: bool) -> 
 
 def _write(path: Path, document: BrokenPromise, trusted: Policy) -> None:
     document.check(trusted)  # what we hand out is checked as others will check it
-    try:
-        write_durably(path, document.encode())
-    except (OSError, ValueError) as error:  # the latter: "/" and "." name no file
-        why = error.strerror if isinstance(error, OSError) else "it names no file"
-        raise UsageError(f"cannot write {path}: {why}", hint="give a file in a directory of yours") from None
+    write_file(path, document.encode())
